@@ -1,0 +1,15 @@
+//! The words that every other crate speaks: tables as tiles, their schema, exact sums, counters,
+//! the learner's trait, fitted estimators and the job file. No thread, socket, file or clock lives here.
+
+pub mod block;
+pub mod counter;
+pub mod error;
+pub mod estimator;
+pub mod exact;
+pub mod learner;
+pub mod math;
+pub mod schema;
+pub mod spec;
+pub mod tile;
+
+pub use error::{Error, Result};

@@ -1,0 +1,163 @@
+//! What is known of a table once its encoders are fitted: the model's inputs, their features, the target.
+
+use serde::{Deserialize, Serialize};
+
+/// A table's columns as a model takes them in, and the features made of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Schema {
+    /// The raw columns that the model reads, in the table's order.
+    pub inputs: Vec<Input>,
+    /// The encoded columns that learners see; a tile holds one entry for each.
+    pub features: Vec<Feature>,
+    /// What is learned, if anything.
+    pub target: Target,
+    /// The column of row weights.
+    pub weight: Option<String>,
+    /// The largest weight of a row, class weights included; 1 without weights.
+    pub largest_weight: f32,
+    /// Rows to train on.
+    pub rows: u64,
+    /// Strings that stand for a missing value in text columns, beside null and the empty string.
+    pub null_values: Vec<String>,
+}
+
+/// A raw column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// The column's name, also the name of the model's input.
+    pub name: String,
+    /// How a model takes it in.
+    pub kind: InputKind,
+}
+
+/// The type of a model's input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InputKind {
+    /// A 32-bit float; NaN is missing.
+    Number,
+    /// A string; "" is missing.
+    Text,
+    /// Microseconds since 1970-01-01 UTC as a 64-bit integer; the smallest integer is missing.
+    Timestamp,
+}
+
+/// An encoded column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Feature {
+    /// Its name: the input's, with the part behind a dot for timestamps. Unique.
+    pub name: String,
+    /// The index of its input.
+    pub input: usize,
+    /// What is known of its values.
+    pub kind: FeatureKind,
+}
+
+/// What is known of a feature's values in the training rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FeatureKind {
+    /// A number.
+    Number {
+        /// The part of a timestamp that it holds; `None` for a plain number.
+        part: Option<TimePart>,
+        /// The smallest value that is not missing; 0 when all are.
+        min: f32,
+        /// The largest value that is not missing; 0 when all are.
+        max: f32,
+        /// Rows without a value.
+        missing: u64,
+    },
+    /// One of a list of strings.
+    Category {
+        /// The strings; a value's code is its index here.
+        values: Vec<String>,
+        /// Rows of each value.
+        counts: Vec<u64>,
+        /// Rows without a value.
+        missing: u64,
+    },
+}
+
+/// A part of a timestamp, in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimePart {
+    /// The year.
+    Year,
+    /// 1 to 12.
+    Month,
+    /// Day of the month, 1 to 31.
+    Day,
+    /// Monday is 0.
+    Weekday,
+    /// 0 to 23.
+    Hour,
+    /// 0 to 59.
+    Minute,
+}
+
+/// What a model predicts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Target {
+    /// Nothing is given; the learner finds structure.
+    None,
+    /// A number.
+    Number {
+        /// The column's name.
+        name: String,
+    },
+    /// One of several classes; a tile's target is the index of its label.
+    Classes {
+        /// The column's name.
+        name: String,
+        /// The labels, sorted.
+        labels: Labels,
+        /// The weighted number of training rows of each class.
+        weights: Vec<f64>,
+    },
+}
+
+/// Class labels as a model gives them out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Labels {
+    /// Whole numbers.
+    Integers(Vec<i64>),
+    /// Text; booleans are "false" and "true".
+    Text(Vec<String>),
+}
+
+impl Labels {
+    /// How many classes there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Integers(v) => v.len(),
+            Self::Text(v) => v.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The label of class `index` as text.
+    pub fn text(&self, index: usize) -> String {
+        match self {
+            Self::Integers(v) => v[index].to_string(),
+            Self::Text(v) => v[index].clone(),
+        }
+    }
+}
+
+impl Target {
+    /// The target column, if there is one.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::None => None,
+            Self::Number { name } | Self::Classes { name, .. } => Some(name),
+        }
+    }
+}

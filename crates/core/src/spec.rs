@@ -1,0 +1,148 @@
+//! The job file: what to train, on what, how, and where to put it. Only the words; reading files and
+//! checking tables is the engine's work, and each learner checks its own parameters.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A training job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// The table and what its columns are for.
+    pub data: Data,
+    /// The learner and its hyper-parameters.
+    pub model: Model,
+    /// Where the results go.
+    #[serde(default)]
+    pub output: Output,
+    /// How the work is done; nothing here but the seed changes what comes out.
+    #[serde(default)]
+    pub run: Run,
+}
+
+/// The table and what its columns are for.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Data {
+    /// A file, a folder or a glob of Parquet or CSV files (CSV also as .gz or .zst). Give this or `query`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// A SQL query over the tables in `tables`. Without a total ORDER BY the order of rows, and with it
+    /// the model, may differ between runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    /// Names for tables that `query` reads: a file, folder or glob for each.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tables: BTreeMap<String, String>,
+    /// The column to predict; not for k-means.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// What the target is: classes or a number. Guessed from its type when not given: text, booleans and
+    /// whole numbers of at most 20 different values are classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
+    /// A column of row weights, none negative.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight: Option<String>,
+    /// A factor for the weight of each class: "balanced", or a table from label to factor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_weights: Option<ClassWeights>,
+    /// The only columns to learn from; all but target and weight when empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
+    /// Columns to leave out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignore: Vec<String>,
+    /// Columns of numbers that are categories.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<String>,
+    /// Texts that stand for a missing value, such as "?".
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub null_values: Vec<String>,
+    /// Rows that tell when to stop: a fraction of the table between 0 and 1, or a table of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Part>,
+    /// Rows that the final metrics are computed on: a fraction of the table, or a table of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<Part>,
+}
+
+/// What a target is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// Classes, two or more.
+    Classification,
+    /// A number.
+    Regression,
+}
+
+/// Factors for the weight of each class.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ClassWeights {
+    /// "balanced": rows / (classes · rows of the class).
+    Named(Balanced),
+    /// A factor per label; 1 for labels not named.
+    PerClass(BTreeMap<String, f64>),
+}
+
+/// The one named choice of class weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Balanced {
+    /// Every class counts the same in sum.
+    Balanced,
+}
+
+/// A part of the rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Part {
+    /// A fraction of the table, chosen by a hash of the row number.
+    Fraction(f64),
+    /// A table of its own.
+    Table(String),
+}
+
+/// The learner and its hyper-parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Model {
+    /// The learner's name.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// A model file of the same type to go on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_from: Option<PathBuf>,
+    /// The learner's own parameters; it checks them.
+    #[serde(flatten)]
+    pub parameters: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Where the results go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Output {
+    /// The ONNX file to write.
+    pub model: PathBuf,
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self { model: PathBuf::from("model.onnx") }
+    }
+}
+
+/// How the work is done.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Run {
+    /// Threads to compute with; all cores when not given. The model does not depend on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<usize>,
+    /// What all random choices are drawn from.
+    pub seed: u64,
+}

@@ -7,7 +7,7 @@ pub enum Error {
     #[error("model.{key} = {value} is not possible: {rule}")]
     Parameter {
         /// The key in the job file's `[model]` table.
-        key: &'static str,
+        key: String,
         /// What was given.
         value: String,
         /// What is allowed.

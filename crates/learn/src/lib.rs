@@ -1,1 +1,9 @@
-//! Placeholder.
+//! Learners, one folder per family, and the metrics that judge them. Each is a state machine over tiles;
+//! none knows threads, files or engines. The registry is the one place that names them all.
+
+pub mod boosting;
+pub mod clustering;
+pub mod design;
+pub mod linear;
+pub mod metrics;
+pub mod registry;

@@ -1,0 +1,1 @@
+//! Gradient boosting of decision trees over histograms.

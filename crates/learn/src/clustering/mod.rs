@@ -1,0 +1,1 @@
+//! Clusterings by centres.

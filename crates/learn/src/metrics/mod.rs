@@ -1,0 +1,1 @@
+//! Metrics of predictions against the truth, equal to scikit-learn's.

@@ -1,0 +1,129 @@
+//! The registry: every learner under its name, one line each.
+
+use std::sync::Arc;
+
+use quelea_core::estimator::Estimator;
+use quelea_core::learner::Learner;
+use quelea_core::schema::Schema;
+use quelea_core::{Error, Result};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+
+/// What the registry knows of a learner.
+pub trait Family {
+    /// Its name in job files.
+    const NAME: &'static str;
+    /// One line for help texts.
+    const ABOUT: &'static str;
+    /// The targets it can learn.
+    const TARGETS: Targets;
+    /// Its hyper-parameters; every one has a default.
+    type Parameters: Serialize + DeserializeOwned + JsonSchema + Default;
+    /// The state machine.
+    type Learner: Learner + 'static;
+
+    /// Refuses hyper-parameters that are out of range; needs no data.
+    fn check(parameters: &Self::Parameters) -> Result<()>;
+
+    /// A learner for a table of this schema. All random choices are drawn from `seed`;
+    /// `start_from` is the fitted estimator of an earlier run to go on from.
+    fn learner(parameters: Self::Parameters, schema: Arc<Schema>, seed: u64, start_from: Option<Estimator>) -> Result<Self::Learner>;
+}
+
+/// The targets a learner can learn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Targets {
+    /// It takes no target.
+    None,
+    /// Classes only.
+    Classes,
+    /// Classes or a number.
+    Any,
+}
+
+/// What is to be done with a learner once its type is known.
+pub trait Visitor {
+    /// The result.
+    type Output;
+    /// Does it.
+    fn visit<L: Learner + 'static>(self, learner: L) -> Self::Output;
+}
+
+/// A learner without its type.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// Its name in job files.
+    pub name: &'static str,
+    /// One line for help texts.
+    pub about: &'static str,
+    /// The targets it can learn.
+    pub targets: Targets,
+    /// The JSON Schema of its hyper-parameters.
+    pub schema: fn() -> schemars::Schema,
+    /// Checks hyper-parameters without any data, and gives them back with the defaults filled in.
+    pub check: fn(&Map<String, Value>) -> Result<Map<String, Value>>,
+}
+
+macro_rules! registry {
+    ($($family:ty),* $(,)?) => {
+        /// Every learner, in the order of this list.
+        pub const LEARNERS: &[Entry] = &[$(entry::<$family>()),*];
+
+        /// Makes the learner called `name` for a table of this schema and hands it to `visitor`.
+        /// The error is that of an unknown name, of hyper-parameters out of range, or of a table it cannot learn from.
+        pub fn with_learner<V: Visitor>(
+            name: &str,
+            parameters: &Map<String, Value>,
+            schema: Arc<Schema>,
+            seed: u64,
+            start_from: Option<Estimator>,
+            visitor: V,
+        ) -> Result<V::Output> {
+            $(if name == <$family>::NAME {
+                let parameters = parse::<$family>(parameters)?;
+                return Ok(visitor.visit(<$family>::learner(parameters, schema, seed, start_from)?));
+            })*
+            Err(unknown(name))
+        }
+    };
+}
+
+registry![];
+
+/// The learner called `name`.
+pub fn find(name: &str) -> Result<&'static Entry> {
+    LEARNERS.iter().find(|e| e.name == name).ok_or_else(|| unknown(name))
+}
+
+const fn entry<F: Family>() -> Entry {
+    Entry {
+        name: F::NAME,
+        about: F::ABOUT,
+        targets: F::TARGETS,
+        schema: || schemars::schema_for!(F::Parameters),
+        check: |parameters| {
+            let Value::Object(filled) = serde_json::to_value(parse::<F>(parameters)?).expect("parameters are plain data") else {
+                unreachable!("parameters are a struct")
+            };
+            Ok(filled)
+        },
+    }
+}
+
+fn parse<F: Family>(parameters: &Map<String, Value>) -> Result<F::Parameters> {
+    let parsed: F::Parameters = serde_path_to_error::deserialize(Value::Object(parameters.clone())).map_err(|e| {
+        let key = e.path().to_string();
+        let value = parameters.get(&key).map_or_else(String::new, Value::to_string);
+        Error::Parameter { key, value, rule: e.into_inner().to_string() }
+    })?;
+    F::check(&parsed)?;
+    Ok(parsed)
+}
+
+fn unknown(name: &str) -> Error {
+    let names: Vec<&str> = LEARNERS.iter().map(|e| e.name).collect();
+    Error::Parameter { key: "type".into(), value: format!("{name:?}"), rule: format!("it is one of {}", names.join(", ")) }
+}

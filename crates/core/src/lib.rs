@@ -8,8 +8,10 @@ pub mod estimator;
 pub mod exact;
 pub mod learner;
 pub mod math;
+pub mod prediction;
 pub mod schema;
 pub mod spec;
 pub mod tile;
+pub mod time;
 
 pub use error::{Error, Result};

@@ -101,6 +101,11 @@ impl ExactSum {
         true
     }
 
+    /// Adds the terms of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        self.limbs.iter_mut().zip(&other.limbs).for_each(|(limb, other)| *limb += other);
+    }
+
     /// The limbs, lowest first.
     pub fn limbs(&self) -> &[i64; LIMBS] {
         &self.limbs

@@ -1,0 +1,123 @@
+//! Linear models: term after term over a block of rows.
+
+use quelea_core::estimator::{Encoding, Linear};
+use quelea_core::tile::{MISSING, UNSEEN};
+
+use super::BLOCK_ROWS;
+use super::encode::Rows;
+
+/// A linear model whose weights lie term by term.
+#[derive(Debug)]
+pub struct LinearKernel {
+    intercepts: Vec<f64>,
+    terms: Vec<Term>,
+}
+
+#[derive(Debug)]
+enum Term {
+    /// A number; weights by output.
+    Number { number: Number, weights: Vec<f64>, indicator: Option<Vec<f64>> },
+    /// A category: a row of weights by output for each value, one for missing values, and one of zeros for the unseen.
+    Category { values: u32, table: Vec<f64> },
+}
+
+/// How a number enters the design matrix.
+#[derive(Debug, Clone, Copy)]
+pub struct Number {
+    /// Stands in for a missing value.
+    pub fill: f32,
+    /// Taken away first.
+    pub center: f32,
+    /// Multiplied with then.
+    pub scale: f32,
+}
+
+impl Number {
+    /// The design's column.
+    #[inline(always)]
+    pub fn value(self, raw: f32) -> f64 {
+        let filled = if raw.is_nan() { self.fill } else { raw };
+        (f64::from(filled) - f64::from(self.center)) * f64::from(self.scale)
+    }
+}
+
+/// The row of a category's table: its code, and two past the last for missing and unseen ones.
+#[inline(always)]
+pub fn table_row(code: u32, values: u32) -> usize {
+    match code {
+        MISSING => values as usize,
+        UNSEEN => values as usize + 1,
+        code => code as usize,
+    }
+}
+
+impl LinearKernel {
+    /// The kernel of a model that has been checked.
+    pub fn new(linear: &Linear) -> Self {
+        let mut column = 0;
+        let mut terms = Vec::with_capacity(linear.design.encodings.len());
+        for encoding in &linear.design.encodings {
+            let weights = |c: usize| linear.weights.iter().map(|row| row[c]).collect::<Vec<f64>>();
+            terms.push(match *encoding {
+                Encoding::Number { fill, center, scale, indicator } => Term::Number {
+                    number: Number { fill, center, scale },
+                    weights: weights(column),
+                    indicator: indicator.then(|| weights(column + 1)),
+                },
+                Encoding::Category { values, .. } => {
+                    let mut table: Vec<f64> = (column..column + encoding.width()).flat_map(weights).collect();
+                    table.resize((values as usize + 2) * linear.intercepts.len(), 0.0);
+                    Term::Category { values, table }
+                }
+            });
+            column += encoding.width();
+        }
+        Self { intercepts: linear.intercepts.clone(), terms }
+    }
+
+    /// The scores of `rows`, at most [`BLOCK_ROWS`], output after output.
+    pub fn scores(&self, rows: &impl Rows, scores: &mut [f64]) {
+        self.scores_apart(rows, scores, BLOCK_ROWS);
+    }
+
+    /// The scores of one row.
+    pub fn row_scores(&self, row: &impl Rows, scores: &mut [f64]) {
+        self.scores_apart(row, scores, 1);
+    }
+
+    /// The scores of `rows`, those of an output `stride` after those of the one before.
+    fn scores_apart(&self, rows: &impl Rows, scores: &mut [f64], stride: usize) {
+        let mut values = [0.0; BLOCK_ROWS];
+        scores.chunks_exact_mut(stride).zip(&self.intercepts).for_each(|(output, &intercept)| output.fill(intercept));
+        for (feature, term) in self.terms.iter().enumerate() {
+            match term {
+                Term::Number { number, weights, indicator } => {
+                    let raw = rows.numbers(feature);
+                    pulp::Arch::new().dispatch(|| {
+                        values.iter_mut().zip(raw).for_each(|(v, &r)| *v = number.value(r));
+                        add_product(&values[..raw.len()], weights, scores, stride);
+                        if let Some(weights) = indicator {
+                            values.iter_mut().zip(raw).for_each(|(v, r)| *v = f64::from(u8::from(r.is_nan())));
+                            add_product(&values[..raw.len()], weights, scores, stride);
+                        }
+                    });
+                }
+                Term::Category { values, table } => {
+                    for (row, &code) in rows.codes(feature).iter().enumerate() {
+                        let weights = table.chunks_exact(self.intercepts.len()).nth(table_row(code, *values));
+                        let outputs = scores[row..].iter_mut().step_by(stride);
+                        outputs.zip(weights.unwrap_or_default()).for_each(|(score, weight)| *score += weight);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Adds a column's values times its weight to each output.
+#[inline(always)]
+fn add_product(values: &[f64], weights: &[f64], scores: &mut [f64], stride: usize) {
+    for (output, weight) in scores.chunks_exact_mut(stride).zip(weights) {
+        output.iter_mut().zip(values).for_each(|(score, value)| *score += weight * value);
+    }
+}

@@ -1,0 +1,161 @@
+//! Scoring: predictions from raw columns. A row's prediction is the same to the last bit in a batch of any size,
+//! on its own, and with any instruction set.
+
+mod centroids;
+mod encode;
+mod linear;
+mod link;
+mod row;
+mod walk;
+
+use arrow::array::StringViewArray;
+use quelea_core::estimator::{Estimator, Link};
+use quelea_core::prediction::Predictions;
+use quelea_core::schema::{Input, InputKind};
+
+use self::centroids::CentroidKernel;
+use self::encode::{Encoder, Features};
+use self::linear::LinearKernel;
+use self::walk::WalkKernel;
+use crate::{Error, Model, Result, check};
+
+pub use self::row::{RowPrediction, RowScratch, Value};
+
+/// Rows that a kernel takes at once.
+const BLOCK_ROWS: usize = 512;
+
+/// One raw input column for a batch of rows.
+#[derive(Debug, Clone, Copy)]
+pub enum Column<'a> {
+    /// Numbers; NaN is missing.
+    Number(&'a [f32]),
+    /// Strings; null, "" and the schema's markers are missing.
+    Text(&'a StringViewArray),
+    /// Microseconds since 1970-01-01 UTC; the smallest integer is missing.
+    Timestamp(&'a [i64]),
+}
+
+impl Column<'_> {
+    fn rows(&self) -> usize {
+        match self {
+            Self::Number(values) => values.len(),
+            Self::Text(values) => arrow::array::Array::len(values),
+            Self::Timestamp(values) => values.len(),
+        }
+    }
+
+    fn kind(&self) -> InputKind {
+        match self {
+            Self::Number(_) => InputKind::Number,
+            Self::Text(_) => InputKind::Text,
+            Self::Timestamp(_) => InputKind::Timestamp,
+        }
+    }
+}
+
+/// A model made ready to score.
+#[derive(Debug)]
+pub struct Scorer {
+    inputs: Vec<Input>,
+    encoders: Vec<Encoder>,
+    kernel: Kernel,
+}
+
+/// The fitted part.
+#[derive(Debug)]
+enum Kernel {
+    Trees { walk: WalkKernel, link: Link, outputs: usize },
+    Linear { kernel: LinearKernel, link: Link, outputs: usize },
+    Centroids(CentroidKernel),
+}
+
+impl Scorer {
+    /// Makes `model` ready; the error says what in it does not fit together.
+    pub fn new(model: &Model) -> Result<Self> {
+        check::model(model)?;
+        let kernel = match &model.estimator {
+            Estimator::Trees(trees) => Kernel::Trees { walk: WalkKernel::new(trees), link: trees.link, outputs: trees.base.len() },
+            Estimator::Linear(linear) => {
+                Kernel::Linear { kernel: LinearKernel::new(linear), link: linear.link, outputs: linear.intercepts.len() }
+            }
+            Estimator::Centroids(centroids) => Kernel::Centroids(CentroidKernel::new(centroids)),
+        };
+        let encoders = model.schema.features.iter().map(|f| Encoder::new(&model.schema, f)).collect();
+        Ok(Self { inputs: model.schema.inputs.clone(), encoders, kernel })
+    }
+
+    /// The predictions for rows whose columns come in the order of the schema's inputs, on this thread.
+    /// The error names a column of another type or length than it should be.
+    pub fn score(&self, columns: &[Column<'_>]) -> Result<Predictions> {
+        let rows = self.rows(columns)?;
+        let features: Vec<_> = self.encoders.iter().map(|e| e.encode(&columns[e.input])).collect();
+        let mut predictions = self.empty(rows);
+        let mut scores = vec![0.0; self.outputs() * BLOCK_ROWS];
+        for start in (0..rows).step_by(BLOCK_ROWS) {
+            let block = Features { columns: &features, start, rows: BLOCK_ROWS.min(rows - start) };
+            match &self.kernel {
+                Kernel::Trees { walk, link, .. } => {
+                    walk.scores(&block, &mut scores);
+                    link::push(*link, &scores, block.rows, &mut predictions);
+                }
+                Kernel::Linear { kernel, link, .. } => {
+                    kernel.scores(&block, &mut scores);
+                    link::push(*link, &scores, block.rows, &mut predictions);
+                }
+                Kernel::Centroids(kernel) => kernel.push(&block, &mut predictions),
+            }
+        }
+        Ok(predictions)
+    }
+
+    fn outputs(&self) -> usize {
+        match self.kernel {
+            Kernel::Trees { outputs, .. } | Kernel::Linear { outputs, .. } => outputs,
+            Kernel::Centroids(_) => 0,
+        }
+    }
+
+    fn empty(&self, rows: usize) -> Predictions {
+        let (link, outputs) = match self.kernel {
+            Kernel::Trees { link, outputs, .. } | Kernel::Linear { link, outputs, .. } => (link, outputs),
+            Kernel::Centroids(_) => {
+                return Predictions::Clusters { nearest: Vec::with_capacity(rows), distances: Vec::with_capacity(rows) };
+            }
+        };
+        let classes = match link {
+            Link::Identity => return Predictions::Numbers(Vec::with_capacity(rows)),
+            Link::Logistic => 2,
+            Link::Softmax => outputs,
+        };
+        Predictions::Classes { classes, best: Vec::with_capacity(rows), probabilities: Vec::with_capacity(rows * classes) }
+    }
+
+    /// How many rows the columns have.
+    fn rows(&self, columns: &[Column<'_>]) -> Result<usize> {
+        if columns.len() != self.inputs.len() {
+            return Err(Error::ColumnCount { expected: self.inputs.len(), given: columns.len() });
+        }
+        let rows = columns.first().map_or(0, Column::rows);
+        for (column, input) in columns.iter().zip(&self.inputs) {
+            self.refuse_other_kind(input, column.kind())?;
+            if column.rows() != rows {
+                let problem = format!("has {} rows, and the first column has {rows}", column.rows());
+                return Err(Error::Column { column: input.name.clone(), problem });
+            }
+        }
+        Ok(rows)
+    }
+
+    fn refuse_other_kind(&self, input: &Input, given: InputKind) -> Result<()> {
+        if given == input.kind {
+            return Ok(());
+        }
+        let name = |kind| match kind {
+            InputKind::Number => "numbers",
+            InputKind::Text => "text",
+            InputKind::Timestamp => "timestamps",
+        };
+        let problem = format!("is {} in the model and was given as {}", name(input.kind), name(given));
+        Err(Error::Column { column: input.name.clone(), problem })
+    }
+}

@@ -1,0 +1,101 @@
+//! Writing: a model as the bytes of an ONNX file. The same model always gives the same bytes.
+
+pub mod centroids;
+pub mod design;
+mod encode;
+pub mod linear;
+mod link;
+pub mod trees;
+
+use prost::Message;
+use quelea_core::estimator::Estimator;
+use quelea_core::schema::{FeatureKind, InputKind, Schema};
+
+use crate::graph::{Graph, IR_VERSION, ML_OPSET, Names, OPSET};
+use crate::proto::{GraphProto, MOST_BYTES, ModelProto, OperatorSetIdProto, StringStringEntryProto, element};
+use crate::{About, Error, Model, Result, check};
+
+/// The metadata that holds the schema, without the categories, which are in the graph.
+pub const SCHEMA_KEY: &str = "quelea.schema";
+/// The metadata that holds [`About`].
+pub const ABOUT_KEY: &str = "quelea.about";
+/// What the file says it was written by.
+pub const PRODUCER: &str = "quelea";
+
+/// The file of `model`.
+pub fn to_bytes(model: &Model) -> Result<Vec<u8>> {
+    check::model(model)?;
+    refuse_beyond_limit(least_bytes(model))?;
+    let proto = ModelProto {
+        ir_version: IR_VERSION,
+        producer_name: PRODUCER.into(),
+        graph: Some(graph(model)?),
+        opset_import: [OPSET, ML_OPSET].map(|(domain, version)| OperatorSetIdProto { domain: domain.into(), version }).to_vec(),
+        metadata_props: vec![
+            StringStringEntryProto { key: SCHEMA_KEY.into(), value: schema_json(&model.schema)? },
+            StringStringEntryProto { key: ABOUT_KEY.into(), value: about_json(&model.about)? },
+        ],
+        functions: Vec::new(),
+    };
+    refuse_beyond_limit(proto.encoded_len() as u64)?;
+    Ok(proto.encode_to_vec())
+}
+
+/// The graph of a model that has been checked.
+pub fn graph(model: &Model) -> Result<GraphProto> {
+    let mut graph = Graph::new(Names::new(&model.schema));
+    for input in &model.schema.inputs {
+        let element = match input.kind {
+            InputKind::Number => element::FLOAT,
+            InputKind::Text => element::STRING,
+            InputKind::Timestamp => element::INT64,
+        };
+        graph.input(&input.name, element);
+    }
+    match &model.estimator {
+        Estimator::Trees(trees) => trees::write(&mut graph, &model.schema, trees),
+        Estimator::Linear(linear) => linear::write(&mut graph, &model.schema, linear),
+        Estimator::Centroids(centroids) => centroids::write(&mut graph, &model.schema, centroids),
+    }
+    Ok(graph.finish())
+}
+
+fn refuse_beyond_limit(bytes: u64) -> Result<()> {
+    if bytes > MOST_BYTES { Err(Error::TooLarge { bytes, limit: MOST_BYTES }) } else { Ok(()) }
+}
+
+/// Bytes that a model takes at the least, found without building its graph.
+fn least_bytes(model: &Model) -> u64 {
+    let text = |values: &[String]| values.iter().map(|v| v.len() as u64 + 2).sum::<u64>();
+    let categories: u64 = model
+        .schema
+        .features
+        .iter()
+        .map(|f| match &f.kind {
+            FeatureKind::Category { values, .. } => text(values) + 4 * values.len() as u64,
+            FeatureKind::Number { .. } => 0,
+        })
+        .sum();
+    let estimator = match &model.estimator {
+        Estimator::Trees(trees) => trees.trees.iter().map(trees::least_bytes).sum(),
+        Estimator::Linear(linear) => 8 * (linear.weights.len() * linear.design.width()) as u64,
+        Estimator::Centroids(centroids) => 4 * (centroids.centers.len() * centroids.design.width()) as u64,
+    };
+    categories + estimator
+}
+
+fn schema_json(schema: &Schema) -> Result<String> {
+    let mut stripped = schema.clone();
+    for feature in &mut stripped.features {
+        if let FeatureKind::Category { values, .. } = &mut feature.kind {
+            values.clear();
+        }
+    }
+    serde_json::to_string(&stripped).map_err(|e| Error::Metadata { key: SCHEMA_KEY, problem: e.to_string() })
+}
+
+/// The metadata of `about`, which must be readable again: a number that is not finite would not be.
+fn about_json(about: &About) -> Result<String> {
+    let readable = |json: String| serde_json::from_str::<About>(&json).map(|_| json);
+    serde_json::to_string(about).and_then(readable).map_err(|e| Error::Metadata { key: ABOUT_KEY, problem: e.to_string() })
+}

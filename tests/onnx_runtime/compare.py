@@ -40,6 +40,7 @@ def within(ours, theirs):
     """The largest difference in units of the value's size; values below the least normal float are taken for 0."""
     ours, theirs = np.asarray(ours, np.float64).ravel(), np.asarray(theirs, np.float64).ravel()
     assert ours.shape == theirs.shape, (ours.shape, theirs.shape)
+    assert np.isfinite(ours).all() and np.isfinite(theirs).all(), "predictions are not all finite"
     size = np.maximum(np.maximum(np.abs(ours), np.abs(theirs)), np.finfo(np.float32).tiny)
     return float(np.max(np.abs(ours - theirs) / size, initial=0.0))
 

@@ -37,7 +37,7 @@ impl Names {
 
     /// A tensor that belongs to a column.
     pub fn of_column(&self, column: &str, what: &str) -> String {
-        format!("{}{column}/{what}", self.prefix)
+        format!("{}columns/{column}/{what}", self.prefix)
     }
 
     /// An output; a column of that name pushes it aside.

@@ -1,0 +1,197 @@
+//! Model files as a user and as an attacker would have them: round trips, damage, and predictions that do not depend
+//! on how rows come.
+
+#![allow(missing_docs)]
+
+use quelea_core::counter::{Draws, Purpose};
+use quelea_core::estimator::{Child, Estimator, Link, Node, Rule, Tree, Trees};
+use quelea_core::prediction::Predictions;
+use quelea_core::schema::{Feature, FeatureKind, Input, InputKind, Schema, Target};
+use quelea_model::{About, Column, Error, Model, RowPrediction, Scorer};
+
+use random::{Random, Values};
+
+mod random;
+
+fn score(model: &Model, values: &[Values]) -> Predictions {
+    let columns: Vec<Column> = values.iter().map(Values::column).collect();
+    Scorer::new(model).unwrap().score(&columns).unwrap()
+}
+
+#[test]
+fn a_file_gives_back_its_model_and_the_same_bytes() {
+    for seed in 0..150 {
+        let mut random = Random::new(seed);
+        let model = random.model();
+        let bytes = model.to_bytes().unwrap();
+        let read = Model::from_bytes(&bytes).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+        assert!(read == model, "seed {seed}");
+        assert!(read.to_bytes().unwrap() == bytes, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_row_is_scored_the_same_in_any_company() {
+    for seed in 0..150 {
+        let mut random = Random::new(seed);
+        let model = random.model();
+        let values = random.rows(&model.schema, 1_100);
+        let scorer = Scorer::new(&model).unwrap();
+        let whole = score(&model, &values);
+        let mut scratch = scorer.scratch();
+        for row in (0..1_100).step_by(37) {
+            let one: Vec<_> = values.iter().map(|v| v.value(row)).collect();
+            match (&whole, scorer.score_row(&one, &mut scratch).unwrap()) {
+                (Predictions::Numbers(all), RowPrediction::Number(one)) => assert_eq!(all[row].to_bits(), one.to_bits(), "seed {seed}"),
+                (Predictions::Classes { classes, best, probabilities }, RowPrediction::Class { best: own, probabilities: one }) => {
+                    assert_eq!(best[row], own, "seed {seed}");
+                    assert_eq!(&probabilities[row * classes..(row + 1) * classes], one, "seed {seed}");
+                }
+                (Predictions::Clusters { nearest, distances }, RowPrediction::Cluster { nearest: own, distance }) => {
+                    assert_eq!((nearest[row], distances[row]), (own, distance), "seed {seed}");
+                }
+                _ => panic!("seed {seed}: another kind of prediction"),
+            }
+        }
+    }
+}
+
+#[test]
+fn no_rows_give_no_predictions() {
+    for seed in 0..20 {
+        let mut random = Random::new(seed);
+        let model = random.model();
+        let values = random.rows(&model.schema, 0);
+        assert_eq!(score(&model, &values).rows(), 0);
+    }
+}
+
+/// Bytes of a valid file, damaged under a seed.
+fn damaged(bytes: &[u8], other: &[u8], draws: &Draws, number: u64) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let draw = |what: u64, below: usize| (draws.bits(number, what) % below.max(1) as u64) as usize;
+    for change in 0..1 + draw(0, 3) as u64 {
+        let at = draw(change * 8 + 1, bytes.len());
+        let length = draw(change * 8 + 2, bytes.len() - at).min(1 << draw(change * 8 + 3, 10));
+        match draw(change * 8 + 4, 6) {
+            0 => bytes[at] ^= 1 << draw(change * 8 + 5, 8),
+            1 => bytes[at] = draw(change * 8 + 5, 256) as u8,
+            2 => bytes.truncate(at.max(1)),
+            3 => drop(bytes.drain(at..at + length.min(bytes.len() - 1))),
+            4 => {
+                let copy = bytes[at..at + length].to_vec();
+                bytes.splice(at..at, copy);
+            }
+            _ => {
+                let from = draw(change * 8 + 5, other.len());
+                let piece = other[from..(from + length).min(other.len())].to_vec();
+                bytes.splice(at..at + length, piece);
+            }
+        }
+    }
+    bytes
+}
+
+/// `QUELEA_FUZZ_MODELS` sets the number of models that are damaged, for longer runs.
+#[test]
+fn a_damaged_file_is_an_error_or_a_whole_model() {
+    let models = std::env::var("QUELEA_FUZZ_MODELS").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
+    for seed in 0..models {
+        let mut random = Random::new(seed);
+        let bytes = random.model().to_bytes().unwrap();
+        if bytes.len() > 30_000 {
+            continue;
+        }
+        let other = Random::new(seed + 1).model().to_bytes().unwrap();
+        let draws = Draws::new(seed, Purpose::Split, 0);
+        for number in 0..100 {
+            if let Ok(model) = Model::from_bytes(&damaged(&bytes, &other, &draws, number)) {
+                let values = random.rows(&model.schema, 3);
+                assert_eq!(score(&model, &values).rows(), 3);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_of_empty_messages_is_refused_before_it_is_unfolded() {
+    // A graph of a million nodes of two bytes each.
+    let mut bytes = vec![0x3a, 0x80, 0x89, 0x7a];
+    bytes.extend([0x0a, 0x00].repeat(1_000_000));
+    assert!(matches!(Model::from_bytes(&bytes), Err(Error::Bloated { messages: 1_000_001, .. })));
+}
+
+fn one_number(tree: Tree) -> Model {
+    let schema = Schema {
+        inputs: vec![Input { name: "x".into(), kind: InputKind::Number }],
+        features: vec![Feature { name: "x".into(), input: 0, kind: FeatureKind::Number { part: None, min: 0.0, max: 1.0, missing: 0 } }],
+        target: Target::Number { name: "y".into() },
+        weight: None,
+        largest_weight: 1.0,
+        rows: 10,
+        null_values: Vec::new(),
+    };
+    Model { schema, estimator: Estimator::Trees(Trees { trees: vec![tree], base: vec![1.5], link: Link::Identity }), about: About::default() }
+}
+
+/// A tree that only ever grows to the right.
+fn chain(depth: u32) -> Tree {
+    let right = |n| if n + 1 == depth { Child::Leaf(depth) } else { Child::Node(n + 1) };
+    let node = |n| Node {
+        feature: 0,
+        rule: Rule::AtMost(n as f32),
+        missing_left: false,
+        left: Child::Leaf(n),
+        right: right(n),
+        gain: 0.0,
+        rows: 0,
+    };
+    Tree { nodes: (0..depth).map(node).collect(), leaves: (0..=depth).map(|l| l as f32).collect() }
+}
+
+#[test]
+fn deep_trees_work_until_they_are_refused() {
+    let model = one_number(chain(10_000));
+    let read = Model::from_bytes(&model.to_bytes().unwrap()).unwrap();
+    assert_eq!(score(&read, &[Values::Number(vec![-1.0, 7_000.5, f32::NAN])]), Predictions::Numbers(vec![1.5, 7_002.5, 10_001.5]));
+    let error = one_number(chain(10_001)).to_bytes().unwrap_err().to_string();
+    assert!(error.contains("node 10000") && error.contains("model.max_depth"), "{error}");
+}
+
+#[test]
+fn broken_trees_are_named() {
+    type Damage = fn(&mut Tree);
+    let damages: [Damage; 6] = [
+        |tree| tree.nodes[1].left = Child::Node(1),
+        |tree| tree.nodes[1].left = Child::Leaf(0),
+        |tree| tree.nodes[1].feature = 1,
+        |tree| tree.nodes[1].rule = Rule::AtMost(f32::NAN),
+        |tree| tree.nodes[1].rule = Rule::In(vec![0]),
+        |tree| tree.nodes[1].right = Child::Leaf(99),
+    ];
+    for damage in damages {
+        let mut tree = chain(3);
+        damage(&mut tree);
+        let error = one_number(tree).to_bytes().unwrap_err().to_string();
+        assert!(error.starts_with("tree 0, node 1 "), "{error}");
+    }
+}
+
+#[test]
+fn columns_of_another_kind_or_length_are_named() {
+    let scorer = Scorer::new(&one_number(chain(2))).unwrap();
+    let error = scorer.score(&[Column::Timestamp(&[1])]).unwrap_err().to_string();
+    assert_eq!(error, "column \"x\" is numbers in the model and was given as timestamps");
+    assert!(scorer.score(&[]).is_err());
+    assert!(scorer.score_row(&[], &mut scorer.scratch()).is_err());
+}
+
+#[test]
+fn a_node_that_we_do_not_write_is_named() {
+    let bytes = one_number(chain(2)).to_bytes().unwrap();
+    let at = bytes.windows(6).position(|w| w == b"Concat").unwrap();
+    let mut changed = bytes.clone();
+    changed[at..at + 6].copy_from_slice(b"MatMul");
+    let error = Model::from_bytes(&changed).unwrap_err().to_string();
+    assert!(error.contains("\"/features\"") && error.contains("\"MatMul\""), "{error}");
+}

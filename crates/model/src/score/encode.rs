@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use arrow::array::StringViewArray;
+use arrow::array::{StringArray, StringViewArray};
 use quelea_core::schema::{Feature, FeatureKind, Schema, TimePart};
 use quelea_core::tile::{MISSING, UNSEEN};
 use quelea_core::time;
@@ -98,6 +98,7 @@ impl Encoder {
         match (&self.kind, column) {
             (Kind::Part(part), Column::Timestamp(moments)) => Encoded::Number(moments.iter().map(|&m| part_of(m, *part)).collect()),
             (Kind::Category(codes), Column::Text(texts)) => Encoded::Category(encode_texts(codes, texts)),
+            (Kind::Category(of_text), Column::Dictionary { codes, texts }) => Encoded::Category(encode_dictionary(of_text, codes, texts)),
             (_, Column::Number(values)) => Encoded::Borrowed(values),
             _ => Encoded::Number(Vec::new()),
         }
@@ -124,4 +125,10 @@ fn code_of(codes: &HashMap<Box<str>, u32>, text: &str) -> u32 {
 
 fn encode_texts(codes: &HashMap<Box<str>, u32>, texts: &StringViewArray) -> Vec<u32> {
     texts.iter().map(|text| text.map_or(MISSING, |text| code_of(codes, text))).collect()
+}
+
+/// Looks every text of the dictionary up once. An index beyond it counts as missing.
+fn encode_dictionary(of_text: &HashMap<Box<str>, u32>, codes: &[u32], texts: &StringArray) -> Vec<u32> {
+    let of_index: Vec<u32> = texts.iter().map(|text| text.map_or(MISSING, |text| code_of(of_text, text))).collect();
+    codes.iter().map(|&code| of_index.get(code as usize).copied().unwrap_or(MISSING)).collect()
 }

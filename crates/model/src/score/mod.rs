@@ -1,6 +1,7 @@
 //! Scoring: predictions from raw columns. A row's prediction is the same to the last bit in a batch of any size,
 //! on its own, and with any instruction set.
 
+mod bits;
 mod centroids;
 mod encode;
 mod linear;
@@ -8,11 +9,12 @@ mod link;
 mod row;
 mod walk;
 
-use arrow::array::StringViewArray;
+use arrow::array::{StringArray, StringViewArray};
 use quelea_core::estimator::{Estimator, Link};
 use quelea_core::prediction::Predictions;
 use quelea_core::schema::{Input, InputKind};
 
+use self::bits::BitKernel;
 use self::centroids::CentroidKernel;
 use self::encode::{Encoder, Features};
 use self::linear::LinearKernel;
@@ -31,6 +33,13 @@ pub enum Column<'a> {
     Number(&'a [f32]),
     /// Strings; null, "" and the schema's markers are missing.
     Text(&'a StringViewArray),
+    /// Strings by their index in a dictionary, [`quelea_core::tile::MISSING`] where missing.
+    Dictionary {
+        /// An index per row.
+        codes: &'a [u32],
+        /// What the indices stand for; none is missing.
+        texts: &'a StringArray,
+    },
     /// Microseconds since 1970-01-01 UTC; the smallest integer is missing.
     Timestamp(&'a [i64]),
 }
@@ -40,6 +49,7 @@ impl Column<'_> {
         match self {
             Self::Number(values) => values.len(),
             Self::Text(values) => arrow::array::Array::len(values),
+            Self::Dictionary { codes, .. } => codes.len(),
             Self::Timestamp(values) => values.len(),
         }
     }
@@ -47,7 +57,7 @@ impl Column<'_> {
     fn kind(&self) -> InputKind {
         match self {
             Self::Number(_) => InputKind::Number,
-            Self::Text(_) => InputKind::Text,
+            Self::Text(_) | Self::Dictionary { .. } => InputKind::Text,
             Self::Timestamp(_) => InputKind::Timestamp,
         }
     }
@@ -64,7 +74,7 @@ pub struct Scorer {
 /// The fitted part.
 #[derive(Debug)]
 enum Kernel {
-    Trees { walk: WalkKernel, link: Link, outputs: usize },
+    Trees { walk: WalkKernel, bits: Option<BitKernel>, link: Link, outputs: usize },
     Linear { kernel: LinearKernel, link: Link, outputs: usize },
     Centroids(CentroidKernel),
 }
@@ -74,7 +84,10 @@ impl Scorer {
     pub fn new(model: &Model) -> Result<Self> {
         check::model(model)?;
         let kernel = match &model.estimator {
-            Estimator::Trees(trees) => Kernel::Trees { walk: WalkKernel::new(trees), link: trees.link, outputs: trees.base.len() },
+            Estimator::Trees(trees) => {
+                let bits = BitKernel::new(trees, &model.schema);
+                Kernel::Trees { walk: WalkKernel::new(trees), bits, link: trees.link, outputs: trees.base.len() }
+            }
             Estimator::Linear(linear) => {
                 Kernel::Linear { kernel: LinearKernel::new(linear), link: linear.link, outputs: linear.intercepts.len() }
             }
@@ -91,11 +104,15 @@ impl Scorer {
         let features: Vec<_> = self.encoders.iter().map(|e| e.encode(&columns[e.input])).collect();
         let mut predictions = self.empty(rows);
         let mut scores = vec![0.0; self.outputs() * BLOCK_ROWS];
+        let mut scratch = if let Kernel::Trees { bits: Some(bits), .. } = &self.kernel { Some(bits.scratch()) } else { None };
         for start in (0..rows).step_by(BLOCK_ROWS) {
             let block = Features { columns: &features, start, rows: BLOCK_ROWS.min(rows - start) };
             match &self.kernel {
-                Kernel::Trees { walk, link, .. } => {
-                    walk.scores(&block, &mut scores);
+                Kernel::Trees { walk, bits, link, .. } => {
+                    match (bits, &mut scratch) {
+                        (Some(bits), Some(scratch)) if block.rows >= bits::LEAST_ROWS => bits.scores(&block, scratch, &mut scores),
+                        _ => walk.scores(&block, &mut scores),
+                    }
                     link::push(*link, &scores, block.rows, &mut predictions);
                 }
                 Kernel::Linear { kernel, link, .. } => {

@@ -1,0 +1,127 @@
+//! The search of numbers among a feature's thresholds, which gives the bits of their ranks.
+
+#[cfg(target_arch = "x86_64")]
+use super::WORDS;
+use super::Bits;
+use crate::score::BLOCK_ROWS;
+
+/// Levels that the vector kernel has tables for.
+const MOST_VECTOR_LEVELS: usize = 8;
+
+/// Thresholds as a complete search tree in the order of a heap: the first is the middle one, and the children of `h` are
+/// `2h` and `2h + 1` (Eytzinger's layout).
+#[derive(Debug)]
+pub struct Search {
+    heap: Vec<[f32; 16]>,
+    levels: usize,
+}
+
+impl Search {
+    /// The search among `thresholds`, ascending and distinct.
+    pub fn new(thresholds: &[f32]) -> Self {
+        let levels = (usize::BITS - thresholds.len().leading_zeros()) as usize;
+        let mut heap = vec![[f32::INFINITY; 16]; (1usize << levels).div_ceil(16)];
+        for h in 1..1usize << levels {
+            let level = h.ilog2() as usize;
+            let step = 1usize << (levels - level);
+            let rank = (h - (1 << level)) * step + step / 2 - 1;
+            heap.as_flattened_mut()[h] = thresholds.get(rank).copied().unwrap_or(f32::INFINITY);
+        }
+        Self { heap, levels }
+    }
+
+    /// How many bits a rank has.
+    pub fn levels(&self) -> usize {
+        self.levels
+    }
+
+    /// For each level, highest first, the rows whose bit is 0: those that are at most the threshold they met.
+    /// NaN is above all thresholds. `words` words of 64 rows are searched.
+    pub fn ranks(&self, values: &[f32; BLOCK_ROWS], words: usize, planes: &mut [Bits]) {
+        #[cfg(target_arch = "x86_64")]
+        if self.levels <= MOST_VECTOR_LEVELS
+            && let Some(simd) = pulp::x86::V4::try_new()
+        {
+            return vector::ranks(simd, &self.heap, values, words, planes);
+        }
+        let heap = self.heap.as_flattened();
+        for word in 0..words {
+            let mut places = [1u32; 64];
+            for plane in &mut *planes {
+                let mut bits = 0;
+                for (row, place) in places.iter_mut().enumerate() {
+                    let is_at_most = values[word * 64 + row] <= heap[*place as usize];
+                    bits |= u64::from(is_at_most) << row;
+                    *place = 2 * *place + u32::from(!is_at_most);
+                }
+                plane.0[word] = bits;
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod vector {
+    //! The same with AVX-512: a level's thresholds lie in registers and are looked up by permutation.
+
+    use std::arch::x86_64::{__m512, __m512i};
+
+    use pulp::x86::V4;
+
+    use super::{BLOCK_ROWS, Bits, WORDS};
+
+    const LESS_OR_EQUAL: i32 = 18;
+
+    struct Ranks<'a> {
+        simd: V4,
+        heap: &'a [[f32; 16]],
+        values: &'a [f32; BLOCK_ROWS],
+        words: usize,
+        planes: &'a mut [Bits],
+    }
+
+    impl pulp::NullaryFnOnce for Ranks<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn call(self) {
+            let Self { simd, heap, values, words, planes } = self;
+            let (chunks, _) = values.as_chunks::<16>();
+            for word in 0..words.min(WORDS) {
+                let mut bits = [0u64; super::MOST_VECTOR_LEVELS];
+                for quarter in 0..4 {
+                    let x = pulp::cast(chunks[word * 4 + quarter]);
+                    let mut place = simd.avx512f._mm512_set1_epi32(1);
+                    for (level, bits) in bits[..planes.len()].iter_mut().enumerate() {
+                        let is_at_most = simd.avx512f._mm512_cmp_ps_mask::<LESS_OR_EQUAL>(x, threshold(simd, heap, level, place));
+                        *bits |= u64::from(is_at_most) << (16 * quarter);
+                        let doubled = simd.avx512f._mm512_add_epi32(place, place);
+                        let one = simd.avx512f._mm512_set1_epi32(1);
+                        place = simd.avx512f._mm512_mask_add_epi32(doubled, !is_at_most, doubled, one);
+                    }
+                }
+                planes.iter_mut().zip(bits).for_each(|(plane, bits)| plane.0[word] = bits);
+            }
+        }
+    }
+
+    /// The thresholds at `places`, which are all on one level.
+    #[inline(always)]
+    fn threshold(simd: V4, heap: &[[f32; 16]], level: usize, places: __m512i) -> __m512 {
+        let one = |table: usize| simd.avx512f._mm512_permutexvar_ps(places, pulp::cast(heap[table]));
+        let two = |table: usize| simd.avx512f._mm512_permutex2var_ps(pulp::cast(heap[table]), places, pulp::cast(heap[table + 1]));
+        let bit = |bit: i32| simd.avx512f._mm512_test_epi32_mask(places, simd.avx512f._mm512_set1_epi32(bit));
+        let four = |table: usize| simd.avx512f._mm512_mask_blend_ps(bit(32), two(table), two(table + 2));
+        match level {
+            0..=3 => one(0),
+            4 => one(1),
+            5 => two(2),
+            6 => four(4),
+            _ => simd.avx512f._mm512_mask_blend_ps(bit(64), four(8), four(12)),
+        }
+    }
+
+    pub fn ranks(simd: V4, heap: &[[f32; 16]], values: &[f32; BLOCK_ROWS], words: usize, planes: &mut [Bits]) {
+        simd.vectorize(Ranks { simd, heap, values, words, planes });
+    }
+}

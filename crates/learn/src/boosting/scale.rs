@@ -1,0 +1,100 @@
+//! How gradients become whole numbers: the scale of a tree, fixed before any of its gradients is computed.
+
+use super::histogram::{MOST_GRADIENT, MOST_HESSIAN, pack};
+
+/// Rows up to which histograms are wide, because nothing is gained by packing.
+const FEW_ROWS: u64 = 16_384;
+/// With the mean gradient below this many units of a packed field, histograms are wide.
+const LEAST_UNITS: f64 = 8.0;
+/// Bits of a wide number, if there are few enough rows.
+const WIDE_BITS: u32 = 40;
+/// Adding and taking away 1.5·2^23 rounds to a whole number.
+const ROUND: f32 = 12_582_912.0;
+/// The same in 64 bits, with 1.5·2^52.
+const ROUND_WIDE: f64 = 6_755_399_441_055_744.0;
+
+/// Bounds of a tree's gradients, and their mean size if it is known.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Bounds {
+    /// No gradient is larger.
+    pub gradient: f64,
+    /// No hessian is larger.
+    pub hessian: f64,
+    /// The mean size of gradients.
+    pub mean: f64,
+}
+
+/// What gradients and hessians are multiplied with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Scale {
+    /// Whether histograms are wide.
+    pub wide: bool,
+    gradient: f64,
+    hessian: f64,
+}
+
+impl Scale {
+    /// The scale for gradients of at most these sizes, of a table of `rows` rows.
+    pub(super) fn new(bounds: Bounds, rows: u64) -> Self {
+        let wide = rows <= FEW_ROWS || bounds.mean * f64::from(MOST_GRADIENT) < LEAST_UNITS * bounds.gradient;
+        let (of_gradient, of_hessian) = if wide {
+            let bits = WIDE_BITS.min(62 - rows.max(1).ilog2().min(40) - 1);
+            ((1i64 << bits) as f64, (1i64 << bits) as f64)
+        } else {
+            (f64::from(MOST_GRADIENT), f64::from(MOST_HESSIAN))
+        };
+        let over = |most: f64, bound: f64| if bound > 0.0 && (most / bound).is_finite() { most / bound } else { 0.0 };
+        Self { wide, gradient: over(of_gradient, bounds.gradient), hessian: over(of_hessian, bounds.hessian) }
+    }
+
+    /// The gradient that a sum stands for.
+    pub(super) fn gradient(&self, sum: i64) -> f64 {
+        if self.gradient > 0.0 { sum as f64 / self.gradient } else { 0.0 }
+    }
+
+    /// The hessian that a sum stands for.
+    pub(super) fn hessian(&self, sum: i64) -> f64 {
+        if self.hessian > 0.0 { sum as f64 / self.hessian } else { 0.0 }
+    }
+
+    /// The packed words of rows.
+    pub(super) fn pack_all(&self, gradients: &[f32], hessians: &[f32], words: &mut Vec<i64>) {
+        words.resize(gradients.len(), 0);
+        let (gs, hs) = (self.gradient as f32, self.hessian as f32);
+        pulp::Arch::new().dispatch(|| {
+            for ((word, &g), &h) in words.iter_mut().zip(gradients).zip(hessians) {
+                *word = word_of(g, h, gs, hs);
+            }
+        });
+    }
+
+    /// The packed words of some rows.
+    pub(super) fn pack_some(&self, gradients: &[f32], hessians: &[f32], rows: &[u16], words: &mut Vec<i64>) {
+        let (gs, hs) = (self.gradient as f32, self.hessian as f32);
+        words.clear();
+        words.extend(rows.iter().map(|&r| word_of(gradients[usize::from(r)], hessians[usize::from(r)], gs, hs)));
+    }
+
+    /// Gradient, hessian and row of some rows as whole numbers, three for each.
+    pub(super) fn widen(&self, gradients: &[f32], hessians: &[f32], rows: &[u16], words: &mut Vec<i64>) {
+        words.clear();
+        words.extend(rows.iter().flat_map(|&r| {
+            let (g, h) = (gradients[usize::from(r)], hessians[usize::from(r)]);
+            [round(f64::from(g) * self.gradient), round(f64::from(h) * self.hessian), i64::from(h.is_sign_positive())]
+        }));
+    }
+}
+
+#[inline(always)]
+fn word_of(g: f32, h: f32, gradient_scale: f32, hessian_scale: f32) -> i64 {
+    let whole = |x: f32| (x + ROUND).to_bits() as i32 - ROUND.to_bits() as i32;
+    let g = whole(g * gradient_scale).clamp(-MOST_GRADIENT, MOST_GRADIENT);
+    let row = i32::from(h.is_sign_positive());
+    let h = whole(h * hessian_scale).clamp(0, MOST_HESSIAN);
+    pack(g, h, row)
+}
+
+#[inline(always)]
+fn round(x: f64) -> i64 {
+    (x + ROUND_WIDE).to_bits() as i64 - ROUND_WIDE.to_bits() as i64
+}

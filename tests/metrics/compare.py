@@ -116,7 +116,7 @@ def main():
         if problem := check(case, json.loads(answer)):
             failures += 1
             print(f"case {number} ({len(case['truth'])} rows, {case['classes']} classes): {problem}", file=sys.stderr)
-    print(f"metrics against scikit-learn: {len(cases) - failures} passed, {failures} failed")
+    print(f"metrics: {len(cases) - failures} passed, {failures} failed")
     sys.exit(failures > 0)
 
 

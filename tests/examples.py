@@ -1,0 +1,75 @@
+"""Runs every job file under examples/ as a user would: train, evaluate, predict, inspect; compares with ONNX Runtime.
+
+usage: examples.py QUELEA [NAME…]      NAME: only job files whose path contains it
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import tomllib
+import traceback
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "onnx_runtime"))
+from check_table import check  # noqa: E402
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+# What the test part must reach: the metric, and a bound from below (or, negative, from above).
+QUALITY = {
+    "adult/job.toml": ("roc_auc", 0.92),
+    "census/job.toml": ("roc_auc", 0.93),
+    "flights/job.toml": ("mae", -25.0),
+    "diamonds/job.toml": ("r2", 0.975),
+    "diamonds/upper.toml": ("pinball", -200.0),
+    "fashion/job.toml": ("accuracy", 0.83),
+}
+# A table of the joined columns, where the job reads a query.
+SCORED = {"flights/job.toml": "new.parquet"}
+
+
+def quelea(program, *arguments):
+    """The last line of JSON that the program prints."""
+    done = subprocess.run([program, *map(str, arguments), "--json"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, f"quelea {' '.join(map(str, arguments))}: {done.stderr}"
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def run(program, job, scratch):
+    """One job file; the answer is a line to print."""
+    name = str(job.relative_to(EXAMPLES))
+    data = tomllib.loads(job.read_text())["data"]
+    scored = job.parent / SCORED.get(name, data.get("table", ""))
+    model, predictions = scratch / "model.onnx", scratch / "predictions.parquet"
+    trained = quelea(program, "train", job, "--set", f"output.model={model}")
+    summary = []
+    if name in QUALITY:
+        metric, bound = QUALITY[name]
+        values = {m["name"]: m["value"] for m in trained["metrics"]["test"]["values"]}
+        assert values[metric] >= bound if bound > 0 else values[metric] <= -bound, f"{metric} is {values[metric]}"
+        summary.append(f"{metric} {values[metric]:.4f}")
+    quelea(program, "evaluate", model, scored)
+    quelea(program, "inspect", model)
+    quelea(program, "predict", model, scored, "--output", predictions)
+    rows, worst = check(model, scored, predictions)
+    summary.append(f"{rows} predictions within {worst:.0e} of ONNX Runtime's")
+    return f"{name}: {', '.join(summary)}"
+
+
+def main():
+    program, names = Path(sys.argv[1]).resolve(), sys.argv[2:]
+    jobs = [job for job in sorted(EXAMPLES.glob("*/*.toml")) if not names or any(name in str(job) for name in names)]
+    failed = 0
+    for job in jobs:
+        with tempfile.TemporaryDirectory() as scratch:
+            try:
+                print(run(program, job, Path(scratch)), flush=True)
+            except Exception:
+                failed += 1
+                print(f"{job}: FAILED\n{traceback.format_exc(limit=2)}", file=sys.stderr, flush=True)
+    print(f"examples: {len(jobs) - failed} passed, {failed} failed")
+    sys.exit(failed > 0 or not jobs)
+
+
+if __name__ == "__main__":
+    main()

@@ -138,8 +138,7 @@ impl Boosting {
                 _ => {}
             }
         }
-        let least = self.parameters.cat_smooth.max(f64::from(self.parameters.min_child_samples));
-        round.cuts = self.schema.features.iter().map(|f| Cuts::of_category(f, least)).collect();
+        round.cuts = self.schema.features.iter().map(|f| Cuts::of_category(f, self.parameters.cat_smooth)).collect();
         for (&feature, edges) in self.numbers.iter().zip(found) {
             round.cuts[feature] = Cuts::Number(edges);
         }

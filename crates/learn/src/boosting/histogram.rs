@@ -187,3 +187,98 @@ fn unpack_column(packed: &mut [i64], sums: &mut [i64]) {
         *word = 0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boosting::bins::Cuts;
+    use crate::boosting::scale::Bounds;
+    use proptest::prelude::*;
+    use quelea_core::counter::{Draws, Purpose};
+    use quelea_core::schema::{Feature, FeatureKind, Schema, Target};
+
+    /// Three narrow columns and a wide one.
+    fn layout() -> Layout {
+        let bins = [255, 3, 40, 700];
+        let feature = |at: usize| {
+            let kind = FeatureKind::Number { part: None, min: 0.0, max: 1.0, missing: 0 };
+            Feature { name: format!("x{at}"), input: at, kind }
+        };
+        let features: Vec<Feature> = (0..bins.len()).map(feature).collect();
+        let target = Target::Number { name: "y".into() };
+        let schema = Schema { inputs: vec![], features, target, weight: None, largest_weight: 1.0, rows: 0, null_values: vec![] };
+        let cuts: Vec<Cuts> = bins.iter().map(|&n| Cuts::Number((0..n).map(|e| e as f32).collect())).collect();
+        Layout::new(&schema, &cuts, 1.0, 0, 0)
+    }
+
+    fn columns(layout: &Layout, rows: usize, seed: u64) -> Vec<Option<Bins>> {
+        let mut columns = vec![None; layout.columns.len()];
+        for column in &layout.columns {
+            let draws = Draws::new(seed, Purpose::Sample, column.feature as u64);
+            let bin = |row: usize| draws.bits(row as u64, 0) as usize % column.bins;
+            columns[column.feature] = Some(if column.bins <= 256 {
+                Bins::Narrow((0..rows).map(|row| bin(row) as u8).collect())
+            } else {
+                Bins::Wide((0..rows).map(|row| bin(row) as u16).collect())
+            });
+        }
+        columns
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn histograms_are_sums_by_bin(seed in 0u64..1_000, rows in 1usize..20_000, some in any::<bool>(), few in any::<bool>(), tiles in 1usize..3) {
+            let layout = layout();
+            let scale = Scale::new(Bounds { gradient: 2.0, hessian: 1.0, mean: 1.0 }, if few { 1_000 } else { 1_000_000 });
+            let draws = Draws::new(seed, Purpose::Start, 0);
+            let gradients: Vec<f32> = (0..rows).map(|r| draws.uniform(r as u64, 0) as f32 * 4.0 - 2.0).collect();
+            let sampled = |r: usize| draws.bits(r as u64, 2) % 5 > 0;
+            let hessians: Vec<f32> = (0..rows).map(|r| if sampled(r) { draws.uniform(r as u64, 1) as f32 } else { -0.0 }).collect();
+            let gradients: Vec<f32> = gradients.iter().enumerate().map(|(r, &g)| if sampled(r) { g } else { 0.0 }).collect();
+            let columns = columns(&layout, rows, seed);
+            let these: Vec<u16> = (0..rows).filter(|&r| !some || draws.bits(r as u64, 3) % 3 == 0).map(|r| r as u16).collect();
+            let mut histograms = Histograms::new(&layout, 2);
+            let mut words = Vec::new();
+            for _ in 0..tiles {
+                let of = NodeRows { rows: some.then_some(&these[..]), gradients: &gradients, hessians: &hessians };
+                histograms.add(&layout, &scale, &columns, 1, &of, &mut words);
+            }
+            let sums = histograms.into_sums(&layout);
+            let (most_gradient, most_hessian) = if few { ((1i64 << 40) as f64, (1i64 << 40) as f64) } else { (f64::from(MOST_GRADIENT), f64::from(MOST_HESSIAN)) };
+            for (group, range) in layout.groups.iter().enumerate() {
+                let len = layout.group_len(range);
+                prop_assert!(sums[group][..len].iter().all(|&x| x == 0));
+                for column in &layout.columns[range.clone()] {
+                    let mut expected = vec![[0.0, 0.0, 0.0]; column.bins];
+                    for &r in &these {
+                        let r = usize::from(r);
+                        let bin = match columns[column.feature].as_ref().unwrap() { Bins::Narrow(b) => usize::from(b[r]), Bins::Wide(b) => usize::from(b[r]) };
+                        let of_row = [f64::from(gradients[r]) / 2.0 * most_gradient, f64::from(hessians[r]) * most_hessian, f64::from(u8::from(sampled(r)))];
+                        expected[bin].iter_mut().zip(of_row).for_each(|(sum, x)| *sum += tiles as f64 * x);
+                    }
+                    let of = &sums[group][len + column.sums_at..len + column.sums_at + 3 * column.bins];
+                    for (bin, expected) in expected.iter().enumerate() {
+                        let rows = of[2 * column.bins + bin];
+                        prop_assert_eq!(rows as f64, expected[2]);
+                        // Each row is rounded by half a unit at most.
+                        let slack = 0.51 * rows as f64 + 1e-6;
+                        prop_assert!((of[bin] as f64 - expected[0]).abs() <= slack, "{} {}", of[bin], expected[0]);
+                        prop_assert!((of[column.bins + bin] as f64 - expected[1]).abs() <= slack);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn packed_fields_hold_the_most_rows_of_the_largest_size() {
+        for sign in [-1, 1] {
+            let mut packed = vec![pack(sign * MOST_GRADIENT, MOST_HESSIAN, 1) * MOST_PACKED as i64];
+            let mut sums = vec![0; 3];
+            unpack_column(&mut packed, &mut sums);
+            let rows = MOST_PACKED as i64;
+            assert_eq!(sums, [rows * i64::from(sign * MOST_GRADIENT), rows * i64::from(MOST_HESSIAN), rows]);
+        }
+    }
+}

@@ -20,6 +20,8 @@ mod rows;
 mod scale;
 mod split;
 mod sums;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -219,3 +219,47 @@ pub(super) fn shrink(x: f64, by: f64) -> f64 {
         0.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boosting::scale::Bounds;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_threshold_is_better(bins in prop::collection::vec((-1_000i64..1_000, 1i64..500, 1i64..60), 2..20), l1 in 0.0f64..3.0, l2 in 0.0f64..3.0, least in 1u32..80, no_missing in any::<bool>()) {
+            let mut bins = bins;
+            if no_missing { *bins.last_mut().unwrap() = (0, 0, 0); }
+            let sums: Vec<i64> = bins.iter().map(|b| b.0).chain(bins.iter().map(|b| b.1)).chain(bins.iter().map(|b| b.2)).collect();
+            let parameters = Parameters { reg_alpha: l1, reg_lambda: l2, min_child_samples: least, ..Parameters::default() };
+            let scale = Scale::new(Bounds { gradient: 1.0, hessian: 1.0, mean: 1.0 }, 1_000_000);
+            let finder = Finder { parameters: &parameters, scale: &scale };
+            let histogram = Histogram { sums: &sums };
+            let found = finder.best_number(histogram, histogram.total());
+
+            let score = |of: &[(i64, i64, i64)]| {
+                let (g, h) = (scale.gradient(of.iter().map(|b| b.0).sum()), scale.hessian(of.iter().map(|b| b.1).sum()));
+                (g.abs() - l1).max(0.0).powi(2) / (h + l2)
+            };
+            let rows = |of: &[(i64, i64, i64)]| of.iter().map(|b| b.2).sum::<i64>();
+            let (missing, values) = bins.split_last().unwrap();
+            let mut best: Option<f64> = None;
+            for at in 1..=values.len() {
+                for missing_left in [false, true] {
+                    let (mut left, mut right) = (values[..at].to_vec(), values[at..].to_vec());
+                    if missing_left { left.push(*missing) } else { right.push(*missing) }
+                    if rows(&left) < i64::from(least) || rows(&right) < i64::from(least) { continue; }
+                    if scale.hessian(left.iter().map(|b| b.1).sum()) < 1e-3 || scale.hessian(right.iter().map(|b| b.1).sum()) < 1e-3 { continue; }
+                    let total = score(&left) + score(&right);
+                    best = Some(best.map_or(total, |b: f64| b.max(total)));
+                }
+            }
+            match (found, best) {
+                (None, None) => {}
+                (Some(found), Some(best)) => prop_assert!((found.score - best).abs() <= 1e-9 * best.max(1.0), "{} {}", found.score, best),
+                (found, best) => prop_assert!(false, "{:?} {:?}", found, best),
+            }
+        }
+    }
+}

@@ -7,3 +7,4 @@ pub mod design;
 pub mod linear;
 pub mod metrics;
 pub mod registry;
+pub mod sums;

@@ -91,7 +91,7 @@ macro_rules! registry {
     };
 }
 
-registry![];
+registry![crate::boosting::GradientBoosting, crate::linear::LogisticRegression, crate::clustering::KMeans];
 
 /// The learner called `name`.
 pub fn find(name: &str) -> Result<&'static Entry> {

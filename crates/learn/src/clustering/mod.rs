@@ -1,1 +1,246 @@
-//! Clusterings by centres.
+//! k-means: Lloyd's algorithm with exact bounds, from k-means|| or from given centres.
+
+mod assign;
+mod bounds;
+mod init;
+mod kernel;
+mod lloyd;
+mod parameters;
+mod space;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use quelea_core::block::Block;
+use quelea_core::estimator::{Centroids, Estimator};
+use quelea_core::learner::{Learner, Progress, Step};
+use quelea_core::schema::Schema;
+use quelea_core::tile::{Role, Tile};
+use quelea_core::{Error, Result};
+
+use crate::design::{Moments, MomentsFit, design};
+use crate::registry::{Family, Targets};
+use assign::{Changes, Farthest, assign};
+use bounds::Assigned;
+use init::{AfterStart, Candidates, Picked, Start};
+use lloyd::Pass;
+pub use parameters::{Init, Method, Parameters};
+use space::Space;
+
+/// The family of k-means clusterings.
+pub struct KMeans;
+
+impl Family for KMeans {
+    const NAME: &'static str = "k-means";
+    const ABOUT: &'static str = "clusters by their centres";
+    const TARGETS: Targets = Targets::None;
+    type Parameters = Parameters;
+    type Learner = KMeansLearner;
+
+    fn check(parameters: &Parameters) -> Result<()> {
+        parameters.check()
+    }
+
+    fn learner(parameters: Parameters, schema: Arc<Schema>, seed: u64, start_from: Option<Estimator>) -> Result<KMeansLearner> {
+        let start_from = match start_from {
+            None => None,
+            Some(Estimator::Centroids(model)) => Some(model),
+            Some(_) => return Err(Error::Table { problem: "start_from is not a clustering; name one, or train without it".into() }),
+        };
+        Ok(KMeansLearner { parameters, moments: MomentsFit::new(&schema), schema, seed, start_from })
+    }
+}
+
+/// k-means on one table.
+pub struct KMeansLearner {
+    parameters: Parameters,
+    schema: Arc<Schema>,
+    moments: MomentsFit,
+    seed: u64,
+    start_from: Option<Centroids>,
+}
+
+/// What a round asks of the tiles.
+pub enum Round {
+    /// The moments of every column.
+    Moments,
+    /// Candidates for centres.
+    Start(Box<(Arc<Space>, Start)>),
+    /// The nearest centres of all rows.
+    Pass(Box<Pass>),
+    /// The rows farthest from their centres, to take the place of so many empty clusters.
+    Farthest(Box<Pass>, usize),
+}
+
+/// What is known of a tile's rows.
+pub enum Rows {
+    /// Nothing.
+    Unknown,
+    /// Their nearest candidates.
+    Start(Candidates),
+    /// Their centres, with bounds.
+    Assigned(Assigned),
+}
+
+/// What a thread adds tiles into.
+pub enum Accumulator {
+    /// Sums of moments.
+    Moments(Vec<i128>),
+    /// What the start picked and measured.
+    Start(Box<Picked>),
+    /// What changed in a pass.
+    Pass(Box<Changes>),
+    /// The farthest rows.
+    Farthest(Box<Farthest>),
+}
+
+/// What a merged block comes to.
+pub enum Candidate {
+    /// The weight of all rows and the moments of every column.
+    Moments(f64, Vec<Moments>),
+    /// The block itself.
+    Sum(Block),
+}
+
+impl Learner for KMeansLearner {
+    type Round = Round;
+    type Rows = Rows;
+    type Accumulator = Accumulator;
+    type Kept = ();
+    type Candidate = Candidate;
+
+    fn begin(&self) -> Result<Round> {
+        Ok(Round::Moments)
+    }
+
+    fn rows(&self, round: &Round, tile: &Arc<Tile>) -> Result<Rows> {
+        Ok(match round {
+            _ if tile.role != Role::Train => Rows::Unknown,
+            Round::Moments => Rows::Unknown,
+            Round::Start(start) => Rows::Start(start.1.known(&start.0, tile)),
+            Round::Pass(pass) => match &pass.before {
+                None => Rows::Unknown,
+                Some(before) => Rows::Assigned(assign(&pass.space, before, &pass.bounds, tile)),
+            },
+            Round::Farthest(pass, _) => Rows::Assigned(assign(&pass.space, &pass.centers, &pass.bounds, tile)),
+        })
+    }
+
+    fn is_boundary(&self, _: &Round) -> bool {
+        true
+    }
+
+    fn accumulator(&self, round: &Round) -> Accumulator {
+        match round {
+            Round::Moments => Accumulator::Moments(self.moments.empty()),
+            Round::Start(start) => Accumulator::Start(Box::new(start.1.picked())),
+            Round::Pass(pass) => Accumulator::Pass(Box::new(Changes::none(&pass.space, pass.centers.points.len()))),
+            Round::Farthest(_, most) => Accumulator::Farthest(Box::new(Farthest::none(*most))),
+        }
+    }
+
+    fn fold(&self, round: &Round, tile: &Tile, rows: &mut Rows, accumulator: &mut Accumulator) -> Result<()> {
+        match (round, accumulator) {
+            (Round::Moments, Accumulator::Moments(sums)) => self.moments.fold(tile, sums),
+            (Round::Start(start), Accumulator::Start(picked)) => {
+                if tile.role == Role::Train && !matches!(rows, Rows::Start(_)) {
+                    *rows = Rows::Start(start.1.known(&start.0, tile));
+                }
+                let Rows::Start(known) = rows else { return Ok(()) };
+                start.1.fold(&start.0, tile, known, picked)
+            }
+            (Round::Pass(pass), Accumulator::Pass(changes)) if tile.role == Role::Validation => {
+                changes.fold_validation(&pass.space, &pass.centers, tile)
+            }
+            (Round::Pass(pass), Accumulator::Pass(changes)) => {
+                if !matches!(rows, Rows::Assigned(_)) {
+                    *rows = Rows::Assigned(Assigned::nothing(tile.rows));
+                }
+                let Rows::Assigned(known) = rows else { return Err(mixed_up()) };
+                changes.fold(&pass.space, &pass.centers, &pass.bounds, tile, known);
+                Ok(())
+            }
+            (Round::Farthest(pass, _), Accumulator::Farthest(farthest)) => {
+                if tile.role == Role::Train {
+                    farthest.fold(&pass.space, &pass.centers, tile);
+                }
+                Ok(())
+            }
+            _ => Err(mixed_up()),
+        }
+    }
+
+    fn blocks(&self, _: &Round, accumulator: Accumulator) -> Result<Vec<Block>> {
+        Ok(match accumulator {
+            Accumulator::Moments(sums) => vec![Block::Fixed(sums)],
+            Accumulator::Start(picked) => picked.blocks(),
+            Accumulator::Pass(changes) => changes.blocks(),
+            Accumulator::Farthest(farthest) => farthest.blocks(),
+        })
+    }
+
+    fn update(&self, round: &Round, _: usize, sum: Block, _: &mut ()) -> Result<Candidate> {
+        match round {
+            Round::Moments => self.moments.finish(sum).map(|(weight, moments)| Candidate::Moments(weight, moments)),
+            _ => Ok(Candidate::Sum(sum)),
+        }
+    }
+
+    fn combine(&self, round: Round, candidates: Vec<Candidate>) -> Result<Step<Round>> {
+        let mut candidates = candidates.into_iter();
+        match (round, candidates.next(), candidates.next()) {
+            (Round::Moments, Some(Candidate::Moments(weight, moments)), None) => self.first_round(weight, &moments),
+            (Round::Start(start), Some(Candidate::Sum(Block::Rows(rows))), Some(Candidate::Sum(Block::Integers(counts)))) => {
+                let (space, start) = *start;
+                Ok(Step::Next(match start.next(&space, rows, &counts)? {
+                    AfterStart::Again(start) => Round::Start(Box::new((space, start))),
+                    AfterStart::Centers(points) => self.first_pass(space, points),
+                }))
+            }
+            (Round::Pass(pass), Some(Candidate::Sum(Block::Integers(changes))), Some(Candidate::Sum(Block::Integers(counts)))) => {
+                pass.assigned(&changes, &counts)
+            }
+            (Round::Farthest(pass, _), Some(Candidate::Sum(Block::Rows(rows))), None) => pass.refilled(rows),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    fn progress(&self, round: &Round) -> Progress {
+        let history = match round {
+            Round::Moments | Round::Start(_) => &[][..],
+            Round::Pass(pass) | Round::Farthest(pass, _) => &pass.history,
+        };
+        let last = history.last().copied().unwrap_or_default();
+        Progress { done: history.len() as u64, of: u64::from(self.parameters.max_iter), unit: "pass", last }
+    }
+}
+
+impl KMeansLearner {
+    fn first_round(&self, weight: f64, moments: &[Moments]) -> Result<Step<Round>> {
+        let design = design(&self.schema, moments, self.parameters.standardize);
+        let space = Arc::new(Space::new(&self.schema, design, weight, moments)?);
+        let points = match (&self.start_from, &self.parameters.init) {
+            (Some(model), _) => {
+                let carried = model.centers.iter().map(|center| space.carry_over(&model.design, center));
+                Some(carried.collect::<Result<_>>()?)
+            }
+            (None, Init::Centers(centers)) => {
+                Some(centers.iter().map(|center| space.encode_point(&self.schema, center)).collect::<Result<_>>()?)
+            }
+            (None, Init::Method(Method::Parallel)) => None,
+        };
+        Ok(Step::Next(match points {
+            Some(points) => self.first_pass(space, points),
+            None => Round::Start(Box::new((space, Start::new(self.seed, self.parameters.n_clusters as usize)))),
+        }))
+    }
+
+    fn first_pass(&self, space: Arc<Space>, points: Vec<Vec<f32>>) -> Round {
+        Round::Pass(Box::new(Pass::first(space, points, &self.parameters)))
+    }
+}
+
+fn mixed_up() -> Error {
+    Error::Table { problem: "the parts of different rounds were mixed up".into() }
+}

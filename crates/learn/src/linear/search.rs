@@ -1,0 +1,174 @@
+//! The descent: directions by Newton's method or L-BFGS, steps halved until they lessen the objective enough,
+//! an end when the gradient is small. It holds no rows; it is told the objective at the points it asks for.
+
+use quelea_core::learner::Iteration;
+use quelea_core::{Error, Result};
+
+use super::lbfgs::Lbfgs;
+use super::newton::Cholesky;
+use super::objective::{Evaluation, Objective};
+use super::parameters::Parameters;
+use crate::sums::lane_dot;
+
+/// Newton's method is taken up to this many parameters: a Hessian of 8 MB.
+const NEWTON_PARAMETERS: usize = 1_000;
+/// And up to this many products of a row's entries and outputs, beyond which a Hessian costs more than the passes it saves.
+const NEWTON_ENTRIES: usize = 256;
+/// A step is tried at a half, a quarter, … this many times.
+const HALVINGS: u32 = 40;
+/// How much of the slope a step must yield (Armijo 1966).
+const ARMIJO: f64 = 1e-4;
+/// What rounding may add to the objective, as a part of it.
+const ROUNDING: f64 = 1e-13;
+
+/// How directions are found.
+#[derive(Debug, Clone)]
+enum Method {
+    /// With the last factor of a Hessian.
+    Newton(Option<Cholesky>),
+    /// From gradients.
+    Lbfgs(Lbfgs),
+}
+
+/// A descent under way.
+#[derive(Debug, Clone)]
+pub struct Search {
+    method: Method,
+    limits: Parameters,
+    base: Option<Base>,
+    /// The part of the direction that is tried.
+    step: f64,
+    halvings: u32,
+    /// The largest component of the gradient at the last two accepted points, the newest last.
+    gradients: [f64; 2],
+    /// What is known of the finished steps.
+    pub history: Vec<Iteration>,
+}
+
+/// The last accepted point and where to go from it.
+#[derive(Debug, Clone)]
+struct Base {
+    point: Vec<f64>,
+    value: f64,
+    gradient: Vec<f64>,
+    direction: Vec<f64>,
+    slope: f64,
+}
+
+/// What a descent asks for next.
+#[derive(Debug)]
+pub enum Next {
+    /// The objective at a point.
+    Evaluate {
+        /// The point.
+        point: Vec<f64>,
+        /// Whether its Hessian is needed.
+        curvature: bool,
+    },
+    /// Nothing: the descent has ended here.
+    Done {
+        /// The last point.
+        point: Vec<f64>,
+        /// What the user should know.
+        warning: Option<String>,
+    },
+}
+
+impl Search {
+    /// A descent on `objective`, which is to be evaluated at the start first, and whether with its Hessian.
+    pub fn new(objective: &Objective, limits: Parameters) -> (Self, bool) {
+        let newton = objective.parameters() <= NEWTON_PARAMETERS && objective.entries() * objective.outputs <= NEWTON_ENTRIES;
+        let method = if newton { Method::Newton(None) } else { Method::Lbfgs(Lbfgs::new(objective.diagonal())) };
+        (Self { method, limits, base: None, step: 1.0, halvings: 0, gradients: [f64::INFINITY; 2], history: Vec::new() }, newton)
+    }
+
+    /// Takes the objective at `point`.
+    pub fn advance(&mut self, point: Vec<f64>, evaluation: Evaluation) -> Result<Next> {
+        if let Some(base) = &self.base {
+            let enough = base.value + ARMIJO * self.step * base.slope + ROUNDING * base.value.abs();
+            if !(evaluation.value <= enough) || evaluation.gradient.iter().any(|g| !g.is_finite()) {
+                return Ok(self.halve());
+            }
+        }
+        self.accept(point, evaluation)
+    }
+
+    fn halve(&mut self) -> Next {
+        self.step *= 0.5;
+        self.halvings += 1;
+        match self.base.take() {
+            Some(base) if self.halvings <= HALVINGS => {
+                let next = Next::Evaluate { point: along(&base, self.step), curvature: matches!(self.method, Method::Newton(_)) };
+                self.base = Some(base);
+                next
+            }
+            base => {
+                let warning = format!("no step lessens the loss any more; the gradient is {:.1e}, not below tol", self.gradients[1]);
+                Next::Done { point: base.map(|base| base.point).unwrap_or_default(), warning: Some(warning) }
+            }
+        }
+    }
+
+    fn accept(&mut self, point: Vec<f64>, evaluation: Evaluation) -> Result<Next> {
+        let Evaluation { value, gradient, hessian, loss, validation_loss } = evaluation;
+        if !value.is_finite() || gradient.iter().any(|g| !g.is_finite()) {
+            return Err(Error::NotFinite { what: "the loss or its gradient".into(), place: String::new() });
+        }
+        let largest = gradient.iter().fold(0.0, |largest: f64, g| largest.max(g.abs()));
+        self.gradients = [self.gradients[1], largest];
+        if largest <= self.limits.tol {
+            return Ok(Next::Done { point, warning: None });
+        }
+        if self.history.len() == self.limits.max_iter as usize {
+            let warning =
+                format!("not converged after {} steps; raise max_iter, or tol (the gradient is {largest:.1e})", self.history.len());
+            return Ok(Next::Done { point, warning: Some(warning) });
+        }
+        self.history.push(Iteration { loss: Some(loss), validation_loss });
+        let direction = self.direction(&point, &gradient, hessian)?;
+        let slope = lane_dot(&direction, &gradient);
+        let base = Base { point, value, gradient, direction, slope };
+        (self.step, self.halvings) = (1.0, 0);
+        let next = Next::Evaluate { point: along(&base, 1.0), curvature: self.needs_hessian() };
+        self.base = Some(base);
+        Ok(next)
+    }
+
+    fn direction(&mut self, point: &[f64], gradient: &[f64], hessian: Option<Vec<f64>>) -> Result<Vec<f64>> {
+        match &mut self.method {
+            Method::Newton(factor) => {
+                if let Some(hessian) = hessian {
+                    *factor = Cholesky::new(&hessian);
+                }
+                let missing = || Error::NotFinite { what: "the Hessian".into(), place: String::new() };
+                let mut direction = factor.as_ref().ok_or_else(missing)?.solve(gradient);
+                direction.iter_mut().for_each(|d| *d = -*d);
+                Ok(direction)
+            }
+            Method::Lbfgs(memory) => {
+                if let Some(base) = &self.base {
+                    let difference = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a - b).collect();
+                    memory.learn(difference(point, &base.point), difference(gradient, &base.gradient));
+                }
+                let direction = memory.direction(gradient);
+                if lane_dot(&direction, gradient) < 0.0 {
+                    return Ok(direction);
+                }
+                memory.forget();
+                Ok(memory.direction(gradient))
+            }
+        }
+    }
+
+    /// A Newton step squares the gradient's last decrease; when that is expected to end the descent, the Hessian at the
+    /// end is not needed. Should it not end, the last one serves for another step.
+    fn needs_hessian(&self) -> bool {
+        let [before, now] = self.gradients;
+        let decrease = now / before;
+        matches!(self.method, Method::Newton(_)) && !(decrease < 0.5 && now * decrease * decrease <= self.limits.tol)
+    }
+}
+
+fn along(base: &Base, step: f64) -> Vec<f64> {
+    base.point.iter().zip(&base.direction).map(|(x, d)| x + step * d).collect()
+}

@@ -1,2 +1,71 @@
-//! Placeholder.
-fn main() {}
+//! The `quelea` program: arguments become domain objects, one `match` runs the command, errors become exit codes.
+
+mod commands;
+mod interrupt;
+mod text;
+mod view;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{completions, evaluate, init, inspect, predict, schema, train};
+use crate::view::View;
+
+/// Train models on tables and predict with them.
+#[derive(Parser)]
+#[command(name = "quelea", version, arg_required_else_help = true, propagate_version = true, max_term_width = 110)]
+struct Program {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Train(train::Arguments),
+    Evaluate(evaluate::Arguments),
+    Predict(predict::Arguments),
+    Inspect(inspect::Arguments),
+    Init(init::Arguments),
+    Schema(schema::Arguments),
+    Completions(completions::Arguments),
+}
+
+fn main() -> ExitCode {
+    let command = Program::parse().command;
+    let view = View::new(matches!(
+        &command,
+        Command::Train(train::Arguments { json: true, .. })
+            | Command::Evaluate(evaluate::Arguments { json: true, .. })
+            | Command::Predict(predict::Arguments { json: true, .. })
+            | Command::Inspect(inspect::Arguments { json: true, .. })
+    ));
+    let ended = match command {
+        Command::Train(arguments) => train::run(arguments, &view),
+        Command::Evaluate(arguments) => evaluate::run(arguments, &view),
+        Command::Predict(arguments) => predict::run(arguments, &view),
+        Command::Inspect(arguments) => inspect::run(arguments, &view),
+        Command::Init(arguments) => init::run(arguments),
+        Command::Schema(_) => schema::run(),
+        Command::Completions(arguments) => completions::run::<Program>(arguments),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit_code(&error, &view),
+    }
+}
+
+/// 2 for what the user can mend, 1 for a mistake of ours, 130 when the user stopped the command.
+fn exit_code(error: &anyhow::Error, view: &View) -> ExitCode {
+    if let Some(io) = error.downcast_ref::<std::io::Error>()
+        && io.kind() == std::io::ErrorKind::BrokenPipe
+    {
+        return ExitCode::SUCCESS;
+    }
+    view.error(&format!("{error:#}"));
+    match error.downcast_ref::<quelea_engine::Error>() {
+        Some(quelea_engine::Error::Cancelled) => ExitCode::from(130),
+        Some(error) if !error.is_users() => ExitCode::from(1),
+        _ => ExitCode::from(2),
+    }
+}

@@ -82,7 +82,7 @@ pub enum Task {
 
 /// Factors for the weight of each class.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected \"balanced\", or a table from label to factor")]
 pub enum ClassWeights {
     /// "balanced": rows / (classes · rows of the class).
     Named(Balanced),
@@ -100,7 +100,7 @@ pub enum Balanced {
 
 /// A part of the rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a fraction between 0 and 1, or the path of a table")]
 pub enum Part {
     /// A fraction of the table, chosen by a hash of the row number.
     Fraction(f64),

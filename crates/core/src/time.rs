@@ -40,7 +40,9 @@ mod tests {
 
     #[test]
     fn parts_are_those_of_known_moments() {
-        let parts = |micros| [TimePart::Year, TimePart::Month, TimePart::Day, TimePart::Weekday, TimePart::Hour, TimePart::Minute].map(|p| part(micros, p));
+        let parts = |micros| {
+            [TimePart::Year, TimePart::Month, TimePart::Day, TimePart::Weekday, TimePart::Hour, TimePart::Minute].map(|p| part(micros, p))
+        };
         assert_eq!(parts(0), [1970, 1, 1, 3, 0, 0]);
         assert_eq!(parts(-1), [1969, 12, 31, 2, 23, 59]);
         assert_eq!(parts(951_782_399_999_999), [2000, 2, 28, 0, 23, 59]);

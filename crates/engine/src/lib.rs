@@ -1,1 +1,22 @@
-//! Placeholder.
+//! The engine: prepare, train and score, on one machine. It owns threads, files and the DataFusion session;
+//! what is learned is decided in `learn`, how a model looks in `model`.
+
+pub mod control;
+pub mod error;
+mod init;
+pub mod inspect;
+pub mod job;
+mod output;
+mod prepare;
+pub mod rounds;
+mod score;
+mod suggest;
+mod table;
+mod threads;
+mod train;
+
+pub use control::{Control, Event};
+pub use error::{Error, Result};
+pub use init::init;
+pub use score::{Destination, evaluate, predict, read_model};
+pub use train::{fit_batches, train, train_batches};

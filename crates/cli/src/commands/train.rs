@@ -1,0 +1,92 @@
+//! `quelea train`: a job file, or its keys as options, becomes a model file.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use quelea_engine::job::Draft;
+use serde_json::json;
+
+use crate::view::View;
+use crate::{interrupt, text};
+
+/// Train a model and write it as an ONNX file
+#[derive(Args)]
+#[command(after_help = "Examples:
+  quelea train job.toml
+  quelea train job.toml --set model.learning_rate=0.05 --set 'data.ignore=[\"id\"]'
+  quelea train --data adult.parquet --target salary --model gradient-boosting --output adult.onnx
+  quelea train --data points.csv --model k-means --set model.n_clusters=12")]
+pub struct Arguments {
+    /// The job file; its keys can also be given as options
+    job: Option<PathBuf>,
+    /// Set a key of the job, such as model.num_leaves=63
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// A Parquet or CSV file, a folder or a glob [data.table]
+    #[arg(long, value_name = "TABLE")]
+    data: Option<String>,
+    /// The column to predict [data.target]
+    #[arg(long, value_name = "COLUMN")]
+    target: Option<String>,
+    /// The learner: gradient-boosting, logistic-regression or k-means [model.type]
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// The ONNX file to write [output.model]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<String>,
+    /// Threads to compute with; all cores when not given. The model does not depend on it [run.threads]
+    #[arg(long, value_name = "N")]
+    threads: Option<u64>,
+    /// What all random choices are drawn from [run.seed]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Print JSON lines for programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Arguments {
+    fn draft(self) -> Result<Draft> {
+        let mut draft = match &self.job {
+            Some(path) => Draft::read(path).map_err(quelea_engine::Error::from)?,
+            None if self.data.is_none() && self.set.is_empty() => {
+                bail!("name a job file, or a table with --data; `quelea init TABLE` writes a job file")
+            }
+            None => Draft::default(),
+        };
+        let texts = [("data.table", self.data), ("data.target", self.target), ("model.type", self.model), ("output.model", self.output)];
+        let numbers = [("run.threads", self.threads), ("run.seed", self.seed)];
+        let values = texts.map(|(key, text)| (key, text.map(serde_json::Value::from))).into_iter();
+        let values = values.chain(numbers.map(|(key, number)| (key, number.map(serde_json::Value::from))));
+        for (key, value) in values {
+            if let Some(value) = value {
+                draft.put(key, value).map_err(quelea_engine::Error::from)?;
+            }
+        }
+        for set in &self.set {
+            let Some((key, value)) = set.split_once('=') else {
+                bail!("--set {set}: write KEY=VALUE, such as model.learning_rate=0.05");
+            };
+            draft.set(key.trim(), value.trim()).map_err(quelea_engine::Error::from)?;
+        }
+        Ok(draft)
+    }
+}
+
+/// Trains.
+pub fn run(arguments: Arguments, view: &View) -> Result<()> {
+    let job = arguments.draft()?.finish()?;
+    let control = interrupt::stoppable(view.control())?;
+    let model = quelea_engine::train(&job, &control)?;
+    view.clear();
+    let about = &model.about;
+    let path = job.output.model.display();
+    let bytes = std::fs::metadata(&job.output.model).map_or(0, |m| m.len());
+    view.result(json!({"event": "trained", "model": path.to_string(), "bytes": bytes, "metrics": about.metrics, "importances": about.importances, "fingerprint": about.fingerprint}), || {
+        let mut out = text::metrics(&about.metrics);
+        out += &text::importances(&about.importances, 10);
+        out += &format!("\nwrote {path} ({})\n", text::bytes(bytes));
+        out
+    })
+}

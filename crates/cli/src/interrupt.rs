@@ -1,0 +1,19 @@
+//! Ctrl-C: the first asks the command to stop cleanly, the second ends the program at once.
+
+use anyhow::{Context, Result};
+use quelea_engine::Control;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// `control`, which from now on is cancelled by Ctrl-C or a request to terminate.
+pub fn stoppable(control: Control) -> Result<Control> {
+    let to_cancel = control.clone();
+    let asked = AtomicBool::new(false);
+    ctrlc::set_handler(move || {
+        if asked.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        to_cancel.cancel();
+    })
+    .context("cannot listen for Ctrl-C")?;
+    Ok(control)
+}

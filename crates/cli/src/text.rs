@@ -1,0 +1,118 @@
+//! Metrics, importances and other results as text that a person wants to read.
+
+use std::collections::BTreeMap;
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use quelea_core::prediction::{Importance, Metrics};
+use serde_json::Value;
+
+/// A table with a header line.
+pub fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(header.to_vec());
+    rows.for_each(|row| {
+        table.add_row(row);
+    });
+    format!("{table}\n")
+}
+
+/// The order in which the parts of a table are shown; other names come after.
+const PARTS: [&str; 3] = ["train", "validation", "test"];
+
+/// Metrics side by side, one column per part of the rows; a confusion matrix of the last part with few classes.
+pub fn metrics(metrics: &BTreeMap<String, Metrics>) -> String {
+    let mut parts: Vec<(&String, &Metrics)> = metrics.iter().collect();
+    parts.sort_by_key(|(name, _)| PARTS.iter().position(|part| part == name).unwrap_or(PARTS.len()));
+    let Some((_, last)) = parts.last() else { return String::new() };
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table.set_header(std::iter::once("").chain(parts.iter().map(|(name, _)| name.as_str())));
+    table.add_row(std::iter::once("rows".to_string()).chain(parts.iter().map(|(_, metrics)| count(metrics.rows))));
+    for metric in &last.values {
+        let of_part = |metrics: &Metrics| metrics.values.iter().find(|m| m.name == metric.name).map_or(String::new(), |m| number(m.value));
+        table.add_row(std::iter::once(metric.name.replace('_', " ")).chain(parts.iter().map(|(_, metrics)| of_part(metrics))));
+    }
+    table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    format!("\n{table}\n")
+}
+
+/// The features that matter most, at most `most` of them, with bars.
+pub fn importances(importances: &[Importance], most: usize) -> String {
+    let shown: Vec<&Importance> = importances.iter().filter(|importance| importance.value > 0.0).take(most).collect();
+    let Some(largest) = shown.first().map(|importance| importance.value) else { return String::new() };
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header(["feature", "importance", ""]);
+    for importance in &shown {
+        let bar = "█".repeat((importance.value / largest * 24.0).round() as usize);
+        table.add_row([importance.feature.clone(), format!("{:.1} %", importance.value * 100.0), bar]);
+    }
+    if let Some(column) = table.column_mut(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let more = importances.iter().filter(|importance| importance.value > 0.0).count() - shown.len();
+    let more = if more > 0 { format!(" … and {more} more\n") } else { String::new() };
+    format!("\n{table}\n{more}")
+}
+
+/// The keys of a job, one a line.
+pub fn job(job: &Value) -> String {
+    let mut lines = String::new();
+    for (table, content) in job.as_object().into_iter().flatten() {
+        let Some(content) = content.as_object() else {
+            lines += &format!("  {table} = {content}\n");
+            continue;
+        };
+        for (key, value) in content.iter().filter(|(_, value)| !value.is_null()) {
+            lines += &format!("  {table}.{key} = {value}\n");
+        }
+    }
+    lines
+}
+
+/// A whole number with a comma after every three digits.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A metric with as many digits as a person compares.
+pub fn number(value: f64) -> String {
+    match value.abs() {
+        0.0 => "0".into(),
+        size if size >= 1e7 || size < 1e-4 => format!("{value:.5e}"),
+        size if size >= 1000.0 => format!("{value:.1}"),
+        size if size >= 10.0 => format!("{value:.3}"),
+        _ => format!("{value:.5}"),
+    }
+}
+
+/// A size of a file.
+pub fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_readable() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(999), "999");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(number(0.123_456_789), "0.12346");
+        assert_eq!(number(-12_345.678), "-12345.7");
+        assert_eq!(bytes(1_500), "1.5 kB");
+    }
+}

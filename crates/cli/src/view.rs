@@ -1,0 +1,221 @@
+//! How a command is followed: bars on a terminal, plain lines elsewhere, JSON lines for programs.
+
+use std::io::{IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use quelea_core::learner::Progress;
+use quelea_engine::{Control, Event};
+use serde_json::{Value, json};
+
+use crate::text;
+
+/// Where a command's progress and result are shown.
+#[derive(Clone)]
+pub struct View {
+    style: Style,
+}
+
+#[derive(Clone)]
+enum Style {
+    Bars(Arc<Mutex<Shown>>),
+    Lines(Arc<Mutex<Shown>>),
+    Json,
+}
+
+/// What has been shown so far.
+struct Shown {
+    bar: ProgressBar,
+    phase: Phase,
+    since: Instant,
+    last_line: Option<Instant>,
+    train_rows: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    None,
+    Reading,
+    Training,
+    Scoring,
+}
+
+/// The least time between two lines of progress.
+const BETWEEN_LINES: Duration = Duration::from_secs(2);
+
+impl View {
+    /// JSON lines if `json`, else bars where a person watches the standard error, else plain lines.
+    pub fn new(json: bool) -> Self {
+        let shown = || Arc::new(Mutex::new(Shown::new()));
+        let style = match () {
+            () if json => Style::Json,
+            () if std::io::stderr().is_terminal() => Style::Bars(shown()),
+            () => Style::Lines(shown()),
+        };
+        Self { style }
+    }
+
+    /// A control whose events are shown here.
+    pub fn control(&self) -> Control {
+        let view = self.clone();
+        Control::new(move |event| view.show(event))
+    }
+
+    /// Takes away what only mattered on the way.
+    pub fn clear(&self) {
+        if let Style::Bars(shown) = &self.style {
+            lock(shown).bar.finish_and_clear();
+        }
+    }
+
+    /// Shows a command's result.
+    pub fn result(&self, json: Value, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+        let mut out = std::io::stdout().lock();
+        match &self.style {
+            Style::Json => writeln!(out, "{json}")?,
+            _ => out.write_all(text().as_bytes())?,
+        }
+        Ok(())
+    }
+
+    /// Shows why a command ended without a result.
+    pub fn error(&self, message: &str) {
+        self.clear();
+        if let Style::Json = self.style {
+            println!("{}", json!({"event": "error", "message": message}));
+        }
+        eprintln!("error: {message}");
+    }
+
+    fn show(&self, event: Event) {
+        match &self.style {
+            Style::Json => println!("{}", as_json(event)),
+            Style::Bars(shown) => lock(shown).advance_bar(event),
+            Style::Lines(shown) => lock(shown).print_line(event),
+        }
+    }
+}
+
+fn lock(shown: &Mutex<Shown>) -> std::sync::MutexGuard<'_, Shown> {
+    shown.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shown {
+    fn new() -> Self {
+        Self { bar: ProgressBar::hidden(), phase: Phase::None, since: Instant::now(), last_line: None, train_rows: 0 }
+    }
+
+    /// Notes the phase; true when it has just begun.
+    fn enter(&mut self, phase: Phase) -> bool {
+        let is_new = self.phase != phase;
+        if is_new {
+            self.phase = phase;
+            self.since = Instant::now();
+            self.last_line = None;
+        }
+        is_new
+    }
+
+    fn advance_bar(&mut self, event: Event) {
+        match event {
+            Event::Reading { rows, of } => self.advance_rows(Phase::Reading, "reading", rows, of),
+            Event::Scoring { rows, of } => self.advance_rows(Phase::Scoring, "scoring", rows, of),
+            Event::Training { progress } => {
+                if self.enter(Phase::Training) {
+                    self.begin_bar("training", Some(progress.of), "{prefix:>9} {bar:32} {pos}/{len} {msg}");
+                }
+                self.bar.set_length(progress.of);
+                self.bar.set_position(progress.done);
+                self.bar.set_message(self.training_text(&progress));
+            }
+            Event::Prepared { .. } => {
+                let line = self.prepared_text(&event);
+                self.bar.finish_and_clear();
+                eprintln!("{line}");
+            }
+            Event::Warning { message } => self.bar.suspend(|| eprintln!("warning: {message}")),
+        }
+    }
+
+    fn advance_rows(&mut self, phase: Phase, name: &'static str, rows: u64, of: Option<u64>) {
+        if self.enter(phase) {
+            let template = if of.is_some() {
+                "{prefix:>9} {bar:32} {human_pos}/{human_len} rows, {per_sec}, {eta} left"
+            } else {
+                "{prefix:>9} {human_pos} rows, {per_sec}"
+            };
+            self.begin_bar(name, of, template);
+        }
+        self.bar.set_position(rows);
+    }
+
+    fn begin_bar(&mut self, name: &'static str, length: Option<u64>, template: &str) {
+        self.bar.finish_and_clear();
+        let style = ProgressStyle::with_template(template).expect("the templates above are right").progress_chars("█▉▊▋▌▍▎▏ ");
+        self.bar = ProgressBar::new(length.unwrap_or(0)).with_prefix(name).with_style(style);
+    }
+
+    fn print_line(&mut self, event: Event) {
+        match event {
+            Event::Prepared { .. } => eprintln!("{}", self.prepared_text(&event)),
+            Event::Warning { message } => eprintln!("warning: {message}"),
+            Event::Training { progress } => {
+                self.enter(Phase::Training);
+                if progress.done == progress.of || self.is_time_for_a_line() {
+                    eprintln!("{} {}/{} {}", progress.unit, progress.done, progress.of, self.training_text(&progress));
+                }
+            }
+            Event::Reading { rows, of } | Event::Scoring { rows, of } => {
+                let (phase, name) =
+                    if matches!(event, Event::Reading { .. }) { (Phase::Reading, "reading") } else { (Phase::Scoring, "scoring") };
+                let is_new = self.enter(phase);
+                if !is_new && self.is_time_for_a_line() {
+                    let of = of.map_or(String::new(), |of| format!(" of {}", text::count(of)));
+                    eprintln!("{name}: {}{of} rows", text::count(rows));
+                }
+            }
+        }
+    }
+
+    fn is_time_for_a_line(&mut self) -> bool {
+        let now = Instant::now();
+        let is_time = now.duration_since(self.last_line.unwrap_or(self.since)) >= BETWEEN_LINES;
+        if is_time {
+            self.last_line = Some(now);
+        }
+        is_time
+    }
+
+    fn prepared_text(&mut self, event: &Event) -> String {
+        let Event::Prepared { train_rows, validation_rows, test_rows, features, classes } = *event else { return String::new() };
+        self.train_rows = train_rows;
+        let classes = if classes > 0 { format!(", {classes} classes") } else { String::new() };
+        let [train, validation, test] = [train_rows, validation_rows, test_rows].map(text::count);
+        format!("{train} rows to train on, {validation} to validate, {test} to test; {features} features{classes}")
+    }
+
+    /// Losses, rows per second and the time that is left.
+    fn training_text(&self, progress: &Progress) -> String {
+        let seconds = self.since.elapsed().as_secs_f64();
+        let rate = progress.done as f64 * self.train_rows as f64 / seconds.max(1e-9);
+        let left = seconds / progress.done.max(1) as f64 * progress.of.saturating_sub(progress.done) as f64;
+        let loss = |name: &str, loss: Option<f64>| loss.map_or(String::new(), |loss| format!("{name} {}, ", text::number(loss)));
+        let losses = loss("loss", progress.last.loss) + &loss("validation", progress.last.validation_loss);
+        format!("{losses}{:.1} M rows/s, {left:.0} s left", rate / 1e6)
+    }
+}
+
+fn as_json(event: Event) -> Value {
+    match event {
+        Event::Reading { rows, of } => json!({"event": "reading", "rows": rows, "of": of}),
+        Event::Scoring { rows, of } => json!({"event": "scoring", "rows": rows, "of": of}),
+        Event::Prepared { train_rows, validation_rows, test_rows, features, classes } => {
+            json!({"event": "prepared", "train_rows": train_rows, "validation_rows": validation_rows, "test_rows": test_rows, "features": features, "classes": classes})
+        }
+        Event::Training { progress } => {
+            json!({"event": "training", "unit": progress.unit, "done": progress.done, "of": progress.of, "loss": progress.last.loss, "validation_loss": progress.last.validation_loss})
+        }
+        Event::Warning { message } => json!({"event": "warning", "message": message}),
+    }
+}

@@ -1,0 +1,137 @@
+//! Bad input gets a message that names the file, row, column or key and says what to do; exit code 2; nothing half-written.
+
+mod program;
+
+use program::{Folder, table};
+
+const TRAIN: &str = "train --target sold --model gradient-boosting --output model.onnx --data";
+
+fn with(files: &[(&str, &str)]) -> Folder {
+    let folder = Folder::new();
+    files.iter().for_each(|(name, content)| {
+        folder.write(name, content);
+    });
+    folder
+}
+
+#[test]
+fn tables_that_are_not_there() {
+    let folder = with(&[("sales.csv", &table()), ("empty/readme.txt", "")]);
+    folder.refuse(&format!("{TRAIN} sale.csv"), &["sale.csv: no such file", "did you mean ./sales.csv?"]);
+    folder.refuse(&format!("{TRAIN} empty"), &["empty", "holds no"]);
+    folder.refuse(&format!("{TRAIN} *.parquet"), &["*.parquet", "matches no file"]);
+    folder.refuse(&format!("{TRAIN} empty/readme.txt"), &["readme.txt", "must end in"]);
+    folder.refuse("train", &["quelea init"]);
+    folder.refuse("train nothing.toml", &["cannot read nothing.toml"]);
+    folder.refuse("predict model.onnx sales.csv --output -", &["cannot read model.onnx"]);
+}
+
+#[test]
+fn tables_without_rows_or_columns() {
+    let folder =
+        with(&[("none.csv", ""), ("header.csv", "size,color,sold\n"), ("twice.csv", "size,size,sold\n1,2,yes\n"), ("zero.parquet", "")]);
+    folder.refuse(&format!("{TRAIN} none.csv"), &["none.csv", "empty"]);
+    folder.refuse(&format!("{TRAIN} header.csv"), &["header.csv", "no rows"]);
+    folder.refuse(&format!("{TRAIN} twice.csv"), &["twice.csv", "\"size\"", "twice"]);
+    folder.refuse(&format!("{TRAIN} zero.parquet"), &["zero.parquet", "empty"]);
+}
+
+#[test]
+fn targets_that_cannot_be_learned() {
+    let folder = with(&[("t.csv", &table()), ("one.csv", "a,sold\n1,yes\n2,yes\n"), ("none.csv", "a,sold\n1,\n2,\n")]);
+    folder.refuse("train --data t.csv --model gradient-boosting", &["data.target", "missing"]);
+    folder.refuse("train --data t.csv --model gradient-boosting --target solt", &["\"solt\"", "did you mean \"sold\"?"]);
+    folder.refuse(&format!("{TRAIN} one.csv"), &["one.csv", "\"sold\"", "one class"]);
+    folder.refuse(&format!("{TRAIN} none.csv"), &["none.csv", "\"sold\"", "none of the 2 rows"]);
+    folder.refuse("train --data t.csv --model k-means --target sold", &["data.target", "k-means"]);
+    folder.refuse("train --data t.csv --model logistic-regression --target size --set data.task=regression", &["data.task", "classes"]);
+    folder.refuse(&format!("{TRAIN} t.csv --set data.task=regression"), &["t.csv", "row 1", "\"sold\"", "is not a number"]);
+}
+
+#[test]
+fn values_that_cannot_be_used() {
+    let numbers: String = (0..11_000).map(|i| format!("{i},red,{}\n", ["yes", "no"][i % 2])).collect();
+    let folder = with(&[
+        ("infinite.csv", "size,sold\n1,yes\n2,no\ninf,yes\n"),
+        ("huge.csv", "size,sold\n1,yes\n2,no\n1e200,yes\n"),
+        ("text.csv", &format!("size,color,sold\n{numbers}oops,red,yes\n")),
+        ("weight.csv", "size,w,sold\n1,1,yes\n2,-3,no\n"),
+    ]);
+    folder.refuse(&format!("{TRAIN} infinite.csv"), &["infinite.csv: row 3", "\"size\"", "infinite"]);
+    folder.refuse(&format!("{TRAIN} huge.csv"), &["huge.csv: row 3", "\"size\"", "32-bit float"]);
+    folder.refuse(&format!("{TRAIN} text.csv"), &["text.csv: row 11001", "\"size\"", "\"oops\" is not a number", "null_values"]);
+    folder.refuse(&format!("{TRAIN} weight.csv --set data.weight=w"), &["weight.csv: row 2", "\"w\"", "a weight is"]);
+}
+
+#[test]
+fn files_that_are_damaged() {
+    let folder = with(&[("ragged.csv", "size,sold\n1,yes\n2,no,3\n"), ("whole.csv", &table())]);
+    folder.write("utf8.csv", b"size,sold\n1,yes\n2,\xff\xfe\n");
+    folder.succeed(&format!("{TRAIN} whole.csv"));
+    folder.succeed("predict model.onnx whole.csv --output whole.parquet");
+    let whole = std::fs::read(folder.path("whole.parquet")).unwrap();
+    folder.write("cut.parquet", &whole[..whole.len() / 2]);
+    let model = std::fs::read(folder.path("model.onnx")).unwrap();
+    folder.write("cut.onnx", &model[..model.len() / 2]).write("text.onnx", "no model");
+    folder.refuse(&format!("{TRAIN} ragged.csv"), &["ragged.csv", "line 3"]);
+    folder.refuse(&format!("{TRAIN} utf8.csv"), &["utf8.csv", "UTF-8"]);
+    folder.refuse(&format!("{TRAIN} cut.parquet"), &["cut.parquet", "not a whole Parquet file"]);
+    folder.refuse("predict cut.onnx whole.csv --output -", &["cut.onnx", "damaged"]);
+    folder.refuse("predict text.onnx whole.csv --output -", &["text.onnx", "not an ONNX model"]);
+}
+
+#[test]
+fn files_of_one_table_that_differ() {
+    let folder = with(&[
+        ("missing/a.csv", "size,sold\n1,yes\n2,no\n"),
+        ("missing/b.csv", "size\n1\n"),
+        ("extra/a.csv", "size,sold\n1,yes\n2,no\n"),
+        ("extra/b.csv", "size,sold,more\n1,yes,1\n"),
+        ("retyped/a.csv", "size,sold\n1,yes\n2,no\n"),
+        ("retyped/b.csv", "size,sold\nbig,yes\n"),
+    ]);
+    folder.refuse(&format!("{TRAIN} missing"), &["b.csv", "\"sold\"", "missing here"]);
+    folder.refuse(&format!("{TRAIN} extra"), &["b.csv", "\"more\"", "does not have this column"]);
+    folder.refuse(&format!("{TRAIN} retyped"), &["b.csv", "\"size\"", "convert"]);
+}
+
+#[test]
+fn tables_that_do_not_fit_the_model() {
+    let folder = with(&[
+        ("t.csv", &table()),
+        ("missing.csv", "color,sold\nred,yes\n"),
+        ("extra.csv", "more,size,color\n1,1,red\n"),
+        ("retyped.csv", "size,color\nbig,red\n"),
+    ]);
+    folder.succeed(&format!("{TRAIN} t.csv"));
+    folder.refuse("predict model.onnx missing.csv --output p.csv", &["missing.csv", "\"size\""]);
+    folder.refuse("predict model.onnx retyped.csv --output p.csv", &["retyped.csv: row 1", "\"size\"", "\"big\" is not a number"]);
+    assert!(!folder.path("p.csv").exists());
+    let ended = folder.succeed("predict model.onnx extra.csv --output -");
+    assert!(ended.err.contains("more") && ended.out.lines().count() == 2, "{}{}", ended.out, ended.err);
+    folder.refuse("evaluate model.onnx extra.csv", &["extra.csv", "\"sold\""]);
+}
+
+#[test]
+fn outputs_that_cannot_be_written() {
+    let folder = with(&[("t.csv", &table()), ("there/x", "")]);
+    folder
+        .refuse("train --data t.csv --target sold --model gradient-boosting --output nowhere/m.onnx", &["nowhere/m.onnx", "make it first"]);
+    folder.refuse("train --data t.csv --target sold --model gradient-boosting --output there", &["there", "folder"]);
+    folder.succeed(&format!("{TRAIN} t.csv"));
+    folder.refuse("predict model.onnx t.csv --output p.txt", &[".parquet or .csv"]);
+    folder.refuse("predict model.onnx t.csv --output nowhere/p.csv", &["nowhere/p.csv", "make it first"]);
+}
+
+#[test]
+fn keys_that_are_wrong() {
+    let folder = with(&[
+        ("t.csv", &table()),
+        ("job.toml", "[data]\ntable = \"t.csv\"\ntarget = \"sold\"\n\n[model]\ntype = \"gradient-boosting\"\nlearning_rat = 0.1\n"),
+    ]);
+    folder.refuse("train job.toml", &["model.learning_rat", "did you mean model.learning_rate?"]);
+    folder.refuse(&format!("{TRAIN} t.csv --set model.learning_rate=-1"), &["model.learning_rate"]);
+    folder.refuse(&format!("{TRAIN} t.csv --set model.num_leaves=many"), &["model.num_leaves"]);
+    folder.refuse(&format!("{TRAIN} t.csv --set model.learning_rate"), &["KEY=VALUE"]);
+    folder.refuse("train --data t.csv --target sold --model gradient-bosting", &["did you mean \"gradient-boosting\"?"]);
+}

@@ -1,0 +1,86 @@
+//! How a caller follows a long call and stops it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use quelea_core::learner::Progress;
+
+use crate::{Error, Result};
+
+/// The caller's hold on a running call.
+#[derive(Clone)]
+pub struct Control {
+    cancelled: Arc<AtomicBool>,
+    on_event: Arc<dyn Fn(Event) + Send + Sync>,
+}
+
+/// What a call tells its caller on the way.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// Rows of a table have been read.
+    Reading {
+        /// Rows so far.
+        rows: u64,
+        /// Rows in all, where the table says so.
+        of: Option<u64>,
+    },
+    /// The table is encoded and cut into tiles.
+    Prepared {
+        /// Rows to train on.
+        train_rows: u64,
+        /// Rows to validate on.
+        validation_rows: u64,
+        /// Rows kept for the test.
+        test_rows: u64,
+        /// Encoded columns.
+        features: usize,
+        /// Classes; 0 when the target is not one of classes.
+        classes: usize,
+    },
+    /// A round of training has ended.
+    Training {
+        /// How far the run has come.
+        progress: Progress,
+    },
+    /// Rows have been scored.
+    Scoring {
+        /// Rows so far.
+        rows: u64,
+        /// Rows in all, where the table says so.
+        of: Option<u64>,
+    },
+    /// Something that the user should know.
+    Warning {
+        /// What it is and what to do.
+        message: String,
+    },
+}
+
+impl Control {
+    /// A control that tells `on_event`, from any thread.
+    pub fn new(on_event: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        Self { cancelled: Arc::default(), on_event: Arc::new(on_event) }
+    }
+
+    /// A control that tells nobody.
+    pub fn silent() -> Self {
+        Self::new(|_| {})
+    }
+
+    /// Asks the call to stop; it ends with [`Error::Cancelled`] and leaves nothing half-written.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.cancelled.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
+    }
+
+    pub(crate) fn tell(&self, event: Event) {
+        (self.on_event)(event);
+    }
+
+    pub(crate) fn warn(&self, message: impl Into<String>) {
+        self.tell(Event::Warning { message: message.into() });
+    }
+}

@@ -1,0 +1,106 @@
+//! Checks of a job that need no data: which keys go together, and the ranges of their values.
+
+use quelea_core::spec::{ClassWeights, Data, Job, Part, Task};
+use quelea_learn::registry::{self, Targets};
+
+use super::wrong;
+use crate::{Result, suggest};
+
+const MOST_THREADS: usize = 1_024;
+
+/// Refuses what is not possible, and fills in the defaults of the learner's hyper-parameters.
+pub(super) fn check(job: &mut Job) -> Result<()> {
+    check_tables(&job.data)?;
+    check_columns(&job.data)?;
+    check_parts(&job.data)?;
+    if let Some(ClassWeights::PerClass(factors)) = &job.data.class_weights
+        && let Some((label, factor)) = factors.iter().find(|(_, factor)| !(factor.is_finite() && **factor >= 0.0))
+    {
+        return Err(
+            wrong(format!("data.class_weights.{label}"), format!("{factor} is not possible; a factor is a number from 0 up")).into()
+        );
+    }
+    if job.run.threads.is_some_and(|threads| threads == 0 || threads > MOST_THREADS) {
+        return Err(wrong("run.threads", format!("this is a number from 1 to {MOST_THREADS}")).into());
+    }
+    check_model(job)
+}
+
+fn check_tables(data: &Data) -> Result<()> {
+    let problem = match (&data.table, &data.query) {
+        (None, None) => ("data.table", "the key is missing; it names a file, a folder or a glob (or give data.query)"),
+        (Some(_), Some(_)) => ("data.query", "a job has data.table or data.query, not both"),
+        (None, Some(_)) if data.tables.is_empty() => {
+            ("data.tables", "a query needs names for its tables, such as data.tables.t = \"t.parquet\"")
+        }
+        (Some(_), None) if !data.tables.is_empty() => ("data.tables", "names of tables are for data.query; drop them"),
+        _ => return Ok(()),
+    };
+    Err(wrong(problem.0, problem.1).into())
+}
+
+fn check_columns(data: &Data) -> Result<()> {
+    for (key, column) in [("data.target", &data.target), ("data.weight", &data.weight)] {
+        let Some(column) = column else { continue };
+        if data.features.contains(column) {
+            return Err(wrong("data.features", format!("{column:?} is {key} and cannot be learned from")).into());
+        }
+        if data.ignore.contains(column) {
+            return Err(wrong("data.ignore", format!("{column:?} is {key} and cannot be left out")).into());
+        }
+    }
+    if data.target.is_some() && data.target == data.weight {
+        return Err(wrong("data.weight", "this is also data.target; one column cannot be both").into());
+    }
+    if let Some(both) = data.features.iter().find(|column| data.ignore.contains(column)) {
+        return Err(wrong("data.ignore", format!("{both:?} is also in data.features")).into());
+    }
+    Ok(())
+}
+
+fn check_parts(data: &Data) -> Result<()> {
+    let mut sum = 0.0;
+    for (key, part) in [("data.validation", &data.validation), ("data.test", &data.test)] {
+        if let Some(Part::Fraction(fraction)) = part {
+            if !(*fraction > 0.0 && *fraction < 1.0) {
+                return Err(wrong(key, format!("{fraction} is not possible; a fraction is above 0 and below 1")).into());
+            }
+            sum += fraction;
+        }
+    }
+    if sum >= 1.0 {
+        return Err(wrong("data.test", "data.validation and data.test leave no rows to train on; lower them").into());
+    }
+    Ok(())
+}
+
+fn check_model(job: &mut Job) -> Result<()> {
+    let learner = registry::find(&job.model.kind)?;
+    let name = learner.name;
+    match (learner.targets, &job.data.target) {
+        (Targets::None, Some(_)) => {
+            return Err(
+                wrong("data.target", format!("{name} learns without a target; drop the key, or name the column in data.ignore")).into()
+            );
+        }
+        (Targets::Classes | Targets::Any, None) => {
+            return Err(wrong("data.target", format!("the key is missing; {name} needs a column to predict")).into());
+        }
+        _ => {}
+    }
+    match (learner.targets, job.data.task) {
+        (Targets::Classes, Some(Task::Regression)) => {
+            return Err(wrong("data.task", format!("{name} predicts classes; for a regression take gradient-boosting")).into());
+        }
+        (Targets::None, Some(_)) => return Err(wrong("data.task", format!("{name} learns without a target; drop the key")).into()),
+        _ => {}
+    }
+    if learner.targets == Targets::None && job.data.class_weights.is_some() {
+        return Err(wrong("data.class_weights", format!("{name} knows no classes; drop the key")).into());
+    }
+    job.model.parameters = (learner.check)(&job.model.parameters).map_err(|e| match e {
+        quelea_core::Error::Parameter { key, value, rule } => quelea_core::Error::Parameter { key, value, rule: suggest::complete(&rule) },
+        other => other,
+    })?;
+    Ok(())
+}

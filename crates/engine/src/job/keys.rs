@@ -1,0 +1,83 @@
+//! The keys of a job file: which are known, which are like an unknown one, which hold paths.
+
+use std::path::Path;
+
+use quelea_learn::registry;
+use serde_json::{Map, Value};
+
+use super::{Result, schema, wrong};
+use crate::suggest;
+
+/// Refuses unknown keys and says which were probably meant.
+pub(super) fn check(values: &Map<String, Value>) -> Result<()> {
+    let known = known(values)?;
+    let tables: Vec<&str> = known.iter().map(|(table, _)| table.as_str()).collect();
+    for (table, content) in values {
+        let Some((_, keys)) = known.iter().find(|(name, _)| name == table) else {
+            return Err(wrong(
+                table,
+                format!("there is no such table of keys{}", did_you_mean(suggest::nearest(table, tables.iter().copied()))),
+            ));
+        };
+        let Value::Object(content) = content else {
+            return Err(wrong(table, format!("this is a table of keys; write them below a line [{table}]")));
+        };
+        if let Some(unknown) = content.keys().find(|key| !keys.contains(key)) {
+            return Err(wrong(format!("{table}.{unknown}"), format!("there is no such key{}", suggestion(table, unknown, keys, &known))));
+        }
+    }
+    Ok(())
+}
+
+/// The tables of a job and their keys; those of `model` are of the learner that `values` names.
+fn known(values: &Map<String, Value>) -> Result<Vec<(String, Vec<String>)>> {
+    let job = schema::of_job();
+    let mut known: Vec<(String, Vec<String>)> =
+        ["data", "output", "run"].map(|table| (table.to_string(), schema::keys(&job, table))).into();
+    let kind = values.get("model").and_then(|model| model.get("type"));
+    let names = || registry::LEARNERS.iter().map(|learner| learner.name);
+    let list = || names().collect::<Vec<_>>().join(", ");
+    let Some(kind) = kind else {
+        return Err(wrong("model.type", format!("the key is missing; it names the learner: {}", list())));
+    };
+    let kind = kind.as_str().ok_or_else(|| wrong("model.type", format!("this is a text, one of {}", list())))?;
+    let learner = registry::find(kind).map_err(|_| {
+        let meant = suggest::nearest(kind, names()).map_or_else(String::new, |name| format!("did you mean {name:?}? "));
+        wrong("model.type", format!("there is no learner {kind:?}; {meant}there are {}", list()))
+    })?;
+    let mut keys = vec!["type".to_string(), "start_from".into()];
+    keys.extend(schema::properties(&(learner.schema)()).keys().cloned());
+    known.push(("model".into(), keys));
+    Ok(known)
+}
+
+fn suggestion(table: &str, unknown: &str, keys: &[String], known: &[(String, Vec<String>)]) -> String {
+    if let Some(elsewhere) = known.iter().find(|(_, keys)| keys.iter().any(|key| key == unknown)) {
+        return did_you_mean(Some(&format!("{}.{unknown}", elsewhere.0)));
+    }
+    match suggest::nearest(unknown, keys.iter().map(String::as_str)) {
+        Some(key) => did_you_mean(Some(&format!("{table}.{key}"))),
+        None => format!("; {table} has {}", keys.join(", ")),
+    }
+}
+
+fn did_you_mean(word: Option<&str>) -> String {
+    word.map_or_else(String::new, |word| format!("; did you mean {word}?"))
+}
+
+/// Puts `folder` before every relative path in a job.
+pub(super) fn rebase(values: &mut Map<String, Value>, folder: &Path) {
+    let rebase = |value: Option<&mut Value>| {
+        if let Some(Value::String(path)) = value {
+            *path = folder.join(path.as_str()).to_string_lossy().into_owned();
+        }
+    };
+    for (table, keys) in [("data", &["table", "validation", "test"][..]), ("output", &["model"]), ("model", &["start_from"])] {
+        for key in keys {
+            rebase(values.get_mut(table).and_then(|table| table.get_mut(key)));
+        }
+    }
+    if let Some(Value::Object(tables)) = values.get_mut("data").and_then(|data| data.get_mut("tables")) {
+        tables.values_mut().for_each(|path| rebase(Some(path)));
+    }
+}

@@ -1,0 +1,199 @@
+//! The job file: read from TOML, changed by single keys, checked before any data is read.
+
+mod check;
+mod keys;
+mod schema;
+
+use std::path::{Path, PathBuf};
+
+use quelea_core::spec::Job;
+use serde_json::{Map, Value};
+
+pub use schema::json_schema;
+pub(crate) use schema::properties;
+
+use crate::suggest;
+
+/// What can be wrong with a job.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The job file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{path}: {message}")]
+    Syntax {
+        /// The job file.
+        path: PathBuf,
+        /// Where and why, with the line.
+        message: String,
+    },
+    /// A key is unknown, missing, or has a value that is not possible.
+    #[error("{key}: {problem}")]
+    Key {
+        /// The key, with its tables before it.
+        key: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+}
+
+type Result<T> = std::result::Result<T, JobError>;
+
+fn wrong(key: impl Into<String>, problem: impl Into<String>) -> JobError {
+    JobError::Key { key: key.into(), problem: problem.into() }
+}
+
+/// A job that is still being put together.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    values: Map<String, Value>,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self { values: ["data", "model"].map(|table| (table.to_string(), Value::Object(Map::new()))).into_iter().collect() }
+    }
+}
+
+impl Draft {
+    /// Reads a job file. Relative paths in it start from its folder.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|source| JobError::Read { path: path.into(), source })?;
+        let read: Map<String, Value> =
+            toml::from_str(&text).map_err(|e| JobError::Syntax { path: path.into(), message: e.to_string().trim_end().into() })?;
+        let mut draft = Self::default();
+        draft.values.extend(read);
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            keys::rebase(&mut draft.values, folder);
+        }
+        Ok(draft)
+    }
+
+    /// Sets a key such as `model.learning_rate` to a value in TOML's notation; what is none is taken as text.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        let parsed = toml::from_str::<Map<String, Value>>(&format!("value = {value}")).ok().and_then(|mut table| table.remove("value"));
+        self.put(key, parsed.unwrap_or_else(|| value.into()))
+    }
+
+    /// Sets a key to a value.
+    pub fn put(&mut self, key: &str, value: Value) -> Result<()> {
+        let path: Vec<&str> = key.split('.').collect();
+        if path.iter().any(|part| part.is_empty()) || path.len() < 2 {
+            return Err(wrong(key, "not a key; write table.key=value, such as model.learning_rate=0.05"));
+        }
+        let (last, tables) = path.split_last().expect("a key has two parts or more");
+        let mut table = &mut self.values;
+        for part in tables {
+            table = match table.entry(part.to_string()).or_insert_with(|| Value::Object(Map::new())) {
+                Value::Object(table) => table,
+                _ => return Err(wrong(key, format!("{part} is a value, not a table of keys"))),
+            };
+        }
+        table.insert(last.to_string(), value);
+        Ok(())
+    }
+
+    /// The job, checked as far as that is possible without its data; hyper-parameters that were not given have their defaults.
+    pub fn finish(self) -> crate::Result<Job> {
+        keys::check(&self.values)?;
+        let mut job: Job = serde_path_to_error::deserialize(Value::Object(self.values)).map_err(|e| {
+            let key = e.path().to_string();
+            wrong(key, suggest::complete(&e.into_inner().to_string()))
+        })?;
+        check::check(&mut job)?;
+        Ok(job)
+    }
+}
+
+/// The job as a model file keeps it: without paths, threads, and whatever else does not change the model.
+pub(crate) fn without_places(job: &Job) -> Value {
+    use quelea_core::spec::Part;
+    let mut job = job.clone();
+    job.data.table = None;
+    job.data.tables.clear();
+    for part in [&mut job.data.validation, &mut job.data.test] {
+        *part = part.take().filter(|part| matches!(part, Part::Fraction(_)));
+    }
+    job.run.threads = None;
+    let is_continued = job.model.start_from.take().is_some();
+    let mut value = serde_json::to_value(job).expect("a job is plain data");
+    if let Some(job) = value.as_object_mut() {
+        job.remove("output");
+        if is_continued {
+            job.insert("continued".into(), true.into());
+        }
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft(keys: &[(&str, &str)]) -> Draft {
+        let mut draft = Draft::default();
+        for (key, value) in keys {
+            draft.set(key, value).unwrap();
+        }
+        draft
+    }
+
+    fn problem(keys: &[(&str, &str)]) -> String {
+        draft(keys).finish().unwrap_err().to_string()
+    }
+
+    const BASE: [(&str, &str); 3] = [("data.table", "t.parquet"), ("data.target", "y"), ("model.type", "gradient-boosting")];
+
+    fn with(key: &str, value: &str) -> String {
+        problem(&[&BASE[..], &[(key, value)]].concat())
+    }
+
+    #[test]
+    fn values_are_toml_or_text() {
+        let job = draft(&[&BASE[..], &[("data.ignore", "[\"a\"]"), ("run.seed", "3"), ("data.weight", "w 1")]].concat()).finish().unwrap();
+        assert_eq!((job.data.ignore.as_slice(), job.run.seed, job.data.weight.as_deref()), (&["a".to_string()][..], 3, Some("w 1")));
+    }
+
+    #[test]
+    fn mistakes_are_named_with_what_is_right() {
+        assert!(with("data.tabel", "x").contains("did you mean data.table?"));
+        assert!(with("dta.table", "x").contains("did you mean data?"));
+        assert!(with("data.learning_rate", "1").contains("did you mean model.learning_rate?"));
+        assert!(with("model.type", "gradient-bosting").contains("did you mean \"gradient-boosting\"?"));
+        assert!(with("model.learning_rat", "1").contains("did you mean model.learning_rate?"));
+        assert!(with("model.learning_rate", "fast").contains("model.learning_rate"));
+        assert!(with("data.task", "regresion").contains("did you mean regression?"));
+        assert!(with("data.validation", "[1]").contains("a fraction"));
+        assert!(with("data.test", "1.5").contains("data.test"));
+        assert!(with("run.threads", "0").contains("run.threads"));
+        assert!(problem(&BASE[1..]).contains("data.table"));
+        assert!(problem(&BASE[..2]).contains("model.type"));
+    }
+
+    #[test]
+    fn paths_of_a_file_start_from_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("job.toml");
+        std::fs::write(&path, "[data]\ntable = \"t.csv\"\ntarget = \"y\"\n[model]\ntype = \"gradient-boosting\"\n").unwrap();
+        let mut draft = Draft::read(&path).unwrap();
+        draft.set("output.model", "here.onnx").unwrap();
+        let job = draft.finish().unwrap();
+        assert_eq!(job.data.table.unwrap(), folder.path().join("t.csv").to_str().unwrap());
+        assert_eq!(job.output.model, Path::new("here.onnx"));
+    }
+
+    #[test]
+    fn broken_toml_is_shown_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("job.toml");
+        std::fs::write(&path, "[data]\ntable = \n").unwrap();
+        let message = Draft::read(&path).unwrap_err().to_string();
+        assert!(message.contains("job.toml") && message.contains("line 2"), "{message}");
+    }
+}

@@ -1,0 +1,34 @@
+//! A fingerprint of what was trained on: the same for the same rows, whatever files they came from.
+
+use quelea_core::schema::Schema;
+use quelea_core::tile::{Tile, Values};
+use rayon::prelude::*;
+use std::sync::Arc;
+use twox_hash::xxhash3_128::Hasher;
+
+/// 128 bits in hexadecimal over schema and tiles.
+pub(crate) fn of(schema: &Schema, tiles: &[Arc<Tile>]) -> String {
+    let of_tiles: Vec<u128> = tiles.par_iter().map(|tile| of_tile(tile)).collect();
+    let mut hash = Hasher::new();
+    hash.write(&serde_json::to_vec(schema).expect("a schema is plain data"));
+    for of_tile in of_tiles {
+        hash.write(&of_tile.to_le_bytes());
+    }
+    format!("{:032x}", hash.finish_128())
+}
+
+fn of_tile(tile: &Tile) -> u128 {
+    let mut hash = Hasher::new();
+    hash.write(&[tile.role as u8]);
+    for values in &tile.features {
+        match values {
+            Values::Number(values) => hash.write(values.inner().as_slice()),
+            Values::Category(values) => hash.write(values.inner().as_slice()),
+        }
+    }
+    hash.write(tile.target.inner().as_slice());
+    if let Some(weight) = &tile.weight {
+        hash.write(weight.inner().as_slice());
+    }
+    hash.finish_128()
+}

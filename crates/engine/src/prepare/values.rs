@@ -1,0 +1,187 @@
+//! Arrow arrays of any type as the few types that a model knows: 32-bit floats, text, microseconds.
+//! Columns of CSV files come as text and are parsed here, so that a bad value can be named with its row.
+
+use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Float64Array, StringViewArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType};
+
+use crate::table::is_text;
+
+/// A value that cannot be used.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct BadValue {
+    /// Its row in the array.
+    pub row: usize,
+    /// What is wrong with it and what to do.
+    pub problem: String,
+}
+
+/// How an array is to be read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading<'a> {
+    /// Texts that stand for a missing value.
+    pub null_values: &'a [String],
+    /// Whether text stands for numbers and times too, as in a CSV file.
+    pub is_csv: bool,
+}
+
+impl Reading<'_> {
+    /// The array as 32-bit floats, NaN where a value is missing. Infinities are refused.
+    pub fn numbers(self, array: &ArrayRef) -> Result<Float32Array, BadValue> {
+        let array = self.parsed(array, &DataType::Float64, "a number")?;
+        let floats = cast(&array, &DataType::Float32).map_err(|e| BadValue { row: 0, problem: e.to_string() })?;
+        let floats = floats.as_primitive::<Float32Type>();
+        let filled: Float32Array = match floats.nulls() {
+            None => floats.clone(),
+            Some(_) => floats.iter().map(|v| v.unwrap_or(f32::NAN)).collect::<Vec<_>>().into(),
+        };
+        match filled.values().iter().position(|v| v.is_infinite()) {
+            None => Ok(filled),
+            Some(row) => Err(infinite(row)),
+        }
+    }
+
+    /// The array as 64-bit floats, NaN where a value is missing. What a 32-bit float cannot hold is refused.
+    pub fn wide_numbers(self, array: &ArrayRef) -> Result<Vec<f64>, BadValue> {
+        let array = self.parsed(array, &DataType::Float64, "a number")?;
+        let floats = cast(&array, &DataType::Float64).map_err(|e| BadValue { row: 0, problem: e.to_string() })?;
+        let floats: Vec<f64> = floats.as_primitive::<Float64Type>().iter().map(|v| v.unwrap_or(f64::NAN)).collect();
+        match floats.iter().position(|&v| (v as f32).is_infinite()) {
+            None => Ok(floats),
+            Some(row) => Err(infinite(row)),
+        }
+    }
+
+    /// The array as microseconds since 1970 in UTC, the smallest integer where a value is missing.
+    pub fn timestamps(self, array: &ArrayRef) -> Result<Vec<i64>, BadValue> {
+        let zone = match array.data_type() {
+            DataType::Timestamp(_, zone) => zone.clone(),
+            _ => None,
+        };
+        let micros = DataType::Timestamp(TimeUnit::Microsecond, zone);
+        let array = self.parsed(array, &micros, "a date or time such as 2013-01-31T17:20:00")?;
+        let times = cast(&array, &micros).map_err(|e| BadValue { row: 0, problem: e.to_string() })?;
+        Ok(times.as_primitive::<TimestampMicrosecondType>().iter().map(|v| v.unwrap_or(i64::MIN)).collect())
+    }
+
+    /// The array as text, null where a value is missing.
+    pub fn texts(self, array: &ArrayRef) -> Result<StringViewArray, BadValue> {
+        let text = cast(array, &DataType::Utf8View).map_err(|e| BadValue { row: 0, problem: e.to_string() })?;
+        Ok(self.without_markers(text.as_string_view()))
+    }
+
+    fn without_markers(self, text: &StringViewArray) -> StringViewArray {
+        let is_missing = |value: &str| value.is_empty() || self.null_values.iter().any(|marker| marker == value);
+        if text.iter().flatten().any(is_missing) { text.iter().map(|v| v.filter(|v| !is_missing(v))).collect() } else { text.clone() }
+    }
+
+    /// Text of a CSV file parsed as `wanted`; any other array as it is.
+    fn parsed(self, array: &ArrayRef, wanted: &DataType, described: &str) -> Result<ArrayRef, BadValue> {
+        if !self.is_csv || !is_text(array.data_type()) {
+            return Ok(array.clone());
+        }
+        let text = cast(array, &DataType::Utf8View).map_err(|e| BadValue { row: 0, problem: e.to_string() })?;
+        let text = self.without_markers(text.as_string_view());
+        let parsed = cast(&text, wanted).map_err(|e| BadValue { row: 0, problem: e.to_string() })?;
+        if parsed.null_count() == text.null_count() {
+            return Ok(parsed);
+        }
+        let parsed = if wanted.is_numeric() { truths_as_numbers(&text, &parsed) } else { parsed };
+        match (0..text.len()).find(|&row| text.is_valid(row) && parsed.is_null(row)) {
+            None => Ok(parsed),
+            Some(row) => Err(BadValue {
+                row,
+                problem: format!("{:?} is not {described}; mend it, or name it in data.null_values", shortened(text.value(row))),
+            }),
+        }
+    }
+}
+
+/// Fills in what did not parse as a number but is a truth value.
+fn truths_as_numbers(text: &StringViewArray, parsed: &ArrayRef) -> ArrayRef {
+    let numbers = parsed.as_primitive::<Float64Type>();
+    let filled: Float64Array = numbers
+        .iter()
+        .zip(text.iter())
+        .map(|(number, text)| {
+            number.or_else(|| match text?.to_ascii_lowercase().as_str() {
+                "true" => Some(1.0),
+                "false" => Some(0.0),
+                _ => None,
+            })
+        })
+        .collect();
+    std::sync::Arc::new(filled)
+}
+
+fn infinite(row: usize) -> BadValue {
+    BadValue { row, problem: "infinite, or beyond the 3.4e38 that a 32-bit float can hold; replace it, or make it missing".into() }
+}
+
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= 40 { text.into() } else { text.chars().take(37).chain("...".chars()).collect() }
+}
+
+/// Whether any whole number in `array` changes when it becomes a 32-bit float.
+pub(crate) fn rounds(array: &ArrayRef) -> bool {
+    if !array.data_type().is_integer() {
+        return false;
+    }
+    let Ok(wide) = cast(array, &DataType::Int64) else { return true };
+    wide.null_count() > array.null_count() || wide.as_primitive::<Int64Type>().iter().flatten().any(|v| i128::from(v) != (v as f32) as i128)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{BooleanArray, Decimal128Array, Int64Array, TimestampSecondArray};
+    use std::sync::Arc;
+
+    fn csv(values: &[&str]) -> ArrayRef {
+        Arc::new(StringViewArray::from_iter_values(values))
+    }
+
+    #[test]
+    fn csv_numbers_know_markers_truths_and_mistakes() {
+        let markers = vec!["?".to_string()];
+        let reading = Reading { null_values: &markers, is_csv: true };
+        let numbers = reading.numbers(&csv(&["1.5", "?", "", "TRUE", "-2e3"])).unwrap();
+        assert_eq!(numbers.value(0), 1.5);
+        assert!(numbers.value(1).is_nan() && numbers.value(2).is_nan());
+        assert_eq!((numbers.value(3), numbers.value(4)), (1.0, -2000.0));
+        let bad = reading.numbers(&csv(&["1", "two"])).unwrap_err();
+        assert!(bad.row == 1 && bad.problem.contains("\"two\""), "{bad:?}");
+    }
+
+    #[test]
+    fn infinities_are_refused_in_every_type() {
+        let reading = Reading { null_values: &[], is_csv: false };
+        let wide: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 1e300]));
+        assert_eq!(reading.numbers(&wide).unwrap_err().row, 1);
+        let infinite: ArrayRef = Arc::new(Float32Array::from(vec![f32::NEG_INFINITY]));
+        assert_eq!(reading.numbers(&infinite).unwrap_err().row, 0);
+    }
+
+    #[test]
+    fn other_types_become_numbers() {
+        let reading = Reading { null_values: &[], is_csv: false };
+        let truths: ArrayRef = Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)]));
+        let numbers = reading.numbers(&truths).unwrap();
+        assert!(numbers.value(0) == 1.0 && numbers.value(1).is_nan() && numbers.value(2) == 0.0);
+        let decimals: ArrayRef = Arc::new(Decimal128Array::from(vec![12_345]).with_precision_and_scale(10, 2).unwrap());
+        assert_eq!(reading.numbers(&decimals).unwrap().value(0), 123.45);
+    }
+
+    #[test]
+    fn moments_with_a_zone_are_taken_in_utc() {
+        let reading = Reading { null_values: &[], is_csv: false };
+        let zoned: ArrayRef = Arc::new(TimestampSecondArray::from(vec![3]).with_timezone("+05:00"));
+        assert_eq!(reading.timestamps(&zoned).unwrap(), [3_000_000]);
+    }
+
+    #[test]
+    fn whole_numbers_that_round_are_noticed() {
+        assert!(!rounds(&(Arc::new(Int64Array::from(vec![1 << 24, i64::MIN])) as ArrayRef)));
+        assert!(rounds(&(Arc::new(Int64Array::from(vec![(1 << 24) + 1])) as ArrayRef)));
+    }
+}

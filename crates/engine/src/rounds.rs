@@ -1,0 +1,162 @@
+//! The round loop that drives every learner: fold tiles, merge blocks, update each, combine, again.
+//! What comes out does not depend on the layout: on how many workers and threads fold, and on who folds what.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use quelea_core::block::Block;
+use quelea_core::learner::{Fitted, Learner, Progress, Step};
+use quelea_core::tile::Tile;
+use rayon::prelude::*;
+
+use crate::{Control, Error, Event, Result};
+
+/// Who folds.
+#[derive(Debug, Clone, Copy)]
+pub struct Layout {
+    /// Workers in this process; each owns some of the tiles.
+    pub workers: usize,
+    /// Threads of each worker.
+    pub threads: usize,
+    /// Draws the owners of tiles and their order, anew at every boundary of the learner; row state that moves is made
+    /// again. Without it owners stay and tiles are folded in order.
+    pub shuffle: Option<u64>,
+}
+
+impl Layout {
+    /// One worker with this many threads.
+    pub fn threads(threads: usize) -> Self {
+        Self { workers: 1, threads, shuffle: None }
+    }
+}
+
+/// Runs `learner` over `tiles` to its end, on the current thread pool.
+pub fn run<L: Learner>(learner: &L, tiles: &[Arc<Tile>], layout: Layout, control: &Control) -> Result<Fitted> {
+    Rounds::new(learner, tiles, layout, control).run()
+}
+
+struct Rounds<'a, L: Learner> {
+    learner: &'a L,
+    tiles: &'a [Arc<Tile>],
+    layout: Layout,
+    control: &'a Control,
+    /// Row state by tile; made when it is first needed.
+    rows: Vec<Mutex<Option<L::Rows>>>,
+    /// What is kept of each block.
+    kept: Vec<Mutex<L::Kept>>,
+    /// The tiles of each worker, in the order in which it folds them.
+    owned: Vec<Vec<usize>>,
+    boundaries: u64,
+}
+
+impl<'a, L: Learner> Rounds<'a, L> {
+    fn new(learner: &'a L, tiles: &'a [Arc<Tile>], layout: Layout, control: &'a Control) -> Self {
+        let owned = (0..layout.workers).map(|w| (w..tiles.len()).step_by(layout.workers).collect()).collect();
+        let rows = tiles.iter().map(|_| Mutex::new(None)).collect();
+        Self { learner, tiles, layout, control, rows, kept: Vec::new(), owned, boundaries: 0 }
+    }
+
+    fn run(mut self) -> Result<Fitted> {
+        let mut round = self.learner.begin()?;
+        let mut told = None;
+        loop {
+            self.control.check()?;
+            if let Some(seed) = self.layout.shuffle
+                && self.learner.is_boundary(&round)
+            {
+                self.move_tiles(seed);
+            }
+            let sums = self.fold(&round)?;
+            let candidates = self.update(&round, sums)?;
+            round = match self.learner.combine(round, candidates)? {
+                Step::Next(next) => next,
+                Step::Done(fitted) => return Ok(fitted),
+            };
+            let progress = self.learner.progress(&round);
+            self.tell(progress, &mut told);
+        }
+    }
+
+    /// Tells of every finished iteration once.
+    fn tell(&self, progress: Progress, told: &mut Option<u64>) {
+        if *told != Some(progress.done) {
+            *told = Some(progress.done);
+            self.control.tell(Event::Training { progress });
+        }
+    }
+
+    /// Gives every tile a new owner and place; row state of tiles that change hands is dropped.
+    fn move_tiles(&mut self, seed: u64) {
+        self.boundaries += 1;
+        let draws = quelea_core::counter::Draws::new(seed, quelea_core::counter::Purpose::Sample, self.boundaries);
+        let mut order: Vec<usize> = (0..self.tiles.len()).collect();
+        order.sort_by_key(|&tile| draws.bits(tile as u64, 0));
+        let owners = std::mem::replace(&mut self.owned, vec![Vec::new(); self.layout.workers]);
+        let mut owner_before = vec![0; self.tiles.len()];
+        for (worker, tiles) in owners.iter().enumerate() {
+            tiles.iter().for_each(|&tile| owner_before[tile] = worker);
+        }
+        for tile in order {
+            let owner = (draws.bits(tile as u64, 1) % self.layout.workers as u64) as usize;
+            if owner != owner_before[tile] {
+                *self.rows[tile].get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+            }
+            self.owned[owner].push(tile);
+        }
+    }
+
+    /// Folds all tiles; every thread gives the blocks of its own accumulator.
+    fn fold(&self, round: &L::Round) -> Result<Vec<Vec<Block>>> {
+        let next: Vec<AtomicUsize> = self.owned.iter().map(|_| AtomicUsize::new(0)).collect();
+        (0..self.layout.workers * self.layout.threads)
+            .into_par_iter()
+            .with_max_len(1)
+            .map(|thread| {
+                let worker = thread / self.layout.threads;
+                let mut accumulator = self.learner.accumulator(round);
+                while let Some(&tile) = self.owned[worker].get(next[worker].fetch_add(1, Ordering::Relaxed)) {
+                    self.fold_tile(round, tile, &mut accumulator)?;
+                }
+                Ok(self.learner.blocks(round, accumulator)?)
+            })
+            .collect()
+    }
+
+    fn fold_tile(&self, round: &L::Round, tile: usize, accumulator: &mut L::Accumulator) -> Result<()> {
+        self.control.check()?;
+        let mut rows = self.rows[tile].lock().unwrap_or_else(PoisonError::into_inner);
+        if rows.is_none() {
+            *rows = Some(self.learner.rows(round, &self.tiles[tile])?);
+        }
+        let rows = rows.as_mut().ok_or_else(|| Error::internal("row state was not made"))?;
+        Ok(self.learner.fold(round, &self.tiles[tile], rows, accumulator)?)
+    }
+
+    /// Merges the sums block by block, and updates each block.
+    fn update(&mut self, round: &L::Round, sums: Vec<Vec<Block>>) -> Result<Vec<L::Candidate>> {
+        let count = sums.first().map_or(0, Vec::len);
+        if sums.iter().any(|blocks| blocks.len() != count) {
+            return Err(Error::internal("threads gave different numbers of blocks"));
+        }
+        if self.kept.len() < count {
+            self.kept.resize_with(count, Mutex::default);
+        }
+        let mut of_block: Vec<Vec<Block>> = (0..count).map(|_| Vec::with_capacity(sums.len())).collect();
+        for blocks in sums {
+            blocks.into_iter().zip(&mut of_block).for_each(|(block, of_block)| of_block.push(block));
+        }
+        of_block
+            .into_par_iter()
+            .with_max_len(1)
+            .enumerate()
+            .map(|(index, sums)| {
+                let mut sums = sums.into_iter();
+                let mut sum = sums.next().ok_or_else(|| Error::internal("a round without threads"))?;
+                sums.try_for_each(|other| sum.merge(other))?;
+                sum.settle();
+                let mut kept = self.kept[index].lock().unwrap_or_else(PoisonError::into_inner);
+                Ok(self.learner.update(round, index, sum, &mut kept)?)
+            })
+            .collect()
+    }
+}

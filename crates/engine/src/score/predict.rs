@@ -1,0 +1,119 @@
+//! Prediction: every row of a table gets its prediction, in the table's order.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema};
+use arrow::record_batch::RecordBatch;
+use futures::TryStreamExt;
+use quelea_model::{Model, Scorer};
+
+use super::sink::{Destination, Sink};
+use super::{columns, part_of, read_model, reader, scorer};
+use crate::prepare::columns::Columns;
+use crate::prepare::part::Part;
+use crate::prepare::read::{Reader, refuse_bad_value};
+use crate::table::Table;
+use crate::threads::Threads;
+use crate::{Control, Error, Event, Result};
+
+/// Writes the predictions of the model at `path` for every row of `table`, behind copies of the columns in `keep`.
+/// The answer is the number of rows.
+pub fn predict(
+    path: &Path,
+    table: &str,
+    keep: &[String],
+    destination: &Destination,
+    threads: Option<usize>,
+    control: &Control,
+) -> Result<u64> {
+    let threads = Threads::new(threads)?;
+    let model = Arc::new(read_model(path)?);
+    let scorer = Arc::new(scorer(&model, path)?);
+    let table = Table::open(table, &model.schema.null_values, threads.count)?;
+    let columns = Columns { inputs: model.schema.inputs.clone(), target: None, weight: None };
+    let reader = reader(&model, &table, columns)?;
+    warn_of_extra_columns(&model, &table, keep, control);
+    threads.wait(write(&Job { model, scorer, reader }, &table, keep, destination, threads.count, control))
+}
+
+#[derive(Clone)]
+struct Job {
+    model: Arc<Model>,
+    scorer: Arc<Scorer>,
+    reader: Reader,
+}
+
+/// A scored batch, or a part with a value that cannot be used.
+enum Scored {
+    Rows(RecordBatch),
+    Bad(Part),
+}
+
+async fn write(job: &Job, table: &Table, keep: &[String], destination: &Destination, threads: usize, control: &Control) -> Result<u64> {
+    let names = job.reader.columns.names();
+    let mut read = names.clone();
+    for name in keep {
+        table.field(name)?;
+        if !read.contains(&name.as_str()) {
+            read.push(name);
+        }
+    }
+    let scan = table.scan(&read).await?;
+    let kept: Vec<usize> = keep.iter().filter_map(|name| read.iter().position(|read| read == name)).collect();
+    let of_scan = scan.schema();
+    let fields: Vec<Arc<Field>> = kept
+        .iter()
+        .map(|&i| of_scan.fields()[i].clone())
+        .chain(columns::fields(&job.model.schema.target).into_iter().map(Arc::new))
+        .collect();
+    let schema = Arc::new(Schema::new(fields));
+    let mut sink = Sink::create(destination, schema.clone())?;
+    let (job, for_batches, inputs) = (job.clone(), control.clone(), names.len());
+    let reader = job.reader.clone();
+    let score = move |batch: RecordBatch| {
+        for_batches.check()?;
+        job.score(&batch, inputs, &kept, &schema)
+    };
+    let mut batches = std::pin::pin!(scan.map(threads, score));
+    let mut rows = 0;
+    while let Some(scored) = batches.try_next().await? {
+        match scored {
+            Scored::Rows(batch) => {
+                sink.write(&batch)?;
+                rows += batch.num_rows() as u64;
+                control.tell(Event::Scoring { rows, of: table.rows });
+            }
+            Scored::Bad(part) => refuse_bad_value(table, &reader.columns, &part, rows).await?,
+        }
+    }
+    sink.finish()?;
+    Ok(rows)
+}
+
+impl Job {
+    fn score(&self, batch: &RecordBatch, inputs: usize, kept: &[usize], schema: &Arc<Schema>) -> Result<Scored> {
+        let only_inputs = batch.project(&(0..inputs).collect::<Vec<_>>()).map_err(Error::internal)?;
+        let part = part_of(&self.reader, &only_inputs);
+        if part.bad.is_some() {
+            return Ok(Scored::Bad(part));
+        }
+        let predictions = columns::score(&self.scorer, &part, 0..part.rows)?;
+        let arrays = kept.iter().map(|&i| batch.column(i).clone()).chain(columns::arrays(&self.model.schema.target, predictions)).collect();
+        Ok(Scored::Rows(RecordBatch::try_new(schema.clone(), arrays).map_err(Error::internal)?))
+    }
+}
+
+fn warn_of_extra_columns(model: &Model, table: &Table, keep: &[String], control: &Control) {
+    let schema = &model.schema;
+    let is_known = |name: &String| {
+        schema.inputs.iter().any(|input| input.name == *name)
+            || schema.target.name() == Some(name)
+            || schema.weight.as_ref() == Some(name)
+            || keep.contains(name)
+    };
+    let extra: Vec<&str> = table.schema.fields().iter().map(|f| f.name()).filter(|name| !is_known(name)).map(String::as_str).collect();
+    if !extra.is_empty() {
+        control.warn(format!("{}: columns that the model does not read are left aside: {}", table.name, extra.join(", ")));
+    }
+}

@@ -1,0 +1,101 @@
+//! Where predictions are written to: a Parquet or CSV file that appears whole or not at all, or the standard output.
+
+use std::io::{Stdout, Write};
+use std::path::{Path, PathBuf};
+
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use datafusion::arrow::csv;
+use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::basic::{Compression, ZstdLevel};
+use datafusion::parquet::file::properties::WriterProperties;
+
+use crate::output::Output;
+use crate::{Error, Result};
+
+/// Where predictions go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// CSV to the standard output.
+    Stdout,
+    /// A Parquet file.
+    Parquet(PathBuf),
+    /// A CSV file.
+    Csv(PathBuf),
+}
+
+impl Destination {
+    /// The destination that a user names: a path that ends in `.parquet` or `.csv`, or `-`.
+    pub fn parse(name: &str) -> std::result::Result<Self, String> {
+        let lower = name.to_ascii_lowercase();
+        match () {
+            () if name == "-" => Ok(Self::Stdout),
+            () if lower.ends_with(".parquet") => Ok(Self::Parquet(name.into())),
+            () if lower.ends_with(".csv") => Ok(Self::Csv(name.into())),
+            () => Err("name a file that ends in .parquet or .csv, or - for CSV on the standard output".into()),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Stdout => Path::new("the standard output"),
+            Self::Parquet(path) | Self::Csv(path) => path,
+        }
+    }
+}
+
+/// A destination that is being written.
+pub(super) struct Sink {
+    path: PathBuf,
+    writer: Writer,
+}
+
+enum Writer {
+    Parquet(Box<ArrowWriter<Output>>),
+    Csv(csv::Writer<Output>),
+    Stdout(csv::Writer<Stdout>),
+}
+
+impl Sink {
+    /// Begins to write rows of `schema`.
+    pub fn create(destination: &Destination, schema: SchemaRef) -> Result<Self> {
+        let path = destination.path().to_path_buf();
+        let writer = match destination {
+            Destination::Stdout => Writer::Stdout(csv::Writer::new(std::io::stdout())),
+            Destination::Csv(path) => Writer::Csv(csv::Writer::new(Output::create(path)?)),
+            Destination::Parquet(path) => {
+                let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
+                let writer = ArrowWriter::try_new(Output::create(path)?, schema.clone(), Some(properties)).map_err(|e| failed(path, e))?;
+                Writer::Parquet(Box::new(writer))
+            }
+        };
+        let mut sink = Self { path, writer };
+        // A table without rows has its header all the same.
+        sink.write(&RecordBatch::new_empty(schema))?;
+        Ok(sink)
+    }
+
+    /// Writes the next rows.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        match &mut self.writer {
+            Writer::Parquet(writer) => writer.write(batch).map_err(|e| failed(&self.path, e)),
+            Writer::Csv(writer) => writer.write(batch).map_err(|e| failed(&self.path, e)),
+            Writer::Stdout(writer) => writer.write(batch).map_err(|e| failed(&self.path, e)),
+        }
+    }
+
+    /// Puts the file in its place.
+    pub fn finish(self) -> Result<()> {
+        match self.writer {
+            Writer::Parquet(writer) => writer.into_inner().map_err(|e| failed(&self.path, e))?.finish(),
+            Writer::Csv(writer) => writer.into_inner().finish(),
+            Writer::Stdout(writer) => {
+                writer.into_inner().flush().map_err(|source| Error::File { action: "write", path: self.path, source })
+            }
+        }
+    }
+}
+
+fn failed(path: &Path, error: impl std::fmt::Display) -> Error {
+    Error::File { action: "write", path: path.into(), source: std::io::Error::other(error.to_string()) }
+}

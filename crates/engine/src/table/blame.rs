@@ -1,0 +1,94 @@
+//! Finds the file that a failed scan stumbled over, by reading the files one by one.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use datafusion::error::DataFusionError;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use futures::StreamExt;
+
+use super::Table;
+use crate::Error;
+
+/// What is needed to read a table's files one by one.
+pub(super) struct Blame {
+    table: String,
+    files: Vec<PathBuf>,
+}
+
+impl Blame {
+    pub fn new(table: &Table) -> Self {
+        Self { table: table.name.clone(), files: table.files.clone() }
+    }
+
+    /// The error for the user: it names the file where one of them fails alone.
+    pub async fn find(&self, error: DataFusionError) -> Error {
+        if self.files.is_empty() {
+            return Error::Query { problem: message(&error) };
+        }
+        for file in &self.files {
+            if let Some(problem) = Box::pin(failure(file)).await {
+                return Error::Table { table: file.display().to_string(), problem };
+            }
+        }
+        Error::Table { table: self.table.clone(), problem: message(&error) }
+    }
+}
+
+async fn failure(file: &std::path::Path) -> Option<String> {
+    let table = match Table::open(&file.to_string_lossy(), &[], 1) {
+        Ok(table) => table,
+        Err(e) => return Some(e.to_string()),
+    };
+    let plan: Arc<dyn ExecutionPlan> = match table.frame.clone().create_physical_plan().await {
+        Ok(plan) => plan,
+        Err(e) => return Some(message(&e)),
+    };
+    for partition in 0..plan.output_partitioning().partition_count() {
+        let mut stream = match plan.execute(partition, table.context.task_ctx()) {
+            Ok(stream) => stream,
+            Err(e) => return Some(message(&e)),
+        };
+        while let Some(batch) = stream.next().await {
+            if let Err(e) = batch {
+                return Some(message(&e));
+            }
+        }
+    }
+    None
+}
+
+/// What went wrong, without the layers it came through.
+fn message(error: &DataFusionError) -> String {
+    let text = error.find_root().strip_backtrace();
+    let text = ["Arrow error: ", "Parquet error: ", "External: ", "Csv error: ", "Parser error: ", "Execution error: "]
+        .iter()
+        .fold(text, |text, layer| text.replace(layer, ""));
+    format!("{}; mend or replace the file", text.trim_end_matches(['.', '\n']))
+}
+
+impl Table {
+    /// The file that holds row `row` of the table, and the row's place in it; both from 0.
+    pub async fn locate(&self, row: u64) -> (String, u64) {
+        let mut left = row;
+        if self.files.len() > 1 {
+            for file in &self.files {
+                let name = file.display().to_string();
+                match rows_of(&name).await {
+                    Some(rows) if left >= rows => left -= rows,
+                    Some(_) => return (name, left),
+                    None => break,
+                }
+            }
+        }
+        (self.name.clone(), row)
+    }
+}
+
+async fn rows_of(file: &str) -> Option<u64> {
+    let table = Table::open(file, &[], 1).ok()?;
+    match table.rows {
+        Some(rows) => Some(rows),
+        None => table.frame.clone().count().await.ok().map(|rows| rows as u64),
+    }
+}

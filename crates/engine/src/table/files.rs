@@ -1,0 +1,110 @@
+//! Finds the files of a table: one file, all of a folder, or those a glob matches, in the order of their paths.
+
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Result, suggest};
+
+/// How a file holds its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Parquet,
+    Csv(Compression),
+}
+
+/// How a CSV file is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compression {
+    None,
+    Gzip,
+    Zstd,
+}
+
+const ENDINGS: [(&str, Format); 5] = [
+    (".parquet", Format::Parquet),
+    (".csv", Format::Csv(Compression::None)),
+    (".csv.gz", Format::Csv(Compression::Gzip)),
+    (".csv.zst", Format::Csv(Compression::Zstd)),
+    (".pq", Format::Parquet),
+];
+
+/// The files that `table` names, sorted by path, and their common format.
+pub(crate) fn find(table: &str) -> Result<(Vec<PathBuf>, Format)> {
+    let path = Path::new(table);
+    let files = if path.is_dir() {
+        files_of_folder(path)?
+    } else if path.exists() {
+        vec![path.to_path_buf()]
+    } else if table.contains(['*', '?', '[']) {
+        files_of_glob(table)?
+    } else {
+        return Err(Error::NoTable { table: table.into(), hint: hint(path) });
+    };
+    let format = common_format(table, &files)?;
+    let absolute = |file: &PathBuf| file.canonicalize().map_err(|source| Error::File { action: "read", path: file.clone(), source });
+    Ok((files.iter().map(absolute).collect::<Result<_>>()?, format))
+}
+
+fn files_of_folder(folder: &Path) -> Result<Vec<PathBuf>> {
+    let unreadable = |source| Error::File { action: "read", path: folder.into(), source };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.is_file() && !is_hidden(&path) && format_of(&path).is_some() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return Err(Error::Table { table: folder.display().to_string(), problem: format!("the folder holds no {} file", endings()) });
+    }
+    Ok(files)
+}
+
+fn files_of_glob(pattern: &str) -> Result<Vec<PathBuf>> {
+    let wrong = |problem: String| Error::Table { table: pattern.into(), problem };
+    let matches = glob::glob(pattern).map_err(|e| wrong(format!("not a glob pattern: {e}")))?;
+    let mut files: Vec<PathBuf> = matches.filter_map(std::result::Result::ok).filter(|p| p.is_file()).collect();
+    files.sort();
+    if files.is_empty() { Err(wrong("the pattern matches no file".into())) } else { Ok(files) }
+}
+
+fn common_format(table: &str, files: &[PathBuf]) -> Result<Format> {
+    let mut common = None;
+    for file in files {
+        let format = format_of(file).ok_or_else(|| Error::Table {
+            table: file.display().to_string(),
+            problem: format!("its format is told by its name, which must end in {}", endings()),
+        })?;
+        if *common.get_or_insert(format) != format {
+            return Err(Error::Table {
+                table: table.into(),
+                problem: format!("{} is of another format than the files before it; keep one format per table", file.display()),
+            });
+        }
+    }
+    common.ok_or_else(|| Error::NoTable { table: table.into(), hint: String::new() })
+}
+
+fn format_of(file: &Path) -> Option<Format> {
+    let name = file.file_name()?.to_str()?.to_ascii_lowercase();
+    ENDINGS.iter().find(|(ending, _)| name.ends_with(ending)).map(|&(_, format)| format)
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().and_then(|n| n.to_str()).is_none_or(|n| n.starts_with(['.', '_']))
+}
+
+fn endings() -> String {
+    ENDINGS.map(|(ending, _)| ending).join(", ")
+}
+
+fn hint(path: &Path) -> String {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let names: Vec<String> =
+        std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    let wanted = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    match suggest::nearest(wanted, names.iter().map(String::as_str)) {
+        Some(name) => format!("; did you mean {}?", folder.join(name).display()),
+        None => String::new(),
+    }
+}

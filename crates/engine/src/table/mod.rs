@@ -1,0 +1,153 @@
+//! Tables as the user names them: files or a query, opened once and scanned in row order.
+
+mod blame;
+mod files;
+mod scan;
+mod schema;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use datafusion::datasource::MemTable;
+use datafusion::datasource::file_format::FileFormat;
+use datafusion::datasource::file_format::csv::CsvFormat;
+use datafusion::datasource::file_format::parquet::ParquetFormat;
+use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
+
+use crate::{Error, Result};
+use files::Format;
+pub(crate) use scan::Scan;
+pub(crate) use schema::is_text;
+
+/// Rows per batch; large, so that work per batch outweighs its overhead.
+const BATCH_ROWS: usize = 32_768;
+/// About as much of a table's files as one partition reads.
+const PARTITION_BYTES: u64 = 64 << 20;
+
+/// An opened table.
+pub(crate) struct Table {
+    /// As the user names it.
+    pub name: String,
+    /// Its files by path; none for a query.
+    pub files: Vec<PathBuf>,
+    /// What its columns are. Batches of a CSV file hold text all the same: see [`Table::is_csv`].
+    pub schema: SchemaRef,
+    /// Its rows, where the files say so.
+    pub rows: Option<u64>,
+    /// Whether batches hold the text of a CSV file, to be parsed by the reader of the batch, who can name its row.
+    pub is_csv: bool,
+    frame: DataFrame,
+    context: SessionContext,
+}
+
+impl Table {
+    /// Opens the table at a path, folder or glob. Texts in `null_values` do not count when types are told from a CSV file.
+    pub fn open(name: &str, null_values: &[String], threads: usize) -> Result<Self> {
+        let (files, format) = files::find(name)?;
+        let (schema, rows) = schema::of_files(&files, format, null_values)?;
+        let context = session(threads, partitions(&files, threads));
+        let is_csv = matches!(format, Format::Csv(_));
+        let read_as = if is_csv { all_text(&schema) } else { schema.clone() };
+        let listing = listing(&files, format, read_as)?;
+        let frame = context.read_table(Arc::new(listing)).map_err(|e| Error::Table { table: name.into(), problem: e.strip_backtrace() })?;
+        Ok(Self { name: name.into(), files, schema, rows, is_csv, frame, context })
+    }
+
+    /// Opens the result of a query over named tables.
+    pub async fn query(query: &str, tables: &BTreeMap<String, String>, null_values: &[String], threads: usize) -> Result<Self> {
+        let context = session(threads, threads);
+        for (name, path) in tables {
+            let (files, format) = files::find(path)?;
+            let (schema, _) = schema::of_files(&files, format, null_values)?;
+            let listing = listing(&files, format, schema)?;
+            let reference = datafusion::common::TableReference::bare(name.as_str());
+            context.register_table(reference, Arc::new(listing)).map_err(|e| Error::Query { problem: e.strip_backtrace() })?;
+        }
+        let options =
+            datafusion::execution::context::SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        let frame = context.sql_with_options(query, options).await.map_err(|e| Error::Query { problem: e.strip_backtrace() })?;
+        let schema: SchemaRef = Arc::new(frame.schema().as_arrow().clone());
+        Ok(Self { name: "data.query".into(), files: Vec::new(), schema, rows: None, is_csv: false, frame, context })
+    }
+
+    /// A table of rows in memory.
+    pub fn batches(batches: &[RecordBatch], threads: usize) -> Result<Self> {
+        let name = "the table in memory";
+        let wrong = |problem: &str| Error::Table { table: name.into(), problem: problem.into() };
+        let schema = batches.first().ok_or_else(|| wrong("there are no rows"))?.schema();
+        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        let per_partition = rows.div_ceil(4 * threads).max(BATCH_ROWS);
+        let slices = |batch: &RecordBatch| {
+            let (batch, rows) = (batch.clone(), batch.num_rows());
+            (0..rows).step_by(per_partition).map(move |from| vec![batch.slice(from, per_partition.min(rows - from))])
+        };
+        let context = session(threads, threads);
+        let in_memory = MemTable::try_new(schema.clone(), batches.iter().flat_map(slices).collect()).map_err(Error::internal)?;
+        let frame = context.read_table(Arc::new(in_memory)).map_err(Error::internal)?;
+        Ok(Self { name: name.into(), files: Vec::new(), schema, rows: Some(rows as u64), is_csv: false, frame, context })
+    }
+
+    /// The column called `name`, or an error that suggests one.
+    pub fn field(&self, name: &str) -> Result<&Field> {
+        self.schema.field_with_name(name).map_err(|_| {
+            let names = self.schema.fields().iter().map(|f| f.name().as_str());
+            let hint = crate::suggest::nearest(name, names).map_or_else(String::new, |n| format!("; did you mean {n:?}?"));
+            Error::Column { table: self.name.clone(), column: name.into(), problem: format!("there is no such column{hint}") }
+        })
+    }
+
+    /// A scan of these columns, in row order.
+    pub async fn scan(&self, columns: &[&str]) -> Result<Scan> {
+        Scan::new(self, columns).await
+    }
+}
+
+fn session(threads: usize, partitions: usize) -> SessionContext {
+    let mut config = SessionConfig::new()
+        .with_target_partitions(partitions)
+        .with_batch_size(BATCH_ROWS)
+        .with_collect_statistics(false)
+        .with_round_robin_repartition(false);
+    let options = config.options_mut();
+    // Partitions, taken one after the other, must hold the rows in the table's order.
+    options.execution.enable_file_stream_work_stealing = false;
+    options.execution.planning_concurrency = threads;
+    SessionContext::new_with_config(config)
+}
+
+fn partitions(files: &[PathBuf], threads: usize) -> usize {
+    let bytes: u64 = files.iter().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum();
+    (4 * threads).max((bytes / PARTITION_BYTES) as usize)
+}
+
+fn all_text(schema: &Schema) -> SchemaRef {
+    Arc::new(Schema::new(schema.fields().iter().map(|f| Field::new(f.name(), DataType::Utf8View, true)).collect::<Vec<_>>()))
+}
+
+fn listing(files: &[PathBuf], format: Format, schema: SchemaRef) -> Result<ListingTable> {
+    let format: Arc<dyn FileFormat> = match format {
+        Format::Parquet => Arc::new(ParquetFormat::default()),
+        Format::Csv(compression) => Arc::new(
+            // Files are not cut, so that a quoted line break is not taken for the end of a row.
+            CsvFormat::default()
+                .with_has_header(true)
+                .with_newlines_in_values(true)
+                .with_file_compression_type(schema::compression_type(compression)),
+        ),
+    };
+    let urls = files
+        .iter()
+        .map(|file| {
+            let url = url::Url::from_file_path(file).map_err(|()| Error::internal(format!("{} is not absolute", file.display())))?;
+            ListingTableUrl::try_new(url, None).map_err(Error::internal)
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let config = ListingTableConfig::new_with_multi_paths(urls)
+        .with_listing_options(ListingOptions::new(format).with_file_extension(""))
+        .with_schema(schema);
+    ListingTable::try_new(config).map_err(Error::internal)
+}

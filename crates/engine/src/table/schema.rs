@@ -1,0 +1,133 @@
+//! Reads the columns of each file, and holds the files of a table to one set of them.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use datafusion::arrow::csv::reader::Format as CsvFormat;
+use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
+use datafusion::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+
+use super::files::{Compression, Format};
+use crate::{Error, Result};
+
+/// Rows of a CSV file from which the types of its columns are told.
+const CSV_ROWS: usize = 10_000;
+
+/// The columns of all files, and their rows where the files say so.
+pub(crate) fn of_files(files: &[PathBuf], format: Format, null_values: &[String]) -> Result<(SchemaRef, Option<u64>)> {
+    let mut common: Option<(Schema, &PathBuf)> = None;
+    let mut rows = Some(0);
+    for file in files {
+        let (schema, file_rows) = match format {
+            Format::Parquet => of_parquet(file)?,
+            Format::Csv(compression) => (of_csv(file, compression, null_values)?, None),
+        };
+        rows = rows.zip(file_rows).map(|(a, b)| a + b);
+        refuse_duplicates(file, &schema)?;
+        common = Some(match common {
+            None => (schema, file),
+            Some((before, first)) => (merged(&before, first, &schema, file)?, first),
+        });
+    }
+    let (schema, _) = common.ok_or_else(|| Error::internal("a table without files"))?;
+    Ok((Arc::new(schema), rows))
+}
+
+fn of_parquet(file: &Path) -> Result<(Schema, Option<u64>)> {
+    let wrong = |problem: String| Error::Table { table: file.display().to_string(), problem };
+    let handle = open(file)?;
+    if handle.metadata().is_ok_and(|m| m.len() == 0) {
+        return Err(wrong("the file is empty".into()));
+    }
+    let metadata = ArrowReaderMetadata::load(&handle, ArrowReaderOptions::new())
+        .map_err(|e| wrong(format!("not a whole Parquet file ({e}); write it again")))?;
+    let rows = metadata.metadata().file_metadata().num_rows();
+    Ok((metadata.schema().as_ref().clone(), Some(rows.max(0) as u64)))
+}
+
+fn of_csv(file: &Path, compression: Compression, null_values: &[String]) -> Result<Schema> {
+    let wrong = |problem: String| Error::Table { table: file.display().to_string(), problem };
+    let reader = compression_type(compression).convert_read(open(file)?).map_err(|e| wrong(e.to_string()))?;
+    let markers: Vec<String> = null_values.iter().map(|v| regex::escape(v)).collect();
+    let nulls = regex::Regex::new(&format!("^({})?$", markers.join("|"))).map_err(Error::internal)?;
+    let csv = CsvFormat::default().with_header(true).with_null_regex(nulls);
+    let (schema, _) = csv.infer_schema(reader, Some(CSV_ROWS)).map_err(|e| wrong(format!("not a CSV file with a header line: {e}")))?;
+    if schema.fields().is_empty() {
+        return Err(wrong("the file is empty; its first line must name the columns".into()));
+    }
+    let fields: Vec<Field> = schema.fields().iter().map(|f| Field::new(f.name(), csv_type(f.data_type()), true)).collect();
+    Ok(Schema::new(fields))
+}
+
+/// A type that later rows can hardly break: a column without values in the first rows is text.
+fn csv_type(inferred: &DataType) -> DataType {
+    match inferred {
+        DataType::Null => DataType::Utf8View,
+        DataType::Utf8 => DataType::Utf8View,
+        DataType::Timestamp(..) | DataType::Date64 => DataType::Timestamp(TimeUnit::Microsecond, None),
+        other => other.clone(),
+    }
+}
+
+/// How DataFusion calls a compression.
+pub(crate) fn compression_type(compression: Compression) -> FileCompressionType {
+    match compression {
+        Compression::None => FileCompressionType::UNCOMPRESSED,
+        Compression::Gzip => FileCompressionType::GZIP,
+        Compression::Zstd => FileCompressionType::ZSTD,
+    }
+}
+
+fn open(file: &Path) -> Result<File> {
+    File::open(file).map_err(|source| Error::File { action: "read", path: file.into(), source })
+}
+
+fn refuse_duplicates(file: &Path, schema: &Schema) -> Result<()> {
+    let mut seen = HashSet::new();
+    match schema.fields().iter().find(|f| !seen.insert(f.name())) {
+        None => Ok(()),
+        Some(twice) => Err(Error::Column {
+            table: file.display().to_string(),
+            column: twice.name().clone(),
+            problem: "the name occurs twice; rename one of the columns".into(),
+        }),
+    }
+}
+
+/// The schema that both files can be read with: the same columns, numbers of different width allowed.
+fn merged(before: &Schema, first: &Path, schema: &Schema, file: &Path) -> Result<Schema> {
+    let wrong = |column: &str, problem: String| Error::Column { table: file.display().to_string(), column: column.into(), problem };
+    if let Some(extra) = schema.fields().iter().find(|f| before.field_with_name(f.name()).is_err()) {
+        return Err(wrong(
+            extra.name(),
+            format!("{} does not have this column; files of one table need the same columns", first.display()),
+        ));
+    }
+    let mut fields = Vec::new();
+    for field in before.fields() {
+        let Ok(other) = schema.field_with_name(field.name()) else {
+            return Err(wrong(field.name(), format!("it is missing here, but {} has it", first.display())));
+        };
+        let (a, b) = (field.data_type(), other.data_type());
+        let data_type = match () {
+            () if a == b => a.clone(),
+            () if a.is_numeric() && b.is_numeric() => DataType::Float64,
+            () if is_text(a) && is_text(b) => DataType::Utf8View,
+            () => return Err(wrong(field.name(), format!("it is {b} here, but {a} in {}; convert one of them", first.display()))),
+        };
+        fields.push(Field::new(field.name(), data_type, true));
+    }
+    Ok(Schema::new(fields))
+}
+
+/// Whether values of this type are text.
+pub(crate) fn is_text(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, values) => is_text(values),
+        _ => false,
+    }
+}

@@ -1,0 +1,177 @@
+//! Training: a job becomes a model file.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use quelea_core::estimator::Estimator;
+use quelea_core::learner::{Fitted, Learner};
+use quelea_core::prediction::{Importance, Metrics};
+use quelea_core::schema::Schema;
+use quelea_core::spec::{Job, Part as TablePart};
+use quelea_core::tile::Tile;
+use quelea_learn::registry::{self, Visitor};
+use quelea_model::{About, Model, Scorer};
+
+use crate::output::Output;
+use crate::prepare::columns::Columns;
+use crate::prepare::{self, Prepared, Rows};
+use crate::rounds::{self, Layout};
+use crate::score;
+use crate::table::Table;
+use crate::threads::Threads;
+use crate::{Control, Error, Event, Result, job};
+
+/// Trains as `job` says, measures the model on all rows, and writes the model file.
+pub fn train(job: &Job, control: &Control) -> Result<Model> {
+    // An output that cannot be written is better known before hours of work than after.
+    drop(Output::create(&job.output.model)?);
+    let threads = Threads::new(job.run.threads)?;
+    let before = start_from(job)?;
+    let job = &with_markers(job, before.as_ref());
+    let table = threads.wait(prepare::open(&job.data, threads.count))?;
+    let (mut model, prepared) = fit(job, &table, before, &threads, Layout::threads(threads.count), control)?;
+    model.about.metrics = measure(job, &model, &prepared, &threads, control)?;
+    let bytes = model.to_bytes().map_err(|source| Error::Model { path: job.output.model.display().to_string(), source })?;
+    control.check()?;
+    let mut output = Output::create(&job.output.model)?;
+    output.write_all(&bytes).map_err(|source| Error::File { action: "write", path: job.output.model.clone(), source })?;
+    output.finish()?;
+    Ok(model)
+}
+
+/// Trains on rows in memory; the job's table, its metrics and its output are left aside.
+pub fn train_batches(job: &Job, batches: &[RecordBatch], control: &Control) -> Result<Model> {
+    let threads = Threads::new(job.run.threads)?;
+    fit_table(job, batches, &threads, Layout::threads(threads.count), control)
+}
+
+/// As [`train_batches`], with the rows spread over workers as `layout` says. The model is the same.
+pub fn fit_batches(job: &Job, batches: &[RecordBatch], layout: Layout, control: &Control) -> Result<Model> {
+    let threads = Threads::new(Some(layout.workers * layout.threads))?;
+    fit_table(job, batches, &threads, layout, control)
+}
+
+fn fit_table(job: &Job, batches: &[RecordBatch], threads: &Threads, layout: Layout, control: &Control) -> Result<Model> {
+    let before = start_from(job)?;
+    let table = Table::batches(batches, threads.count)?;
+    Ok(fit(&with_markers(job, before.as_ref()), &table, before, threads, layout, control)?.0)
+}
+
+/// The model to go on from, if the job names one.
+fn start_from(job: &Job) -> Result<Option<Model>> {
+    let Some(path) = &job.model.start_from else { return Ok(None) };
+    let model = score::read_model(path)?;
+    if model.about.learner != job.model.kind {
+        let problem = format!(
+            "{} holds a {} model, and the job trains {}; only a model of the same type can be gone on from",
+            path.display(),
+            model.about.learner,
+            job.model.kind
+        );
+        return Err(job::JobError::Key { key: "model.start_from".into(), problem }.into());
+    }
+    if let (Some(target), Some(before)) = (&job.data.target, model.schema.target.name())
+        && target != before
+    {
+        let problem = format!("{} predicts {before:?}, and data.target is {target:?}; they must be the same", path.display());
+        return Err(job::JobError::Key { key: "model.start_from".into(), problem }.into());
+    }
+    Ok(Some(model))
+}
+
+/// The job, with the markers of missing values of the model to go on from unless it has its own.
+fn with_markers(job: &Job, before: Option<&Model>) -> Job {
+    let mut job = job.clone();
+    if let (true, Some(before)) = (job.data.null_values.is_empty(), before) {
+        job.data.null_values.clone_from(&before.schema.null_values);
+    }
+    job
+}
+
+fn fit(job: &Job, table: &Table, before: Option<Model>, threads: &Threads, layout: Layout, control: &Control) -> Result<(Model, Prepared)> {
+    let before_schema = before.as_ref().map(|model| &model.schema);
+    let prepared = threads.wait(prepare::prepare(job, table, before_schema, threads.count, control))?;
+    let run = Run { tiles: &prepared.tiles, layout, control };
+    let estimator = before.map(|model| model.estimator);
+    let learn = || registry::with_learner(&job.model.kind, &job.model.parameters, prepared.schema.clone(), job.run.seed, estimator, run);
+    let fitted = threads.run(learn)??;
+    if let Some(warning) = fitted.warning {
+        control.warn(warning);
+    }
+    let about = About {
+        learner: job.model.kind.clone(),
+        job: job::without_places(job),
+        fingerprint: prepared.fingerprint.clone(),
+        metrics: BTreeMap::new(),
+        importances: importances(&fitted.estimator, &prepared.schema),
+        history: fitted.history,
+    };
+    Ok((Model { schema: prepared.schema.as_ref().clone(), estimator: fitted.estimator, about }, prepared))
+}
+
+struct Run<'a> {
+    tiles: &'a [Arc<Tile>],
+    layout: Layout,
+    control: &'a Control,
+}
+
+impl Visitor for Run<'_> {
+    type Output = Result<Fitted>;
+
+    fn visit<L: Learner + 'static>(self, learner: L) -> Self::Output {
+        rounds::run(&learner, self.tiles, self.layout, self.control)
+    }
+}
+
+/// The metrics of the model on each part of the rows, computed as scoring computes them.
+fn measure(job: &Job, model: &Model, prepared: &Prepared, threads: &Threads, control: &Control) -> Result<BTreeMap<String, Metrics>> {
+    let schema = &prepared.schema;
+    let other = match &job.data.test {
+        Some(TablePart::Table(path)) => {
+            let columns = Columns { inputs: schema.inputs.clone(), target: job.data.target.clone(), weight: job.data.weight.clone() };
+            Some(threads.wait(prepare::other_rows(path, &columns, &job.data, &schema.target, threads.count, control))?)
+        }
+        _ => None,
+    };
+    let test = other.as_ref().unwrap_or(&prepared.test);
+    let scorer = Scorer::new(model).map_err(|e| Error::internal(format!("the model cannot be scored: {e}")))?;
+    let parts: [(&str, &Rows); 3] = [("train", &prepared.train), ("validation", &prepared.validation), ("test", test)];
+    let of: u64 = parts.iter().map(|(_, rows)| rows.len()).sum();
+    let mut done = 0;
+    let mut metrics = BTreeMap::new();
+    for (name, rows) in parts.into_iter().filter(|(_, rows)| rows.len() > 0) {
+        control.tell(Event::Scoring { rows: done, of: Some(of) });
+        metrics.insert(name.to_string(), threads.run(|| score::measure(&scorer, model, rows, control))?);
+        done += rows.len();
+    }
+    Ok(metrics)
+}
+
+/// How much each feature matters, as shares of 1, the largest first; nothing for a model without such a measure.
+fn importances(estimator: &Estimator, schema: &Schema) -> Vec<Importance> {
+    let mut values = vec![0.0; schema.features.len()];
+    match estimator {
+        Estimator::Trees(trees) => {
+            trees.trees.iter().flat_map(|tree| &tree.nodes).for_each(|node| values[node.feature as usize] += node.gain)
+        }
+        Estimator::Linear(linear) => {
+            let mut first = 0;
+            for (value, encoding) in values.iter_mut().zip(&linear.design.encodings) {
+                let columns = first..first + encoding.width();
+                first = columns.end;
+                *value =
+                    linear.weights.iter().flat_map(|weights| &weights[columns.clone()]).fold(0.0, |most, weight| weight.abs().max(most));
+            }
+        }
+        Estimator::Centroids(_) => return Vec::new(),
+    }
+    let total: f64 = values.iter().sum();
+    let named = schema.features.iter().zip(values);
+    let mut importances: Vec<Importance> = named
+        .map(|(feature, value)| Importance { feature: feature.name.clone(), value: if total > 0.0 { value / total } else { 0.0 } })
+        .collect();
+    importances.sort_by(|a, b| b.value.total_cmp(&a.value).then_with(|| a.feature.cmp(&b.feature)));
+    importances
+}

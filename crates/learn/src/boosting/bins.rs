@@ -4,6 +4,7 @@
 //! rule `x <= edges[b]` to the last bit. A category's bins are its frequent values and one for all others. The last bin
 //! of a column is for missing values.
 
+use pulp::{Arch, Simd, WithSimd};
 use quelea_core::schema::{Feature, FeatureKind};
 use quelea_core::tile::{MISSING, Values};
 
@@ -65,7 +66,7 @@ impl Cuts {
         match (self, values) {
             (Self::Number(edges), Values::Number(values)) if edges.len() < NARROW => {
                 let mut bins = vec![0; values.len()];
-                pulp::Arch::new().dispatch(|| bin_numbers(edges, values, &mut bins));
+                Arch::new().dispatch(BinNumbers { edges, values, bins: &mut bins });
                 Bins::Narrow(bins)
             }
             (Self::Number(edges), Values::Number(values)) => Bins::Wide(
@@ -104,28 +105,38 @@ pub(super) enum Bins {
 }
 
 /// Branch-free binary search in 256 edges, padded with the largest float.
-#[inline(always)]
-fn bin_numbers(edges: &[f32], values: &[f32], bins: &mut [u8]) {
-    let mut padded = [f32::MAX; NARROW];
-    padded[..edges.len()].copy_from_slice(edges);
-    let missing = edges.len() as u32;
-    const LANES: usize = 16;
-    let find = |x: f32| {
-        let mut at = 0u32;
-        for step in [128, 64, 32, 16, 8, 4, 2, 1] {
-            let above = padded[(at + step - 1) as usize & (NARROW - 1)] < x;
-            at += if above { step } else { 0 };
+struct BinNumbers<'a> {
+    edges: &'a [f32],
+    values: &'a [f32],
+    bins: &'a mut [u8],
+}
+
+impl WithSimd for BinNumbers<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { edges, values, bins } = self;
+        let mut padded = [f32::MAX; NARROW];
+        padded[..edges.len()].copy_from_slice(edges);
+        let missing = edges.len() as u32;
+        const LANES: usize = 32;
+        let (head, tail) = values.as_chunks::<LANES>();
+        let (head_bins, tail_bins) = bins.as_chunks_mut::<LANES>();
+        for (values, bins) in head.iter().zip(head_bins) {
+            let mut at = [0u32; LANES];
+            for step in [128, 64, 32, 16, 8, 4, 2, 1] {
+                for (at, &x) in at.iter_mut().zip(values) {
+                    *at += if padded[(*at + step - 1) as usize & (NARROW - 1)] < x { step } else { 0 };
+                }
+            }
+            for ((bin, at), x) in bins.iter_mut().zip(at).zip(values) {
+                *bin = if x.is_nan() { missing } else { at } as u8;
+            }
         }
-        if x.is_nan() { missing } else { at }
-    };
-    let (head, tail) = values.as_chunks::<LANES>();
-    let (head_bins, tail_bins) = bins.as_chunks_mut::<LANES>();
-    for (values, bins) in head.iter().zip(head_bins) {
-        let found: [u32; LANES] = values.map(find);
-        *bins = found.map(|b| b as u8);
-    }
-    for (&x, bin) in tail.iter().zip(tail_bins) {
-        *bin = find(x) as u8;
+        for (x, bin) in tail.iter().zip(tail_bins) {
+            *bin = if x.is_nan() { missing } else { edges.iter().map(|e| u32::from(e < x)).sum() } as u8;
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use quelea_core::{Error, Result};
 use super::Boosting;
 use super::growth::Growth;
 use super::histogram::{Histograms, NodeRows};
-use super::loss::Sizes;
+use super::lanes::Sizes;
 use super::quantile::{Search, units_of_weight};
 use super::round::{Phase, Round};
 use super::rows::{Rows, trains};

@@ -5,6 +5,8 @@
 //! three 64-bit numbers at once: for small tables, and where one gradient is so far above the others that these would
 //! vanish in the few bits of a packed field. All of them are whole numbers, so that order does not matter.
 
+use pulp::{Arch, Simd, WithSimd};
+
 use super::bins::Bins;
 use super::kernel;
 use super::layout::Layout;
@@ -85,8 +87,8 @@ impl Histograms {
         while from < of.len() {
             let to = of.len().min(from + MOST_PACKED - self.held[node]);
             match of.rows {
-                None => scale.pack_all(&of.gradients[from..to], &of.hessians[from..to], words),
-                Some(rows) => scale.pack_some(of.gradients, of.hessians, &rows[from..to], words),
+                None => scale.pack(&of.gradients[from..to], &of.hessians[from..to], None, words),
+                Some(rows) => scale.pack(of.gradients, of.hessians, Some(&rows[from..to]), words),
             }
             let histogram = &mut self.packed[node];
             for pair in layout.columns.chunks(2) {
@@ -142,15 +144,14 @@ impl Histograms {
     /// Moves the packed histogram of `node` to its sums.
     fn unpack(&mut self, layout: &Layout, node: usize) {
         let packed = &mut self.packed[node];
-        pulp::Arch::new().dispatch(|| {
-            for (group, sums) in layout.groups.iter().zip(&mut self.sums) {
-                let len = layout.group_len(group);
-                for column in &layout.columns[group.clone()] {
-                    let at = node * len + column.sums_at;
-                    unpack_column(&mut packed[column.packed_at..column.packed_at + column.bins], &mut sums[at..at + 3 * column.bins]);
-                }
+        for (group, sums) in layout.groups.iter().zip(&mut self.sums) {
+            let len = layout.group_len(group);
+            for column in &layout.columns[group.clone()] {
+                let at = node * len + column.sums_at;
+                let packed = &mut packed[column.packed_at..column.packed_at + column.bins];
+                Arch::new().dispatch(Unpack { packed, sums: &mut sums[at..at + 3 * column.bins] });
             }
-        });
+        }
         self.held[node] = 0;
     }
 
@@ -175,16 +176,25 @@ fn add_column(histogram: &mut [i64], bins: &Bins, rows: Option<&[u16]>, from: us
 }
 
 /// Adds the fields of packed words to their sums, and clears them.
-#[inline(always)]
-fn unpack_column(packed: &mut [i64], sums: &mut [i64]) {
-    let bins = packed.len();
-    let (gradients, rest) = sums.split_at_mut(bins);
-    let (hessians, rows) = rest.split_at_mut(bins);
-    for (((word, gradient), hessian), rows) in packed.iter_mut().zip(gradients).zip(hessians).zip(rows) {
-        *gradient += *word >> GRADIENT_AT;
-        *hessian += (*word >> HESSIAN_AT) & ((1 << (GRADIENT_AT - HESSIAN_AT)) - 1);
-        *rows += *word & ((1 << HESSIAN_AT) - 1);
-        *word = 0;
+struct Unpack<'a> {
+    packed: &'a mut [i64],
+    sums: &'a mut [i64],
+}
+
+impl WithSimd for Unpack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let bins = self.packed.len();
+        let (gradients, rest) = self.sums.split_at_mut(bins);
+        let (hessians, rows) = rest.split_at_mut(bins);
+        for (((word, gradient), hessian), rows) in self.packed.iter_mut().zip(gradients).zip(hessians).zip(rows) {
+            *gradient += *word >> GRADIENT_AT;
+            *hessian += (*word >> HESSIAN_AT) & ((1 << (GRADIENT_AT - HESSIAN_AT)) - 1);
+            *rows += *word & ((1 << HESSIAN_AT) - 1);
+            *word = 0;
+        }
     }
 }
 
@@ -276,7 +286,7 @@ mod tests {
         for sign in [-1, 1] {
             let mut packed = vec![pack(sign * MOST_GRADIENT, MOST_HESSIAN, 1) * MOST_PACKED as i64];
             let mut sums = vec![0; 3];
-            unpack_column(&mut packed, &mut sums);
+            Arch::new().dispatch(Unpack { packed: &mut packed, sums: &mut sums });
             let rows = MOST_PACKED as i64;
             assert_eq!(sums, [rows * i64::from(sign * MOST_GRADIENT), rows * i64::from(MOST_HESSIAN), rows]);
         }

@@ -1,17 +1,13 @@
 //! Losses: their value, their first and second derivatives by score, and how fast these may change.
-//!
-//! Everything is computed row by row in `f64` with straight-line code and rounded to `f32` once; sums go in 16 lanes by
-//! row number, so that the width of the machine's vectors does not matter.
 
 use quelea_core::estimator::Link;
 use quelea_core::math;
 use quelea_core::schema::Target;
 use quelea_core::tile::Tile;
 
+use super::lanes::{RowValues, Sizes, derive, sum};
 use super::parameters::{Objective, Parameters};
 use super::scale::Bounds;
-
-const LANES: usize = 16;
 
 /// What is minimised.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,17 +28,6 @@ pub(super) enum Loss {
         /// How many classes there are.
         classes: usize,
     },
-}
-
-/// Of a tile's gradients: the largest sizes, and the sum of sizes.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Sizes {
-    /// The largest gradient; infinite or NaN if any is.
-    pub gradient: f32,
-    /// The largest hessian.
-    pub hessian: f32,
-    /// The sum of the sizes of gradients.
-    pub sum: f64,
 }
 
 impl Loss {
@@ -95,27 +80,19 @@ impl Loss {
 
     /// Gradients and hessians of `output` by row. `values` are the scores, and for softmax the probabilities.
     pub(super) fn derive(&self, output: usize, values: &[f32], tile: &Tile, gradients: &mut [f32], hessians: &mut [f32]) -> Sizes {
-        let to = Derived { target: &tile.target, weight: tile.weight.as_deref(), gradients, hessians };
-        let arch = pulp::Arch::new();
+        let rows = RowValues { values, target: &tile.target, weight: tile.weight.as_deref() };
         match *self {
-            Self::Squared => arch.dispatch(|| derive(values, to, |s, y, w| (w * (s - y), w))),
+            Self::Squared => derive(rows, gradients, hessians, squared),
             Self::Quantile { alpha, factor } => {
                 let (below, above) = (-alpha * factor, (1.0 - alpha) * factor);
-                arch.dispatch(|| derive(values, to, |s, y, w| (w * if s < y { below } else { above }, w)))
+                derive(rows, gradients, hessians, |s, y, w| (w * if s < y { below } else { above }, w))
             }
-            Self::Logistic => arch.dispatch(|| {
-                derive(values, to, |s, y, w| {
-                    let p = math::sigmoid(s);
-                    (w * (p - y), w * p * (1.0 - p))
-                })
-            }),
+            Self::Logistic => derive(rows, gradients, hessians, logistic),
             Self::Softmax { .. } => {
                 let (class, factor) = (output as f64, self.hessian_factor());
-                arch.dispatch(|| {
-                    derive(values, to, |p, y, w| {
-                        let hit = if y == class { 1.0 } else { 0.0 };
-                        (w * (p - hit), w * factor * p * (1.0 - p))
-                    })
+                derive(rows, gradients, hessians, |p, y, w| {
+                    let hit = if y == class { 1.0 } else { 0.0 };
+                    (w * (p - hit), w * factor * p * (1.0 - p))
                 })
             }
         }
@@ -124,76 +101,34 @@ impl Loss {
     /// The weighted sum of losses, and the sum of weights. Scores lie output after output.
     pub(super) fn sum(&self, scores: &[f32], tile: &Tile) -> (f64, f64) {
         let weights = tile.weight.as_ref().map_or(tile.rows as f64, |w| w.iter().map(|&w| f64::from(w)).sum());
-        let (target, weight) = (&tile.target[..], tile.weight.as_deref());
-        let arch = pulp::Arch::new();
+        let rows = RowValues { values: scores, target: &tile.target, weight: tile.weight.as_deref() };
         let sum = match *self {
-            Self::Squared => arch.dispatch(|| sum(scores, target, weight, |s, y| (s - y) * (s - y))),
+            Self::Squared => sum(rows, |s, y| (s - y) * (s - y)),
             Self::Quantile { alpha, factor } => {
                 let (below, above) = (alpha * factor, (1.0 - alpha) * factor);
-                arch.dispatch(|| sum(scores, target, weight, |s, y| if s < y { below * (y - s) } else { above * (s - y) }))
+                sum(rows, |s, y| if s < y { below * (y - s) } else { above * (s - y) })
             }
-            Self::Logistic => arch.dispatch(|| sum(scores, target, weight, |s, y| math::softplus(if y > 0.5 { -s } else { s }))),
+            Self::Logistic => sum(rows, logistic_loss),
             Self::Softmax { classes } => softmax_sum(scores, classes, tile),
         };
         (sum, weights)
     }
 }
 
-/// Where derivatives are made from and put.
-struct Derived<'a> {
-    target: &'a [f32],
-    weight: Option<&'a [f32]>,
-    gradients: &'a mut [f32],
-    hessians: &'a mut [f32],
+#[inline(always)]
+fn squared(score: f64, y: f64, weight: f64) -> (f64, f64) {
+    (weight * (score - y), weight)
 }
 
 #[inline(always)]
-fn derive(values: &[f32], to: Derived, f: impl Fn(f64, f64, f64) -> (f64, f64)) -> Sizes {
-    let mut largest = ([0u32; LANES], [0u32; LANES]);
-    let mut sums = [0f64; LANES];
-    let mut one = |lane: usize, value: f32, y: f32, w: f32, g: &mut f32, h: &mut f32| {
-        let (gradient, hessian) = f(f64::from(value), f64::from(y), f64::from(w));
-        (*g, *h) = (gradient as f32, hessian as f32);
-        largest.0[lane] = largest.0[lane].max(g.abs().to_bits());
-        largest.1[lane] = largest.1[lane].max(h.abs().to_bits());
-        sums[lane] += f64::from(g.abs());
-    };
-    let (values, values_rest) = values.as_chunks::<LANES>();
-    let (target, target_rest) = to.target.as_chunks::<LANES>();
-    let (gradients, gradients_rest) = to.gradients.as_chunks_mut::<LANES>();
-    let (hessians, hessians_rest) = to.hessians.as_chunks_mut::<LANES>();
-    let weights = to.weight.map(|w| w.as_chunks::<LANES>());
-    for (at, (((values, target), gradients), hessians)) in values.iter().zip(target).zip(gradients).zip(hessians).enumerate() {
-        let w = weights.map_or([1.0; LANES], |(w, _)| w[at]);
-        for lane in 0..LANES {
-            one(lane, values[lane], target[lane], w[lane], &mut gradients[lane], &mut hessians[lane]);
-        }
-    }
-    for lane in 0..values_rest.len() {
-        let w = weights.map_or(1.0, |(_, w)| w[lane]);
-        one(lane, values_rest[lane], target_rest[lane], w, &mut gradients_rest[lane], &mut hessians_rest[lane]);
-    }
-    let top = |lanes: [u32; LANES]| f32::from_bits(lanes.into_iter().fold(0, u32::max));
-    Sizes { gradient: top(largest.0), hessian: top(largest.1), sum: sums.iter().sum() }
+fn logistic(score: f64, y: f64, weight: f64) -> (f64, f64) {
+    let p = math::sigmoid(score);
+    (weight * (p - y), weight * p * (1.0 - p))
 }
 
 #[inline(always)]
-fn sum(scores: &[f32], target: &[f32], weight: Option<&[f32]>, f: impl Fn(f64, f64) -> f64) -> f64 {
-    let mut sums = [0f64; LANES];
-    let (scores, scores_rest) = scores.as_chunks::<LANES>();
-    let (target, target_rest) = target.as_chunks::<LANES>();
-    let weights = weight.map(|w| w.as_chunks::<LANES>());
-    for (at, (scores, target)) in scores.iter().zip(target).enumerate() {
-        let w = weights.map_or([1.0; LANES], |(w, _)| w[at]);
-        for lane in 0..LANES {
-            sums[lane] += f64::from(w[lane]) * f(f64::from(scores[lane]), f64::from(target[lane]));
-        }
-    }
-    for lane in 0..scores_rest.len() {
-        let w = weights.map_or(1.0, |(_, w)| w[lane]);
-        sums[lane] += f64::from(w) * f(f64::from(scores_rest[lane]), f64::from(target_rest[lane]));
-    }
-    sums.iter().sum()
+fn logistic_loss(score: f64, y: f64) -> f64 {
+    math::softplus(if y > 0.5 { -score } else { score })
 }
 
 fn softmax_sum(scores: &[f32], classes: usize, tile: &Tile) -> f64 {

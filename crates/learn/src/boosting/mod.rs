@@ -11,6 +11,7 @@ mod fold;
 mod growth;
 mod histogram;
 mod kernel;
+mod lanes;
 mod layout;
 mod loss;
 mod parameters;

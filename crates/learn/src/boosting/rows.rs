@@ -12,7 +12,8 @@ use super::apply::add_tree;
 use super::bins::Bins;
 use super::growth::Expansion;
 use super::kernel;
-use super::loss::{Loss, Sizes, softmax};
+use super::lanes::Sizes;
+use super::loss::{Loss, softmax};
 use super::round::Round;
 
 /// The row state of a tile.

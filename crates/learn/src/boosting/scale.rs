@@ -1,5 +1,7 @@
 //! How gradients become whole numbers: the scale of a tree, fixed before any of its gradients is computed.
 
+use pulp::{Arch, Simd, WithSimd};
+
 use super::histogram::{MOST_GRADIENT, MOST_HESSIAN, pack};
 
 /// Rows up to which histograms are wide, because nothing is gained by packing.
@@ -57,22 +59,10 @@ impl Scale {
         if self.hessian > 0.0 { sum as f64 / self.hessian } else { 0.0 }
     }
 
-    /// The packed words of rows.
-    pub(super) fn pack_all(&self, gradients: &[f32], hessians: &[f32], words: &mut Vec<i64>) {
-        words.resize(gradients.len(), 0);
-        let (gs, hs) = (self.gradient as f32, self.hessian as f32);
-        pulp::Arch::new().dispatch(|| {
-            for ((word, &g), &h) in words.iter_mut().zip(gradients).zip(hessians) {
-                *word = word_of(g, h, gs, hs);
-            }
-        });
-    }
-
-    /// The packed words of some rows.
-    pub(super) fn pack_some(&self, gradients: &[f32], hessians: &[f32], rows: &[u16], words: &mut Vec<i64>) {
-        let (gs, hs) = (self.gradient as f32, self.hessian as f32);
-        words.clear();
-        words.extend(rows.iter().map(|&r| word_of(gradients[usize::from(r)], hessians[usize::from(r)], gs, hs)));
+    /// The packed words of these rows, or of all.
+    pub(super) fn pack(&self, gradients: &[f32], hessians: &[f32], rows: Option<&[u16]>, words: &mut Vec<i64>) {
+        words.resize(rows.map_or(gradients.len(), <[u16]>::len), 0);
+        Arch::new().dispatch(Pack { scale: self, gradients, hessians, rows, words });
     }
 
     /// Gradient, hessian and row of some rows as whole numbers, three for each.
@@ -82,6 +72,35 @@ impl Scale {
             let (g, h) = (gradients[usize::from(r)], hessians[usize::from(r)]);
             [round(f64::from(g) * self.gradient), round(f64::from(h) * self.hessian), i64::from(h.is_sign_positive())]
         }));
+    }
+}
+
+struct Pack<'a> {
+    scale: &'a Scale,
+    gradients: &'a [f32],
+    hessians: &'a [f32],
+    rows: Option<&'a [u16]>,
+    words: &'a mut [i64],
+}
+
+impl WithSimd for Pack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let (gs, hs) = (self.scale.gradient as f32, self.scale.hessian as f32);
+        match self.rows {
+            None => {
+                for ((word, &g), &h) in self.words.iter_mut().zip(self.gradients).zip(self.hessians) {
+                    *word = word_of(g, h, gs, hs);
+                }
+            }
+            Some(rows) => {
+                for (word, &row) in self.words.iter_mut().zip(rows) {
+                    *word = word_of(self.gradients[usize::from(row)], self.hessians[usize::from(row)], gs, hs);
+                }
+            }
+        }
     }
 }
 

@@ -1,8 +1,6 @@
 //! From the rows at each leaf of a tree to the values added to their scores.
 
-#[cfg(target_arch = "x86_64")]
-use super::WORDS;
-use super::Bits;
+use super::{Bits, WORDS};
 use crate::score::BLOCK_ROWS;
 
 /// Bits of leaf numbers that the vector kernel has tables for.
@@ -50,7 +48,7 @@ impl LeafTable {
     fn add_looked_up(&self, planes: &[Bits], words: usize, scores: &mut [f64; BLOCK_ROWS]) {
         let values = self.values.as_flattened();
         let (scores, _) = scores.as_chunks_mut::<64>();
-        for (word, scores) in scores.iter_mut().enumerate().take(words) {
+        for (word, scores) in scores.iter_mut().enumerate().take(words.min(WORDS)) {
             let mut numbers = [0u32; 64];
             for (bit, plane) in planes.iter().enumerate() {
                 for (row, number) in numbers.iter_mut().enumerate() {
@@ -130,5 +128,28 @@ mod vector {
 
     pub fn add(simd: V4, values: &[[f32; 16]], planes: &[Bits], words: usize, scores: &mut [f64; BLOCK_ROWS]) {
         simd.vectorize(Add { simd, values, planes, words, scores });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_gets_the_value_of_its_leaf() {
+        for count in [1, 2, 3, 16, 31, 32, 33, 64, 65, 1_000] {
+            let leaves: Vec<f32> = (0..count).map(|l| l as f32 * 0.1 - 3.0).collect();
+            let table = LeafTable::new(&leaves);
+            let leaf = |row: usize| row * 7 % count;
+            let mut slots = vec![Bits::NONE; table.slots()];
+            (0..BLOCK_ROWS).for_each(|row| slots[leaf(row)].0[row / 64] |= 1 << (row % 64));
+            let mut planes = [Bits::NONE; MOST_BITS];
+            fold(&mut slots.clone(), &mut planes[..table.bits]);
+            let (mut scores, mut looked_up) = ([1.5; BLOCK_ROWS], [1.5; BLOCK_ROWS]);
+            table.add(&mut slots, WORDS, &mut scores);
+            table.add_looked_up(&planes[..table.bits], WORDS, &mut looked_up);
+            let expected: Vec<f64> = (0..BLOCK_ROWS).map(|row| 1.5 + f64::from(leaves[leaf(row)])).collect();
+            assert_eq!((&scores[..], &looked_up[..]), (&expected[..], &expected[..]), "{count} leaves");
+        }
     }
 }

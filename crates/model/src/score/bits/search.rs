@@ -1,8 +1,6 @@
 //! The search of numbers among a feature's thresholds, which gives the bits of their ranks.
 
-#[cfg(target_arch = "x86_64")]
-use super::WORDS;
-use super::Bits;
+use super::{Bits, WORDS};
 use crate::score::BLOCK_ROWS;
 
 /// Levels that the vector kernel has tables for.
@@ -44,8 +42,12 @@ impl Search {
         {
             return vector::ranks(simd, &self.heap, values, words, planes);
         }
+        self.ranks_one_by_one(values, words, planes);
+    }
+
+    fn ranks_one_by_one(&self, values: &[f32; BLOCK_ROWS], words: usize, planes: &mut [Bits]) {
         let heap = self.heap.as_flattened();
-        for word in 0..words {
+        for word in 0..words.min(WORDS) {
             let mut places = [1u32; 64];
             for plane in &mut *planes {
                 let mut bits = 0;
@@ -123,5 +125,38 @@ mod vector {
 
     pub fn ranks(simd: V4, heap: &[[f32; 16]], values: &[f32; BLOCK_ROWS], words: usize, planes: &mut [Bits]) {
         simd.vectorize(Ranks { simd, heap, values, words, planes });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn ranks_count_the_thresholds_below(mut thresholds in prop::collection::vec(-50i32..50, 1..300), values in prop::collection::vec(-60i32..60, BLOCK_ROWS)) {
+            thresholds.sort_unstable();
+            thresholds.dedup();
+            // Three rows for each: at a threshold, between two, and without a value.
+            let thresholds: Vec<f32> = thresholds.into_iter().map(|t| t as f32).collect();
+            let value = |row: usize| match row % 3 {
+                0 => values[row] as f32,
+                1 => values[row] as f32 + 0.5,
+                _ => f32::NAN,
+            };
+            let block: [f32; BLOCK_ROWS] = std::array::from_fn(value);
+            let search = Search::new(&thresholds);
+            let (mut planes, mut one_by_one) = (vec![Bits::NONE; search.levels()], vec![Bits::NONE; search.levels()]);
+            search.ranks(&block, WORDS, &mut planes);
+            search.ranks_one_by_one(&block, WORDS, &mut one_by_one);
+            prop_assert!(planes == one_by_one);
+            for (row, value) in block.into_iter().enumerate() {
+                let rank = planes.iter().fold(0, |rank, plane| 2 * rank + (!plane.0[row / 64] >> (row % 64) & 1));
+                let below = if value.is_nan() { (1 << search.levels()) - 1 } else { thresholds.iter().filter(|&&t| t < value).count() as u64 };
+                prop_assert_eq!(rank, below);
+            }
+        }
     }
 }

@@ -7,44 +7,38 @@ use quelea_core::{Error, Result};
 
 use super::bounds::{Assigned, Bounds, NONE};
 use super::kernel::Nearest;
-use super::space::{Centers, Rows, Space};
+use super::points::{Points, weighing};
+use super::space::{Centers, Space};
 
 /// Rows that are looked at together.
 const BLOCK: usize = 256;
 
-const UNKNOWN: Nearest = Nearest { center: NONE, square: f32::INFINITY, second: f32::INFINITY };
-
 /// Room to work in.
 #[derive(Default)]
 pub struct Work {
-    rows: Rows,
     places: Vec<u32>,
-    kept: Vec<u32>,
     distances: Vec<f32>,
     nearest: Vec<Nearest>,
 }
 
 impl Work {
-    /// Encodes the rows with these places and finds their nearest centres, one after the other.
+    /// The nearest centres of the points with these places.
     pub fn find(
         &mut self,
-        space: &Space,
         centers: &Centers,
-        tile: &Tile,
+        points: &Points,
         places: impl Iterator<Item = u32>,
-    ) -> (&Rows, &[u32], &[Nearest]) {
+    ) -> impl Iterator<Item = (usize, Nearest)> {
         self.places.clear();
         self.places.extend(places);
-        self.rows.encode(space, tile, &self.places);
-        self.measure(centers);
-        (&self.rows, &self.places, &self.nearest)
+        centers.find(points, &self.places, &mut self.distances, &mut self.nearest);
+        self.places.iter().map(|&place| place as usize).zip(self.nearest.iter().copied())
     }
+}
 
-    fn measure(&mut self, centers: &Centers) {
-        self.nearest.clear();
-        self.nearest.resize(self.places.len(), UNKNOWN);
-        centers.find(&self.rows, &mut self.distances, &mut self.nearest);
-    }
+/// The places of a tile's rows, block by block.
+pub fn blocks(rows: usize) -> impl Iterator<Item = std::ops::Range<u32>> {
+    (0..rows).step_by(BLOCK).map(move |first| first as u32..rows.min(first + BLOCK) as u32)
 }
 
 /// The rows of each cluster summed, in units of the space: per cluster a number per column, then the weight. What
@@ -65,7 +59,7 @@ impl ClusterSums {
     }
 
     /// Moves a row to cluster `to`, from cluster `from` unless that is [`NONE`].
-    pub fn move_row(&mut self, space: &Space, rows: &Rows, index: usize, weight: f32, from: u32, to: u32) {
+    pub fn move_row(&mut self, space: &Space, points: &Points, place: usize, weight: f32, from: u32, to: u32) {
         let weight = f64::from(weight);
         let mut add = |column: usize, units: i64| {
             self.units[to as usize * self.width + column] += units;
@@ -73,10 +67,10 @@ impl ClusterSums {
                 self.units[from as usize * self.width + column] -= units;
             }
         };
-        for (column, &z) in rows.dense_of(index).iter().enumerate() {
+        for (column, &z) in points.dense_of(place).iter().enumerate() {
             add(column, space.units(column, weight * f64::from(z)));
         }
-        for &slot in rows.slots_of(index) {
+        for &slot in points.slots_of(place) {
             if (slot as usize) < space.width() {
                 add(slot as usize, space.units(slot as usize, weight));
             }
@@ -126,23 +120,24 @@ impl Changes {
     }
 
     /// Takes a tile's rows to their nearest centres; what was known of them is as of the pass before.
-    pub fn fold(&mut self, space: &Space, centers: &Centers, bounds: &Bounds, tile: &Tile, known: &mut Assigned) {
-        for first in (0..tile.rows).step_by(BLOCK) {
-            self.doubtful(bounds, known, first..tile.rows.min(first + BLOCK));
-            if self.work.places.is_empty() {
+    pub fn fold(&mut self, pass: (&Space, &Centers, &Bounds), tile: &Tile, points: &Points, known: &mut Assigned) {
+        let (space, centers, bounds) = pass;
+        for rows in blocks(tile.rows) {
+            self.doubtful(bounds, known, rows.start as usize..rows.end as usize);
+            self.tighten(centers, bounds, points, known);
+            let Work { places, distances, nearest } = &mut self.work;
+            if places.is_empty() {
                 continue;
             }
-            self.work.rows.encode(space, tile, &self.work.places);
-            self.tighten(centers, bounds, known);
-            self.work.measure(centers);
-            for (index, (&place, nearest)) in self.work.places.iter().zip(&self.work.nearest).enumerate() {
+            centers.find(points, places, distances, nearest);
+            for (&place, nearest) in places.iter().zip(&*nearest) {
                 let row = place as usize;
                 known.upper[row] = bounds.above(nearest.square);
                 known.lower[row] = bounds.below(nearest.second);
                 let before = std::mem::replace(&mut known.labels[row], nearest.center);
                 if before != nearest.center {
                     self.moved += 1;
-                    self.sums.move_row(space, &self.work.rows, index, tile.weight_of(row), before, nearest.center);
+                    self.sums.move_row(space, points, row, tile.weight_of(row), before, nearest.center);
                 }
             }
         }
@@ -162,35 +157,24 @@ impl Changes {
     }
 
     /// Measures the distance to the own centre first, and keeps the rows of which that does not tell enough.
-    fn tighten(&mut self, centers: &Centers, bounds: &Bounds, known: &mut Assigned) {
-        let Work { rows, places, kept, .. } = &mut self.work;
-        kept.clear();
-        for (index, &place) in places.iter().enumerate() {
+    fn tighten(&mut self, centers: &Centers, bounds: &Bounds, points: &Points, known: &mut Assigned) {
+        self.work.places.retain(|&place| {
             let row = place as usize;
             let label = known.labels[row];
-            if label != NONE {
-                known.upper[row] = bounds.above(centers.distance(rows, index, label as usize));
-                if bounds.holds(label as usize, known.upper[row], known.lower[row]) {
-                    continue;
-                }
+            if label == NONE {
+                return true;
             }
-            kept.push(index as u32);
-        }
-        if kept.len() < places.len() {
-            rows.keep(kept);
-            kept.iter().enumerate().for_each(|(to, &from)| places[to] = places[from as usize]);
-            places.truncate(kept.len());
-        }
+            known.upper[row] = bounds.above(centers.distance(points, row, label as usize));
+            !bounds.holds(label as usize, known.upper[row], known.lower[row])
+        });
     }
 
     /// Adds the distances of a tile of validation rows.
-    pub fn fold_validation(&mut self, space: &Space, centers: &Centers, tile: &Tile) -> Result<()> {
+    pub fn fold_validation(&mut self, centers: &Centers, tile: &Tile, points: &Points) -> Result<()> {
         let mut total = 0.0;
-        for first in (0..tile.rows).step_by(BLOCK) {
-            let places = (first..tile.rows.min(first + BLOCK)).map(|row| row as u32);
-            let (_, places, nearest) = self.work.find(space, centers, tile, places);
-            for (&place, nearest) in places.iter().zip(nearest) {
-                total += f64::from(tile.weight_of(place as usize)) * f64::from(nearest.square);
+        for rows in blocks(tile.rows) {
+            for (row, nearest) in self.work.find(centers, points, rows) {
+                total += f64::from(tile.weight_of(row)) * f64::from(nearest.square);
             }
         }
         self.validation_rows += tile.rows as i64;
@@ -205,15 +189,12 @@ impl Changes {
     }
 }
 
-/// What is known of a tile's rows after all are measured against `centers`.
-pub fn assign(space: &Space, centers: &Centers, bounds: &Bounds, tile: &Tile) -> Assigned {
+/// What is known of rows after all are measured against `centers`.
+pub fn assign(centers: &Centers, bounds: &Bounds, points: &Points, rows: usize) -> Assigned {
     let mut work = Work::default();
-    let mut known = Assigned::nothing(tile.rows);
-    for first in (0..tile.rows).step_by(BLOCK) {
-        let places = (first..tile.rows.min(first + BLOCK)).map(|row| row as u32);
-        let (_, places, nearest) = work.find(space, centers, tile, places);
-        for (&place, nearest) in places.iter().zip(nearest) {
-            let row = place as usize;
+    let mut known = Assigned::nothing(rows);
+    for rows in blocks(rows) {
+        for (row, nearest) in work.find(centers, points, rows) {
             known.labels[row] = nearest.center;
             known.upper[row] = bounds.above(nearest.square);
             known.lower[row] = bounds.below(nearest.second);
@@ -236,16 +217,14 @@ impl Farthest {
     }
 
     /// Looks at a tile; picked rows hold the squared distance, the centre, the weight and the point.
-    pub fn fold(&mut self, space: &Space, centers: &Centers, tile: &Tile) {
-        for first in (0..tile.rows).step_by(BLOCK) {
-            let places = super::space::weighing(tile, first..tile.rows.min(first + BLOCK));
-            let (rows, places, nearest) = self.work.find(space, centers, tile, places);
+    pub fn fold(&mut self, space: &Space, centers: &Centers, tile: &Tile, points: &Points) {
+        for rows in blocks(tile.rows) {
             let least = if self.rows.len() == self.most { self.rows[self.most - 1].values[0] } else { 0.0 };
-            for (index, (&row, nearest)) in places.iter().zip(nearest).enumerate() {
+            for (row, nearest) in self.work.find(centers, points, weighing(tile, rows)) {
                 if nearest.square > 0.0 && nearest.square >= least {
-                    let mut values = vec![nearest.square, nearest.center as f32, tile.weight_of(row as usize)];
-                    values.extend(rows.point(index, space.width()));
-                    self.rows.push(PickedRow { tile: tile.number, row, values });
+                    let mut values = vec![nearest.square, nearest.center as f32, tile.weight_of(row)];
+                    values.extend(points.vector(row, space.width()));
+                    self.rows.push(PickedRow { tile: tile.number, row: row as u32, values });
                 }
             }
             keep_farthest(&mut self.rows, self.most);

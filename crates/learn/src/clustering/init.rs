@@ -9,9 +9,9 @@ use quelea_core::math;
 use quelea_core::tile::{Role, Tile};
 use quelea_core::{Error, Result};
 
-use super::assign::{Work, keep_farthest};
-use super::kernel::Nearest;
-use super::space::{Centers, Rows, Space, weighing};
+use super::assign::{Work, blocks, keep_farthest};
+use super::points::{Points, weighing};
+use super::space::{Centers, Space};
 
 /// Passes that pick.
 const PICKS: u64 = 5;
@@ -21,8 +21,6 @@ const MOST_PICKS: u64 = 50;
 const OVERSAMPLING: f64 = 2.0;
 /// Steps of Lloyd's algorithm over the candidates.
 const STEPS: usize = 20;
-/// Rows that are looked at together.
-const BLOCK: usize = 256;
 
 /// How far the start has come.
 pub struct Start {
@@ -86,14 +84,14 @@ impl Start {
     }
 
     /// What is known of a tile before this pass.
-    pub fn known(&self, space: &Space, tile: &Tile) -> Candidates {
-        let mut known = Candidates { nearest: vec![0; tile.rows], squares: vec![f32::INFINITY; tile.rows] };
+    pub fn known(&self, points: &Points, rows: usize) -> Candidates {
+        let mut known = Candidates { nearest: vec![0; rows], squares: vec![f32::INFINITY; rows] };
         let mut work = Work::default();
         if let Some(old) = &self.old {
-            known.measure(space, old, 0, tile, &mut work);
+            known.measure(old, 0, points, &mut work);
         }
         if let (Stage::Pick, Some(new)) = (self.stage, &self.new) {
-            known.measure(space, new, self.fresh, tile, &mut work);
+            known.measure(new, self.fresh, points, &mut work);
         }
         known
     }
@@ -104,16 +102,16 @@ impl Start {
     }
 
     /// Adds a tile.
-    pub fn fold(&self, space: &Space, tile: &Tile, known: &mut Candidates, picked: &mut Picked) -> Result<()> {
+    pub fn fold(&self, space: &Space, tile: &Tile, points: &Points, known: &mut Candidates, picked: &mut Picked) -> Result<()> {
         if tile.role != Role::Train {
             return Ok(());
         }
         match self.stage {
-            Stage::First => self.pick_first(space, tile, picked),
-            Stage::Pick => self.pick(space, tile, known, picked),
+            Stage::First => self.pick_first(space, tile, points, picked),
+            Stage::Pick => self.pick(space, tile, points, known, picked),
             Stage::Measure => {
                 let Some(new) = &self.new else { return Ok(()) };
-                known.measure(space, new, self.fresh, tile, &mut picked.work);
+                known.measure(new, self.fresh, points, &mut picked.work);
                 let mut cost = 0.0;
                 for (row, (&nearest, &square)) in known.nearest.iter().zip(&known.squares).enumerate() {
                     let weight = f64::from(tile.weight_of(row));
@@ -129,30 +127,30 @@ impl Start {
     }
 
     /// One row, by an exponential race: row i wins with probability proportional to its weight.
-    fn pick_first(&self, space: &Space, tile: &Tile, picked: &mut Picked) {
+    fn pick_first(&self, space: &Space, tile: &Tile, points: &Points, picked: &mut Picked) {
         let draws = self.draws();
-        let winner = weighing(tile, 0..tile.rows)
+        let winner = weighing(tile, 0..tile.rows as u32)
             .map(|row| {
                 let time = -math::ln(1.0 - draws.uniform(u64::from(tile.number), u64::from(row))) / f64::from(tile.weight_of(row as usize));
                 (-time as f32, row)
             })
             .reduce(|a, b| if b.0 > a.0 { b } else { a });
         if let Some((key, row)) = winner {
-            picked.take(space, tile, [(row, key)].into_iter());
+            picked.take(space, tile, points, [(row, key)].into_iter());
             keep_farthest(&mut picked.rows, 1);
         }
     }
 
     /// Each row on its own, with a probability in proportion to its part of the cost.
-    fn pick(&self, space: &Space, tile: &Tile, known: &Candidates, picked: &mut Picked) {
+    fn pick(&self, space: &Space, tile: &Tile, points: &Points, known: &Candidates, picked: &mut Picked) {
         let draws = self.draws();
         let factor = OVERSAMPLING * self.clusters as f64 / self.cost;
-        let chosen = weighing(tile, 0..tile.rows).filter_map(|row| {
+        let chosen = weighing(tile, 0..tile.rows as u32).filter_map(|row| {
             let square = known.squares[row as usize];
             let chance = factor * f64::from(tile.weight_of(row as usize)) * f64::from(square);
             (draws.uniform(u64::from(tile.number), u64::from(row)) < chance).then_some((row, square))
         });
-        picked.take(space, tile, chosen);
+        picked.take(space, tile, points, chosen);
     }
 
     /// Takes what the pass gave, as merged blocks.
@@ -190,12 +188,9 @@ impl Start {
 
 impl Candidates {
     /// Measures rows against `centers`, which are the candidates from `first` on; an earlier one wins among equals.
-    fn measure(&mut self, space: &Space, centers: &Centers, first: usize, tile: &Tile, work: &mut Work) {
-        for start in (0..tile.rows).step_by(BLOCK) {
-            let places = (start..tile.rows.min(start + BLOCK)).map(|row| row as u32);
-            let (_, places, nearest) = work.find(space, centers, tile, places);
-            for (&place, found) in places.iter().zip(nearest) {
-                let row = place as usize;
+    fn measure(&mut self, centers: &Centers, first: usize, points: &Points, work: &mut Work) {
+        for rows in blocks(self.nearest.len()) {
+            for (row, found) in work.find(centers, points, rows) {
                 if found.square < self.squares[row] {
                     (self.nearest[row], self.squares[row]) = (first as u32 + found.center, found.square);
                 }
@@ -206,13 +201,10 @@ impl Candidates {
 
 impl Picked {
     /// Picks rows, each with a key that comes before its point.
-    fn take(&mut self, space: &Space, tile: &Tile, chosen: impl Iterator<Item = (u32, f32)>) {
-        let (places, keys): (Vec<u32>, Vec<f32>) = chosen.unzip();
-        let mut rows = Rows::default();
-        rows.encode(space, tile, &places);
-        for (index, (&row, &key)) in places.iter().zip(&keys).enumerate() {
+    fn take(&mut self, space: &Space, tile: &Tile, points: &Points, chosen: impl Iterator<Item = (u32, f32)>) {
+        for (row, key) in chosen {
             let mut values = vec![key];
-            values.extend(rows.point(index, space.width()));
+            values.extend(points.vector(row as usize, space.width()));
             self.rows.push(PickedRow { tile: tile.number, row, values });
         }
     }
@@ -223,22 +215,22 @@ impl Picked {
     }
 }
 
-/// Clusters weighted points: k-means++ (Arthur, Vassilvitskii 2007), then a few steps of Lloyd's algorithm.
-fn cluster(space: &Space, points: Vec<Vec<f32>>, weights: &[f64], clusters: usize, draws: Draws) -> Vec<Vec<f32>> {
-    if points.len() <= clusters {
-        return points;
+/// Clusters weighted vectors: k-means++ (Arthur, Vassilvitskii 2007), then a few steps of Lloyd's algorithm.
+fn cluster(space: &Space, vectors: Vec<Vec<f32>>, weights: &[f64], clusters: usize, draws: Draws) -> Vec<Vec<f32>> {
+    if vectors.len() <= clusters {
+        return vectors;
     }
-    let rows = Rows::of_points(space, &points);
-    let mut centers = plus_plus(space, &points, &rows, weights, clusters, draws);
-    let mut distances = Vec::new();
+    let points = Points::of_vectors(space, &vectors);
+    let all: Vec<u32> = (0..vectors.len() as u32).collect();
+    let mut centers = plus_plus(space, &vectors, &points, weights, clusters, draws);
+    let (mut distances, mut nearest) = (Vec::new(), Vec::new());
     for _ in 0..STEPS {
-        let mut nearest = vec![Nearest { center: 0, square: 0.0, second: 0.0 }; points.len()];
-        Centers::new(space, centers.clone()).find(&rows, &mut distances, &mut nearest);
+        Centers::new(space, centers.clone()).find(&points, &all, &mut distances, &mut nearest);
         let mut sums = vec![(0.0, vec![0.0; space.width()]); centers.len()];
-        for ((point, &weight), nearest) in points.iter().zip(weights).zip(&nearest) {
+        for ((vector, &weight), nearest) in vectors.iter().zip(weights).zip(&nearest) {
             let (total, sum) = &mut sums[nearest.center as usize];
             *total += weight;
-            sum.iter_mut().zip(point).for_each(|(sum, &x)| *sum += weight * f64::from(x));
+            sum.iter_mut().zip(vector).for_each(|(sum, &x)| *sum += weight * f64::from(x));
         }
         for (center, (total, sum)) in centers.iter_mut().zip(sums) {
             if total > 0.0 {
@@ -249,23 +241,22 @@ fn cluster(space: &Space, points: Vec<Vec<f32>>, weights: &[f64], clusters: usiz
     centers
 }
 
-/// Points far apart: each is drawn in proportion to its weight and its squared distance from those drawn before.
-fn plus_plus(space: &Space, points: &[Vec<f32>], rows: &Rows, weights: &[f64], clusters: usize, draws: Draws) -> Vec<Vec<f32>> {
-    let mut squares = vec![1.0; points.len()];
+/// Vectors far apart: each is drawn in proportion to its weight and its squared distance from those drawn before.
+fn plus_plus(space: &Space, vectors: &[Vec<f32>], points: &Points, weights: &[f64], clusters: usize, draws: Draws) -> Vec<Vec<f32>> {
+    let all: Vec<u32> = (0..vectors.len() as u32).collect();
+    let mut squares = vec![1.0; vectors.len()];
     let mut centers: Vec<Vec<f32>> = Vec::with_capacity(clusters);
-    let mut distances = Vec::new();
-    let mut nearest = vec![Nearest { center: 0, square: 0.0, second: 0.0 }; points.len()];
+    let (mut distances, mut nearest) = (Vec::new(), Vec::new());
     for draw in 0..clusters {
         let parts = squares.iter().zip(weights).map(|(square, weight)| square * weight);
         let mut left = draws.uniform(u64::MAX, draw as u64) * parts.clone().sum::<f64>();
-        let drawn = parts.clone().enumerate().find(|&(_, part)| {
+        let drawn = parts.clone().position(|part| {
             left -= part;
             part > 0.0 && left < 0.0
         });
-        let last = || parts.clone().enumerate().filter(|&(_, part)| part > 0.0).last();
-        let Some((index, _)) = drawn.or_else(last) else { break };
-        let center = points[index].clone();
-        Centers::new(space, vec![center.clone()]).find(rows, &mut distances, &mut nearest);
+        let Some(drawn) = drawn.or_else(|| parts.clone().collect::<Vec<_>>().iter().rposition(|&part| part > 0.0)) else { break };
+        let center = vectors[drawn].clone();
+        Centers::new(space, vec![center.clone()]).find(points, &all, &mut distances, &mut nearest);
         for (square, found) in squares.iter_mut().zip(&nearest) {
             *square = if draw == 0 { f64::from(found.square) } else { square.min(f64::from(found.square)) };
         }

@@ -2,8 +2,9 @@
 //! the order of the columns, by fused multiply-adds, which round once on every machine: so the distances do not
 //! depend on how wide vectors are. Differences are taken before squares, so nothing cancels far from the origin.
 
-use pulp::bytemuck::cast_slice;
 use pulp::{Simd, WithSimd};
+
+use super::points::View;
 
 /// Centres are padded to a multiple of this, which every vector's width divides.
 pub const LANES: usize = 16;
@@ -33,21 +34,17 @@ pub struct Table<'a> {
     pub start: &'a [f32],
 }
 
-/// Finds the nearest centres of rows.
+/// Finds the nearest centres of points.
 pub struct FindNearest<'a> {
     /// The centres.
     pub table: Table<'a>,
-    /// The dense columns of the rows, row by row.
-    pub z: &'a [f32],
-    /// How many dense columns there are.
-    pub dense: usize,
-    /// Per row, a row of the table for each category.
-    pub slots: &'a [u32],
-    /// How many categories there are.
-    pub categories: usize,
+    /// The points.
+    pub points: View<'a>,
+    /// Those to look at.
+    pub places: &'a [u32],
     /// Room for `GROUP · padded` distances.
     pub distances: &'a mut [f32],
-    /// Where the answers go, one per row.
+    /// Where the answers go, one per place.
     pub nearest: &'a mut [Nearest],
 }
 
@@ -56,13 +53,12 @@ impl WithSimd for FindNearest<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { table, z, dense, slots, categories, distances, nearest } = self;
-        for (group, answers) in nearest.chunks_mut(GROUP).enumerate() {
-            let first = group * GROUP;
-            // A short last group measures its last row several times.
-            let rows: [usize; GROUP] = std::array::from_fn(|i| first + i.min(answers.len() - 1));
-            let z = rows.map(|row| &z[row * dense..][..dense]);
-            let slots = rows.map(|row| &slots[row * categories..][..categories]);
+        let Self { table, points, places, distances, nearest } = self;
+        for (places, answers) in places.chunks(GROUP).zip(nearest.chunks_mut(GROUP)) {
+            // A short last group measures its last point several times.
+            let places: [usize; GROUP] = std::array::from_fn(|i| places[i.min(places.len() - 1)] as usize);
+            let z = places.map(|place| &points.z[place * points.dense..][..points.dense]);
+            let slots = places.map(|place| &points.slots[place * points.categories..][..points.categories]);
             measure(simd, &table, z, slots, distances);
             for (answer, distances) in answers.iter_mut().zip(distances.chunks_exact(table.padded)) {
                 *answer = two_nearest(simd, distances);
@@ -127,31 +123,26 @@ fn measure_tile<S: Simd, const V: usize>(
     }
 }
 
-/// The smallest two of a row's distances.
+/// The smallest two of a point's distances. Each lane keeps its own two, with the place of the first as a float, which
+/// holds every number of centres exactly.
 #[inline(always)]
 fn two_nearest<S: Simd>(simd: S, distances: &[f32]) -> Nearest {
     let (vectors, _) = S::as_simd_f32s(distances);
+    let (mut place, step) = (S::as_simd_f32s(&PLACES).0[0], simd.splat_f32s(S::F32_LANES as f32));
     let mut best = simd.splat_f32s(f32::INFINITY);
-    let mut second = best;
-    let mut places = simd.splat_u32s(0);
-    for (place, &vector) in vectors.iter().enumerate() {
+    let (mut second, mut places) = (best, place);
+    for &vector in vectors {
         let closer = simd.less_than_f32s(vector, best);
         second = simd.min_f32s(second, simd.max_f32s(best, vector));
         best = simd.min_f32s(best, vector);
-        places = simd.select_u32s(closer, simd.splat_u32s(place as u32), places);
+        places = simd.select_f32s(closer, place, places);
+        place = simd.add_f32s(place, step);
     }
-    let (best, second, places) = ([best], [second], [places]);
-    let (best, second) = (cast_slice::<S::f32s, f32>(&best), cast_slice::<S::f32s, f32>(&second));
-    let lanes = best.iter().zip(second).zip(cast_slice::<S::u32s, u32>(&places));
-    let mut answer = Nearest { center: u32::MAX, square: f32::INFINITY, second: f32::INFINITY };
-    for (lane, ((&square, &second), &place)) in lanes.enumerate() {
-        let center = place * S::F32_LANES as u32 + lane as u32;
-        let closer = square < answer.square || (square == answer.square && center < answer.center);
-        let other = if closer { answer.square } else { square };
-        answer.second = answer.second.min(second).min(other);
-        if closer {
-            (answer.center, answer.square) = (center, square);
-        }
-    }
-    answer
+    let square = simd.reduce_min_f32s(best);
+    let winners = simd.equal_f32s(best, simd.splat_f32s(square));
+    let center = simd.reduce_min_f32s(simd.select_f32s(winners, places, simd.splat_f32s(f32::INFINITY)));
+    let others = simd.select_f32s(simd.equal_f32s(places, simd.splat_f32s(center)), second, best);
+    Nearest { center: center as u32, square, second: simd.reduce_min_f32s(others) }
 }
+
+const PLACES: [f32; LANES] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0];

@@ -6,6 +6,7 @@ mod init;
 mod kernel;
 mod lloyd;
 mod parameters;
+mod points;
 mod space;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use bounds::Assigned;
 use init::{AfterStart, Candidates, Picked, Start};
 use lloyd::Pass;
 pub use parameters::{Init, Method, Parameters};
+use points::Points;
 use space::Space;
 
 /// The family of k-means clusterings.
@@ -73,12 +75,18 @@ pub enum Round {
     Farthest(Box<Pass>, usize),
 }
 
+/// What a worker holds for a tile: its rows as points, once the space is known, and what is known of them.
+pub struct Rows {
+    points: Option<Points>,
+    known: Known,
+}
+
 /// What is known of a tile's rows.
-pub enum Rows {
+enum Known {
     /// Nothing.
-    Unknown,
+    Nothing,
     /// Their nearest candidates.
-    Start(Candidates),
+    Candidates(Candidates),
     /// Their centres, with bounds.
     Assigned(Assigned),
 }
@@ -115,16 +123,19 @@ impl Learner for KMeansLearner {
     }
 
     fn rows(&self, round: &Round, tile: &Arc<Tile>) -> Result<Rows> {
-        Ok(match round {
-            _ if tile.role != Role::Train => Rows::Unknown,
-            Round::Moments => Rows::Unknown,
-            Round::Start(start) => Rows::Start(start.1.known(&start.0, tile)),
-            Round::Pass(pass) => match &pass.before {
-                None => Rows::Unknown,
-                Some(before) => Rows::Assigned(assign(&pass.space, before, &pass.bounds, tile)),
+        let points = round.space().map(|space| Points::of_tile(space, tile));
+        let known = match (round, &points) {
+            (Round::Pass(pass), Some(points)) if tile.role == Role::Train => match &pass.before {
+                None => Known::Nothing,
+                Some(before) => Known::Assigned(assign(before, &pass.bounds, points, tile.rows)),
             },
-            Round::Farthest(pass, _) => Rows::Assigned(assign(&pass.space, &pass.centers, &pass.bounds, tile)),
-        })
+            (Round::Farthest(pass, _), Some(points)) if tile.role == Role::Train => {
+                Known::Assigned(assign(&pass.centers, &pass.bounds, points, tile.rows))
+            }
+            (Round::Start(start), Some(points)) => Known::Candidates(start.1.known(points, tile.rows)),
+            _ => Known::Nothing,
+        };
+        Ok(Rows { points, known })
     }
 
     fn is_boundary(&self, _: &Round) -> bool {
@@ -141,29 +152,33 @@ impl Learner for KMeansLearner {
     }
 
     fn fold(&self, round: &Round, tile: &Tile, rows: &mut Rows, accumulator: &mut Accumulator) -> Result<()> {
+        let Some(space) = round.space() else {
+            let Accumulator::Moments(sums) = accumulator else { return Err(mixed_up()) };
+            return self.moments.fold(tile, sums);
+        };
+        let points = &*rows.points.get_or_insert_with(|| Points::of_tile(space, tile));
         match (round, accumulator) {
-            (Round::Moments, Accumulator::Moments(sums)) => self.moments.fold(tile, sums),
             (Round::Start(start), Accumulator::Start(picked)) => {
-                if tile.role == Role::Train && !matches!(rows, Rows::Start(_)) {
-                    *rows = Rows::Start(start.1.known(&start.0, tile));
+                if !matches!(rows.known, Known::Candidates(_)) {
+                    rows.known = Known::Candidates(start.1.known(points, tile.rows));
                 }
-                let Rows::Start(known) = rows else { return Ok(()) };
-                start.1.fold(&start.0, tile, known, picked)
+                let Known::Candidates(known) = &mut rows.known else { return Err(mixed_up()) };
+                start.1.fold(space, tile, points, known, picked)
             }
             (Round::Pass(pass), Accumulator::Pass(changes)) if tile.role == Role::Validation => {
-                changes.fold_validation(&pass.space, &pass.centers, tile)
+                changes.fold_validation(&pass.centers, tile, points)
             }
             (Round::Pass(pass), Accumulator::Pass(changes)) => {
-                if !matches!(rows, Rows::Assigned(_)) {
-                    *rows = Rows::Assigned(Assigned::nothing(tile.rows));
+                if !matches!(rows.known, Known::Assigned(_)) {
+                    rows.known = Known::Assigned(Assigned::nothing(tile.rows));
                 }
-                let Rows::Assigned(known) = rows else { return Err(mixed_up()) };
-                changes.fold(&pass.space, &pass.centers, &pass.bounds, tile, known);
+                let Known::Assigned(known) = &mut rows.known else { return Err(mixed_up()) };
+                changes.fold((space, &pass.centers, &pass.bounds), tile, points, known);
                 Ok(())
             }
             (Round::Farthest(pass, _), Accumulator::Farthest(farthest)) => {
                 if tile.role == Role::Train {
-                    farthest.fold(&pass.space, &pass.centers, tile);
+                    farthest.fold(space, &pass.centers, tile, points);
                 }
                 Ok(())
             }
@@ -213,6 +228,17 @@ impl Learner for KMeansLearner {
         };
         let last = history.last().copied().unwrap_or_default();
         Progress { done: history.len() as u64, of: u64::from(self.parameters.max_iter), unit: "pass", last }
+    }
+}
+
+impl Round {
+    /// The space, once it is known.
+    fn space(&self) -> Option<&Space> {
+        match self {
+            Self::Moments => None,
+            Self::Start(start) => Some(&start.0),
+            Self::Pass(pass) | Self::Farthest(pass, _) => Some(&pass.space),
+        }
     }
 }
 

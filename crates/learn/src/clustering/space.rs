@@ -1,20 +1,20 @@
 //! The space that rows and centres lie in: rows as dense numbers and the columns they are 1 in, centres as tables
 //! for the kernel, and the units in which rows are summed.
 
-use std::ops::Range;
-
 use quelea_core::estimator::{Design, Encoding};
 use quelea_core::exact::{exponent_above, scale};
 use quelea_core::schema::{FeatureKind, Schema};
-use quelea_core::tile::Tile;
 use quelea_core::{Error, Result};
 
 use super::kernel::{FindNearest, GROUP, LANES, Nearest, Table};
-use crate::design::{Matrix, Moments, codes, numbers};
+use super::points::Points;
+use crate::design::{Matrix, Moments};
 use crate::sums::weight_exponent;
 
-/// The largest sum of a column over all rows stays below 2 to this power, in units.
+/// The largest sum of a column over all rows stays below 2 to this power, in units, and the largest part of a row
+/// below 2 to the other, so that rounding it is an addition.
 const SUM_BITS: i32 = 61;
+const ROW_BITS: i32 = 50;
 /// Numbers beyond this have squares that 32 bits cannot hold.
 const LARGEST: f64 = 1e16;
 
@@ -33,6 +33,8 @@ pub struct Space {
     pub mean: Vec<f64>,
     /// For each column, and at the end for the weight, the exponent of its unit.
     units: Vec<i32>,
+    /// For each of them, how many units make 1.
+    factors: Vec<f64>,
 }
 
 impl Space {
@@ -42,7 +44,8 @@ impl Space {
             return Err(Error::Table { problem: "the training rows weigh nothing; give some of them a weight above 0".into() });
         }
         let matrix = Matrix::new(&design);
-        let base = weight_exponent(schema.rows, schema.largest_weight) - SUM_BITS;
+        let (all, one) = (weight_exponent(schema.rows, schema.largest_weight), weight_exponent(1, schema.largest_weight));
+        let base = (all - SUM_BITS).max(one - ROW_BITS);
         let mut units = Vec::with_capacity(matrix.columns.len() + 1);
         for dense in &matrix.dense {
             let feature = &schema.features[dense.feature];
@@ -57,7 +60,8 @@ impl Space {
         }
         units.resize(matrix.columns.len() + 1, base + 1);
         let (mean, scatter) = mean_and_scatter(&matrix, weight, moments);
-        Ok(Self { design, weight, scatter, mean, units, matrix })
+        let factors = units.iter().map(|&unit| scale(1.0, -unit)).collect();
+        Ok(Self { design, weight, scatter, mean, units, factors, matrix })
     }
 
     /// How many columns points have.
@@ -68,7 +72,7 @@ impl Space {
     /// `value` in units of `column`; [`Space::width`] stands for the weight.
     #[inline(always)]
     pub fn units(&self, column: usize, value: f64) -> i64 {
-        scale_up(value, self.units[column])
+        round(value, self.factors[column])
     }
 
     /// What `units` of `column` stand for.
@@ -125,11 +129,11 @@ impl Space {
     }
 }
 
-/// `value / 2^exponent`, rounded half to even; the exponent is far from the ends of a double's range.
+/// `value · factor`, rounded half to even, if that is smaller than 2^51.
 #[inline(always)]
-fn scale_up(value: f64, exponent: i32) -> i64 {
-    let factor = f64::from_bits(((1023 - exponent) as u64) << 52);
-    (value * factor).round_ties_even() as i64
+fn round(value: f64, factor: f64) -> i64 {
+    const ROUND: f64 = 6_755_399_441_055_744.0;
+    (value * factor + ROUND).to_bits() as i64 - ROUND.to_bits() as i64
 }
 
 fn mean_and_scatter(matrix: &Matrix, weight: f64, moments: &[Moments]) -> (Vec<f64>, f64) {
@@ -185,111 +189,25 @@ impl Centers {
         Self { points, padded, values, start }
     }
 
-    /// The nearest centres of `rows`, whose number is that of `nearest`.
-    pub fn find(&self, rows: &Rows, distances: &mut Vec<f32>, nearest: &mut [Nearest]) {
+    /// The nearest centres of the points with these places, one after the other.
+    pub fn find(&self, points: &Points, places: &[u32], distances: &mut Vec<f32>, nearest: &mut Vec<Nearest>) {
         distances.resize(GROUP * self.padded, 0.0);
+        nearest.clear();
+        nearest.resize(places.len(), Nearest { center: 0, square: f32::INFINITY, second: f32::INFINITY });
         let table = Table { values: &self.values, padded: self.padded, start: &self.start };
-        let Rows { z, dense, slots, categories, .. } = rows;
-        pulp::Arch::new().dispatch(FindNearest { table, z, dense: *dense, slots, categories: *categories, distances, nearest });
+        pulp::Arch::new().dispatch(FindNearest { table, points: points.view(), places, distances, nearest });
     }
 
-    /// The squared distance of row `index` of `rows` to `center`, rounded now and then.
-    pub fn distance(&self, rows: &Rows, index: usize, center: usize) -> f32 {
+    /// The squared distance of a point to `center`, by other roundings than the kernel's.
+    pub fn distance(&self, points: &Points, place: usize, center: usize) -> f32 {
         let mut lanes = [0.0f32; 8];
-        let (z, point) = (rows.dense_of(index).chunks(8), self.points[center].chunks(8));
+        let (z, point) = (points.dense_of(place).chunks(8), self.points[center].chunks(8));
         for (z, point) in z.zip(point) {
             for ((lane, z), point) in lanes.iter_mut().zip(z).zip(point) {
                 *lane += (z - point) * (z - point);
             }
         }
-        let categories = rows.slots_of(index).iter().map(|&slot| self.values[slot as usize * self.padded + center]);
+        let categories = points.slots_of(place).iter().map(|&slot| self.values[slot as usize * self.padded + center]);
         lanes.iter().sum::<f32>() + categories.sum::<f32>()
     }
-}
-
-/// Some rows of a tile, encoded: their dense columns, and for each category a row of the centres' table.
-#[derive(Debug, Clone, Default)]
-pub struct Rows {
-    z: Vec<f32>,
-    slots: Vec<u32>,
-    dense: usize,
-    categories: usize,
-}
-
-impl Rows {
-    /// Encodes the rows with these places in `tile`.
-    pub fn encode(&mut self, space: &Space, tile: &Tile, places: &[u32]) {
-        let matrix = &space.matrix;
-        (self.dense, self.categories) = (matrix.dense.len(), matrix.categories.len());
-        self.z.resize(places.len() * self.dense, 0.0);
-        self.slots.resize(places.len() * self.categories, 0);
-        for (column, dense) in matrix.dense.iter().enumerate() {
-            let x = numbers(tile, dense.feature);
-            let content = dense.content;
-            for (row, &place) in self.z.chunks_exact_mut(self.dense).zip(places) {
-                row[column] = content.of(x[place as usize]) as f32;
-            }
-        }
-        for (index, category) in matrix.categories.iter().enumerate() {
-            let codes = codes(tile, category.feature);
-            let none = (space.width() + index) as u32;
-            for (row, &place) in self.slots.chunks_exact_mut(self.categories).zip(places) {
-                row[index] = category.column(codes[place as usize]).map_or(none, |column| (self.dense + column) as u32);
-            }
-        }
-    }
-
-    /// Points that are rows: 1 in at most one column of each category, and 0 in the others.
-    pub fn of_points(space: &Space, points: &[Vec<f32>]) -> Self {
-        let matrix = &space.matrix;
-        let dense = matrix.dense.len();
-        let slot = |point: &[f32], index: usize| {
-            let category = &matrix.categories[index];
-            let columns = dense + category.first..dense + category.first + category.width();
-            columns.clone().find(|&column| point[column] > 0.0).unwrap_or(space.width() + index) as u32
-        };
-        let categories = matrix.categories.len();
-        Self {
-            z: points.iter().flat_map(|point| &point[..dense]).copied().collect(),
-            slots: points.iter().flat_map(|point| (0..categories).map(|index| slot(point, index))).collect(),
-            dense,
-            categories,
-        }
-    }
-
-    /// Keeps the rows with these indices, which ascend.
-    pub fn keep(&mut self, indices: &[u32]) {
-        for (to, &from) in indices.iter().enumerate() {
-            let from = from as usize;
-            self.z.copy_within(from * self.dense..(from + 1) * self.dense, to * self.dense);
-            self.slots.copy_within(from * self.categories..(from + 1) * self.categories, to * self.categories);
-        }
-    }
-
-    /// The dense columns of a row.
-    pub fn dense_of(&self, index: usize) -> &[f32] {
-        &self.z[index * self.dense..][..self.dense]
-    }
-
-    /// For each category of a row, its row of the centres' table: the column it is 1 in, or one beyond all columns.
-    pub fn slots_of(&self, index: usize) -> &[u32] {
-        &self.slots[index * self.categories..][..self.categories]
-    }
-
-    /// A row as a point.
-    pub fn point(&self, index: usize, width: usize) -> Vec<f32> {
-        let mut point = vec![0.0; width];
-        point[..self.dense].copy_from_slice(self.dense_of(index));
-        for &slot in self.slots_of(index) {
-            if let Some(value) = point.get_mut(slot as usize) {
-                *value = 1.0;
-            }
-        }
-        point
-    }
-}
-
-/// The places of rows that weigh something.
-pub fn weighing(tile: &Tile, rows: Range<usize>) -> impl Iterator<Item = u32> + '_ {
-    rows.filter(|&row| tile.weight_of(row) > 0.0).map(|row| row as u32)
 }

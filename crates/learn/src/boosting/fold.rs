@@ -193,7 +193,7 @@ impl Boosting {
         to.exact.add(at_weight, weight, "a weight", tile.number)
     }
 
-    pub(super) fn into_blocks(&self, round: &Round, from: Accumulator) -> Vec<Block> {
+    pub(super) fn blocks_of(&self, round: &Round, from: Accumulator) -> Vec<Block> {
         let bags = |from: &[Sizes]| {
             let bag = |of: fn(&Sizes) -> f32| Block::Bag(from.iter().map(of).collect());
             [bag(|s| s.gradient), bag(|s| s.hessian)]

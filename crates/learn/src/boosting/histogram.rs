@@ -8,7 +8,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::bins::Bins;
-use super::kernel;
+use super::kernel::{self, TOGETHER};
 use super::layout::Layout;
 use super::scale::Scale;
 
@@ -91,17 +91,17 @@ impl Histograms {
                 Some(rows) => scale.pack(of.gradients, of.hessians, Some(&rows[from..to]), words),
             }
             let histogram = &mut self.packed[node];
-            for pair in layout.columns.chunks(2) {
-                let bins = |i: usize| pair.get(i).and_then(|c| columns[c.feature].as_ref());
-                match (bins(0), bins(1), of.rows) {
-                    (Some(Bins::Narrow(a)), Some(Bins::Narrow(b)), None) => {
-                        kernel::add_pair(&mut histogram[pair[0].packed_at..], &a[from..to], &b[from..to], words)
+            for together in layout.columns.chunks(TOGETHER) {
+                let narrow: Option<Vec<&[u8]>> = together.iter().map(|column| narrow(&columns[column.feature])).collect();
+                match (narrow.and_then(|n| <[&[u8]; TOGETHER]>::try_from(n).ok()), of.rows) {
+                    (Some(narrow), None) => {
+                        kernel::add_together(&mut histogram[together[0].packed_at..], narrow.map(|bins| &bins[from..to]), words)
                     }
-                    (Some(Bins::Narrow(a)), Some(Bins::Narrow(b)), Some(rows)) => {
-                        kernel::add_pair_of_rows(&mut histogram[pair[0].packed_at..], a, b, &rows[from..to], words)
+                    (Some(narrow), Some(rows)) => {
+                        kernel::add_together_of_rows(&mut histogram[together[0].packed_at..], narrow, &rows[from..to], words)
                     }
                     _ => {
-                        for column in pair {
+                        for column in together {
                             let Some(bins) = &columns[column.feature] else { continue };
                             let histogram = &mut histogram[column.packed_at..column.packed_at + column.bins];
                             add_column(histogram, bins, of.rows, from, to, words);
@@ -166,6 +166,10 @@ impl Histograms {
     }
 }
 
+fn narrow(bins: &Option<Bins>) -> Option<&[u8]> {
+    if let Some(Bins::Narrow(bins)) = bins { Some(bins) } else { None }
+}
+
 fn add_column(histogram: &mut [i64], bins: &Bins, rows: Option<&[u16]>, from: usize, to: usize, words: &[i64]) {
     match (bins, rows) {
         (Bins::Narrow(bins), None) => kernel::add(histogram, &bins[from..to], words),
@@ -207,9 +211,9 @@ mod tests {
     use quelea_core::counter::{Draws, Purpose};
     use quelea_core::schema::{Feature, FeatureKind, Schema, Target};
 
-    /// Three narrow columns and a wide one.
+    /// Narrow columns, enough to be added together, and a wide one.
     fn layout() -> Layout {
-        let bins = [255, 3, 40, 700];
+        let bins = [255, 3, 40, 17, 2, 700];
         let feature = |at: usize| {
             let kind = FeatureKind::Number { part: None, min: 0.0, max: 1.0, missing: 0 };
             Feature { name: format!("x{at}"), input: at, kind }
@@ -243,11 +247,11 @@ mod tests {
             let scale = Scale::new(Bounds { gradient: 2.0, hessian: 1.0, mean: 1.0 }, if few { 1_000 } else { 1_000_000 });
             let draws = Draws::new(seed, Purpose::Start, 0);
             let gradients: Vec<f32> = (0..rows).map(|r| draws.uniform(r as u64, 0) as f32 * 4.0 - 2.0).collect();
-            let sampled = |r: usize| draws.bits(r as u64, 2) % 5 > 0;
+            let sampled = |r: usize| !draws.bits(r as u64, 2).is_multiple_of(5);
             let hessians: Vec<f32> = (0..rows).map(|r| if sampled(r) { draws.uniform(r as u64, 1) as f32 } else { -0.0 }).collect();
             let gradients: Vec<f32> = gradients.iter().enumerate().map(|(r, &g)| if sampled(r) { g } else { 0.0 }).collect();
             let columns = columns(&layout, rows, seed);
-            let these: Vec<u16> = (0..rows).filter(|&r| !some || draws.bits(r as u64, 3) % 3 == 0).map(|r| r as u16).collect();
+            let these: Vec<u16> = (0..rows).filter(|&r| !some || draws.bits(r as u64, 3).is_multiple_of(3)).map(|r| r as u16).collect();
             let mut histograms = Histograms::new(&layout, 2);
             let mut words = Vec::new();
             for _ in 0..tiles {

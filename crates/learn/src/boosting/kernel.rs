@@ -1,4 +1,5 @@
 //! The inner loops of histograms and of moving rows: where training spends its time.
+#![expect(unsafe_code, reason = "two thirds of training are spent in one loop, which bounds checks slow down")]
 
 /// A bin's number.
 pub(super) trait Bin: Copy {
@@ -34,23 +35,50 @@ pub(super) fn add_of_rows<B: Bin>(histogram: &mut [i64], bins: &[B], rows: &[u16
     }
 }
 
-/// [`add`] for two columns whose histograms of 256 bins lie behind each other.
-pub(super) fn add_pair(histogram: &mut [i64], a: &[u8], b: &[u8], words: &[i64]) {
-    let ([first, second, ..], _) = histogram.as_chunks_mut::<256>() else { return };
-    for ((a, b), word) in a.iter().zip(b).zip(words) {
-        first[usize::from(*a)] += word;
-        second[usize::from(*b)] += word;
+/// Columns that are added at once, so that rows and words are read once for all of them.
+pub(super) const TOGETHER: usize = 4;
+
+/// [`add`] for columns whose histograms of 256 bins lie behind each other.
+pub(super) fn add_together(histogram: &mut [i64], columns: [&[u8]; TOGETHER], words: &[i64]) {
+    let ([first, second, third, fourth, ..], _) = histogram.as_chunks_mut::<256>() else { return };
+    let [a, b, c, d] = columns.map(|column| &column[..words.len()]);
+    for ((((word, a), b), c), d) in words.iter().zip(a).zip(b).zip(c).zip(d) {
+        add_to(first, *a, *word);
+        add_to(second, *b, *word);
+        add_to(third, *c, *word);
+        add_to(fourth, *d, *word);
     }
 }
 
-/// [`add_of_rows`] for two columns whose histograms of 256 bins lie behind each other.
-pub(super) fn add_pair_of_rows(histogram: &mut [i64], a: &[u8], b: &[u8], rows: &[u16], words: &[i64]) {
-    let ([first, second, ..], _) = histogram.as_chunks_mut::<256>() else { return };
+/// [`add_of_rows`] for columns whose histograms of 256 bins lie behind each other.
+///
+/// # Panics
+/// If a row is beyond any column.
+pub(super) fn add_together_of_rows(histogram: &mut [i64], columns: [&[u8]; TOGETHER], rows: &[u16], words: &[i64]) {
+    let ([first, second, third, fourth, ..], _) = histogram.as_chunks_mut::<256>() else { return };
+    let most = beyond(rows);
+    assert!(columns.iter().all(|column| most <= column.len()), "a row is beyond the tile");
+    let [a, b, c, d] = columns;
     for (row, word) in rows.iter().zip(words) {
         let row = usize::from(*row);
-        first[usize::from(a[row])] += word;
-        second[usize::from(b[row])] += word;
+        // SAFETY: no row is `most` or more, and every column is at least that long.
+        let bins = unsafe { [*a.get_unchecked(row), *b.get_unchecked(row), *c.get_unchecked(row), *d.get_unchecked(row)] };
+        add_to(first, bins[0], *word);
+        add_to(second, bins[1], *word);
+        add_to(third, bins[2], *word);
+        add_to(fourth, bins[3], *word);
     }
+}
+
+#[inline(always)]
+fn add_to(histogram: &mut [i64; 256], bin: u8, word: i64) {
+    let sum = &mut histogram[usize::from(bin)];
+    *sum = sum.wrapping_add(word);
+}
+
+/// One more than the largest row.
+fn beyond(rows: &[u16]) -> usize {
+    rows.iter().copied().max().map_or(0, |row| usize::from(row) + 1)
 }
 
 /// Adds gradient, hessian and row `words[3i..3i + 3]` to the bin of row `rows[i]`; the sums are gradients, hessians, rows.
@@ -65,18 +93,26 @@ pub(super) fn add_wide<B: Bin>(sums: &mut [i64], bins: &[B], rows: &[u16], words
 }
 
 /// Moves the rows that go left to the front, and the others behind them, both in their order. How many went left.
+///
+/// # Panics
+/// If a row is beyond the column.
 pub(super) fn partition<B: Bin>(rows: &mut [u16], bins: &[B], goes_left: &[u8], right: &mut Vec<u16>) -> usize {
     right.resize(rows.len(), 0);
+    assert!(beyond(rows) <= bins.len(), "a row is beyond the tile");
     let right = &mut right[..rows.len()];
-    let (mut lefts, mut rights) = (0, 0);
+    let mut lefts = 0;
     for at in 0..rows.len() {
-        let row = rows[at];
-        let left = usize::from(goes_left[bins[usize::from(row)].index()]);
-        rows[lefts] = row;
-        right[rights] = row;
-        lefts += left;
-        rights += 1 - left;
+        // SAFETY: `at` is less than the length of both `rows` and `right`, `lefts` and `at - lefts` are at most `at`, and
+        // no row is as large as the column is long.
+        unsafe {
+            let row = *rows.get_unchecked(at);
+            let left = usize::from(goes_left[bins.get_unchecked(usize::from(row)).index()] & 1);
+            *rows.get_unchecked_mut(lefts) = row;
+            *right.get_unchecked_mut(at - lefts) = row;
+            lefts += left;
+        }
     }
+    let rights = rows.len() - lefts;
     rows[lefts..].copy_from_slice(&right[..rights]);
     lefts
 }

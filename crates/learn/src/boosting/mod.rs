@@ -159,7 +159,7 @@ impl Learner for Boosting {
     }
 
     fn blocks(&self, round: &Round, accumulator: Accumulator) -> Result<Vec<Block>> {
-        Ok(self.into_blocks(round, accumulator))
+        Ok(self.blocks_of(round, accumulator))
     }
 
     fn update(&self, round: &Round, index: usize, sum: Block, kept: &mut Kept) -> Result<Candidate> {

@@ -152,7 +152,11 @@ impl Finder<'_> {
         let mut best: Option<Found<usize>> = None;
         let mut below = Sums::default();
         for bin in 0..missing_bin {
-            below = below + histogram.bin(bin);
+            let of_bin = histogram.bin(bin);
+            if of_bin.rows == 0 && bin > 0 {
+                continue;
+            }
+            below = below + of_bin;
             if (total - below).rows < i64::from(self.parameters.min_child_samples.max(1)) {
                 break;
             }

@@ -17,6 +17,8 @@ const BLOCK: usize = 256;
 #[derive(Default)]
 pub struct Work {
     places: Vec<u32>,
+    /// Places, each with its row's centre.
+    own: Vec<(u32, u32)>,
     distances: Vec<f32>,
     nearest: Vec<Nearest>,
 }
@@ -125,7 +127,7 @@ impl Changes {
         for rows in blocks(tile.rows) {
             self.doubtful(bounds, known, rows.start as usize..rows.end as usize);
             self.tighten(centers, bounds, points, known);
-            let Work { places, distances, nearest } = &mut self.work;
+            let Work { places, distances, nearest, .. } = &mut self.work;
             if places.is_empty() {
                 continue;
             }
@@ -145,28 +147,31 @@ impl Changes {
 
     /// Collects the rows whose bounds don't tell their centre.
     fn doubtful(&mut self, bounds: &Bounds, known: &mut Assigned, rows: std::ops::Range<usize>) {
-        let places = &mut self.work.places;
+        let Work { places, own, .. } = &mut self.work;
         places.clear();
+        own.clear();
         let labels = known.labels[rows.clone()].iter();
         let bounds_of_rows = known.upper[rows.clone()].iter_mut().zip(&mut known.lower[rows.clone()]);
         for (row, (&label, (upper, lower))) in rows.zip(labels.zip(bounds_of_rows)) {
-            if label == NONE || !bounds.follow(label, upper, lower) {
+            if label == NONE {
                 places.push(row as u32);
+            } else if !bounds.follow(label, upper, lower) {
+                own.push((row as u32, label));
             }
         }
     }
 
     /// Measures the distance to the own centre first, and keeps the rows of which that does not tell enough.
     fn tighten(&mut self, centers: &Centers, bounds: &Bounds, points: &Points, known: &mut Assigned) {
-        self.work.places.retain(|&place| {
-            let row = place as usize;
-            let label = known.labels[row];
-            if label == NONE {
-                return true;
+        let Work { places, own, distances, .. } = &mut self.work;
+        centers.measure_own(points, own, distances);
+        for (&(row, label), &square) in own.iter().zip(&*distances) {
+            let place = row as usize;
+            known.upper[place] = bounds.above(square);
+            if !bounds.holds(label as usize, known.upper[place], known.lower[place]) {
+                places.push(row);
             }
-            known.upper[row] = bounds.above(centers.distance(points, row, label as usize));
-            !bounds.holds(label as usize, known.upper[row], known.lower[row])
-        });
+        }
     }
 
     /// Adds the distances of a tile of validation rows.

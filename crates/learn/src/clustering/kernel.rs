@@ -67,6 +67,48 @@ impl WithSimd for FindNearest<'_> {
     }
 }
 
+/// The squared distances of points to one centre each, by other roundings than [`FindNearest`]'s.
+pub struct MeasureOwn<'a> {
+    /// The centres.
+    pub table: Table<'a>,
+    /// Their dense columns, centre by centre.
+    pub centers: &'a [f32],
+    /// The points.
+    pub points: View<'a>,
+    /// Those to look at, each with its centre.
+    pub places: &'a [(u32, u32)],
+    /// Where the answers go, one per place.
+    pub squares: &'a mut [f32],
+}
+
+impl WithSimd for MeasureOwn<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { table, centers, points, places, squares } = self;
+        for (square, &(place, center)) in squares.iter_mut().zip(places) {
+            let (place, center) = (place as usize, center as usize);
+            let z = points.z[place * points.dense..][..points.dense].as_chunks::<LANES>();
+            let c = centers[center * points.dense..][..points.dense].as_chunks::<LANES>();
+            let mut lanes = [0.0f32; LANES];
+            for (z, c) in z.0.iter().zip(c.0) {
+                for ((lane, z), c) in lanes.iter_mut().zip(z).zip(c) {
+                    *lane += (z - c) * (z - c);
+                }
+            }
+            for ((lane, z), c) in lanes.iter_mut().zip(z.1).zip(c.1) {
+                *lane += (z - c) * (z - c);
+            }
+            for &slot in &points.slots[place * points.categories..][..points.categories] {
+                lanes[0] += table.values[slot as usize * table.padded + center];
+            }
+            let halves: [f32; LANES / 2] = std::array::from_fn(|i| lanes[i] + lanes[i + LANES / 2]);
+            *square = halves.iter().sum();
+        }
+    }
+}
+
 /// The distances of a group of rows to all centres.
 #[inline(always)]
 fn measure<S: Simd>(simd: S, table: &Table, z: [&[f32]; GROUP], slots: [&[u32]; GROUP], distances: &mut [f32]) {
@@ -75,12 +117,15 @@ fn measure<S: Simd>(simd: S, table: &Table, z: [&[f32]; GROUP], slots: [&[u32]; 
     let (start, _) = S::as_simd_f32s(table.start);
     let (distances, _) = S::as_mut_simd_f32s(distances);
     let mut at = 0;
-    while at + 2 <= width {
-        measure_tile::<S, 2>(simd, values, width, start, at, z, slots, distances);
-        at += 2;
+    while at + 4 <= width {
+        measure_tile::<S, 4>(simd, values, width, start, at, z, slots, distances);
+        at += 4;
     }
-    if at < width {
-        measure_tile::<S, 1>(simd, values, width, start, at, z, slots, distances);
+    match width - at {
+        3 => measure_tile::<S, 3>(simd, values, width, start, at, z, slots, distances),
+        2 => measure_tile::<S, 2>(simd, values, width, start, at, z, slots, distances),
+        1 => measure_tile::<S, 1>(simd, values, width, start, at, z, slots, distances),
+        _ => {}
     }
 }
 

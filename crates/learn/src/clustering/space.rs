@@ -6,7 +6,7 @@ use quelea_core::exact::{exponent_above, scale};
 use quelea_core::schema::{FeatureKind, Schema};
 use quelea_core::{Error, Result};
 
-use super::kernel::{FindNearest, GROUP, LANES, Nearest, Table};
+use super::kernel::{FindNearest, GROUP, LANES, MeasureOwn, Nearest, Table};
 use super::points::Points;
 use crate::design::{Matrix, Moments};
 use crate::sums::weight_exponent;
@@ -159,6 +159,8 @@ fn mean_and_scatter(matrix: &Matrix, weight: f64, moments: &[Moments]) -> (Vec<f
 pub struct Centers {
     /// The centres as points.
     pub points: Vec<Vec<f32>>,
+    /// Their dense columns, one after the other.
+    dense: Vec<f32>,
     padded: usize,
     values: Vec<f32>,
     start: Vec<f32>,
@@ -186,7 +188,8 @@ impl Centers {
             }
         }
         let start = (0..padded).map(|center| if center < points.len() { 0.0 } else { f32::INFINITY }).collect();
-        Self { points, padded, values, start }
+        let dense = points.iter().flat_map(|point| &point[..dense]).copied().collect();
+        Self { points, dense, padded, values, start }
     }
 
     /// The nearest centres of the points with these places, one after the other.
@@ -194,20 +197,17 @@ impl Centers {
         distances.resize(GROUP * self.padded, 0.0);
         nearest.clear();
         nearest.resize(places.len(), Nearest { center: 0, square: f32::INFINITY, second: f32::INFINITY });
-        let table = Table { values: &self.values, padded: self.padded, start: &self.start };
-        pulp::Arch::new().dispatch(FindNearest { table, points: points.view(), places, distances, nearest });
+        pulp::Arch::new().dispatch(FindNearest { table: self.table(), points: points.view(), places, distances, nearest });
     }
 
-    /// The squared distance of a point to `center`, by other roundings than the kernel's.
-    pub fn distance(&self, points: &Points, place: usize, center: usize) -> f32 {
-        let mut lanes = [0.0f32; 8];
-        let (z, point) = (points.dense_of(place).chunks(8), self.points[center].chunks(8));
-        for (z, point) in z.zip(point) {
-            for ((lane, z), point) in lanes.iter_mut().zip(z).zip(point) {
-                *lane += (z - point) * (z - point);
-            }
-        }
-        let categories = points.slots_of(place).iter().map(|&slot| self.values[slot as usize * self.padded + center]);
-        lanes.iter().sum::<f32>() + categories.sum::<f32>()
+    /// The squared distance of each of these points to the centre beside it, by other roundings than [`Centers::find`]'s.
+    pub fn measure_own(&self, points: &Points, places: &[(u32, u32)], squares: &mut Vec<f32>) {
+        squares.resize(places.len(), 0.0);
+        let centers = &self.dense;
+        pulp::Arch::new().dispatch(MeasureOwn { table: self.table(), centers, points: points.view(), places, squares });
+    }
+
+    fn table(&self) -> Table<'_> {
+        Table { values: &self.values, padded: self.padded, start: &self.start }
     }
 }

@@ -165,7 +165,8 @@ impl Search {
     fn needs_hessian(&self) -> bool {
         let [before, now] = self.gradients;
         let decrease = now / before;
-        matches!(self.method, Method::Newton(_)) && !(decrease < 0.5 && now * decrease * decrease <= self.limits.tol)
+        let ends = before.is_finite() && decrease < 0.5 && now * decrease * decrease <= self.limits.tol;
+        matches!(self.method, Method::Newton(_)) && !ends
     }
 }
 

@@ -5,6 +5,7 @@ mod interrupt;
 mod text;
 mod view;
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -40,30 +41,38 @@ fn main() -> ExitCode {
             | Command::Predict(predict::Arguments { json: true, .. })
             | Command::Inspect(inspect::Arguments { json: true, .. })
     ));
-    let ended = match command {
-        Command::Train(arguments) => train::run(arguments, &view),
-        Command::Evaluate(arguments) => evaluate::run(arguments, &view),
-        Command::Predict(arguments) => predict::run(arguments, &view),
-        Command::Inspect(arguments) => inspect::run(arguments, &view),
+    // A panic is a mistake of ours; its message has been printed.
+    match std::panic::catch_unwind(|| run(command, &view)) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => exit_code(&error, &view),
+        Err(_) => {
+            view.error("this is a defect of quelea, please report it");
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn run(command: Command, view: &View) -> anyhow::Result<()> {
+    match command {
+        Command::Train(arguments) => train::run(arguments, view),
+        Command::Evaluate(arguments) => evaluate::run(arguments, view),
+        Command::Predict(arguments) => predict::run(arguments, view),
+        Command::Inspect(arguments) => inspect::run(arguments, view),
         Command::Init(arguments) => init::run(arguments),
         Command::Schema(_) => schema::run(),
         Command::Completions(arguments) => completions::run::<Program>(arguments),
-    };
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => exit_code(&error, &view),
     }
 }
 
 /// 2 for what the user can mend, 1 for a mistake of ours, 130 when the user stopped the command.
 fn exit_code(error: &anyhow::Error, view: &View) -> ExitCode {
-    if let Some(io) = error.downcast_ref::<std::io::Error>()
-        && io.kind() == std::io::ErrorKind::BrokenPipe
-    {
+    let of_engine = error.downcast_ref::<quelea_engine::Error>();
+    let of_output = error.downcast_ref::<std::io::Error>();
+    if of_engine.is_some_and(quelea_engine::Error::is_broken_pipe) || of_output.is_some_and(|e| e.kind() == ErrorKind::BrokenPipe) {
         return ExitCode::SUCCESS;
     }
     view.error(&format!("{error:#}"));
-    match error.downcast_ref::<quelea_engine::Error>() {
+    match of_engine {
         Some(quelea_engine::Error::Cancelled) => ExitCode::from(130),
         Some(error) if !error.is_users() => ExitCode::from(1),
         _ => ExitCode::from(2),

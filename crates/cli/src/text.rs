@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use quelea_core::prediction::{Importance, Metrics};
+use quelea_core::schema::Target;
+use quelea_model::About;
 use serde_json::Value;
 
 /// A table with a header line.
@@ -31,6 +33,40 @@ pub fn metrics(metrics: &BTreeMap<String, Metrics>) -> String {
     for metric in &last.values {
         let of_part = |metrics: &Metrics| metrics.values.iter().find(|m| m.name == metric.name).map_or(String::new(), |m| number(m.value));
         table.add_row(std::iter::once(metric.name.replace('_', " ")).chain(parts.iter().map(|(_, metrics)| of_part(metrics))));
+    }
+    table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    format!("\n{table}\n")
+}
+
+/// How the training went, in a line.
+pub fn history(about: &About) -> String {
+    let losses: Vec<f64> = about.history.iter().filter_map(|iteration| iteration.loss).collect();
+    let (Some(first), Some(last)) = (losses.first(), losses.last()) else { return String::new() };
+    let validation = about.history.iter().enumerate().filter_map(|(i, iteration)| Some((i + 1, iteration.validation_loss?)));
+    let best = validation.min_by(|a, b| a.1.total_cmp(&b.1));
+    let best = best
+        .map_or(String::new(), |(iteration, loss)| format!("; the least on validation rows was {} at iteration {iteration}", number(loss)));
+    format!("\n{} iterations, loss {} to {}{best}\n", about.history.len(), number(*first), number(*last))
+}
+
+/// The most classes whose confusion matrix a person wants to read.
+const MOST_CLASSES: usize = 10;
+
+/// The confusion matrix of the part of the rows that says most: the test, else the validation, else the training rows.
+pub fn confusion(metrics: &BTreeMap<String, Metrics>, target: &Target) -> String {
+    let Target::Classes { labels, .. } = target else { return String::new() };
+    let part = PARTS.iter().rev().find_map(|&part| metrics.get_key_value(part)).or_else(|| metrics.first_key_value());
+    let Some((name, Some(matrix))) = part.map(|(name, metrics)| (name, metrics.confusion.as_ref())) else { return String::new() };
+    if matrix.len() > MOST_CLASSES {
+        return String::new();
+    }
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    let header = (0..labels.len()).map(|class| format!("as {}", labels.text(class)));
+    table.set_header(std::iter::once(format!("rows of {name} predicted")).chain(header));
+    for (class, row) in matrix.iter().enumerate() {
+        let weights = row.iter().map(|&weight| if weight.fract() == 0.0 { count(weight as u64) } else { number(weight) });
+        table.add_row(std::iter::once(format!("truly {}", labels.text(class))).chain(weights));
     }
     table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
     format!("\n{table}\n")

@@ -103,6 +103,11 @@ impl Error {
         !matches!(self, Self::Internal { .. })
     }
 
+    /// Whether it only says that the reader of the standard output has gone.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::File { source, .. } if source.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+
     pub(crate) fn internal(what: impl ToString) -> Self {
         Self::Internal { what: what.to_string() }
     }

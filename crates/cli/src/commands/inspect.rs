@@ -57,7 +57,9 @@ fn of_model(model: &Model) -> String {
         vec![feature.name.clone(), kind(input.kind).into(), encoder(feature)]
     });
     out += &text::table(&["feature", "input", "encoder"], rows);
+    out += &text::history(about);
     out += &text::metrics(&about.metrics);
+    out += &text::confusion(&about.metrics, &schema.target);
     out += &text::importances(&about.importances, 20);
     out += &format!("\njob\n{}", text::job(&about.job));
     out

@@ -84,7 +84,9 @@ pub fn run(arguments: Arguments, view: &View) -> Result<()> {
     let path = job.output.model.display();
     let bytes = std::fs::metadata(&job.output.model).map_or(0, |m| m.len());
     view.result(json!({"event": "trained", "model": path.to_string(), "bytes": bytes, "metrics": about.metrics, "importances": about.importances, "fingerprint": about.fingerprint}), || {
-        let mut out = text::metrics(&about.metrics);
+        let mut out = text::history(about);
+        out += &text::metrics(&about.metrics);
+        out += &text::confusion(&about.metrics, &model.schema.target);
         out += &text::importances(&about.importances, 10);
         out += &format!("\nwrote {path} ({})\n", text::bytes(bytes));
         out

@@ -55,7 +55,7 @@ impl Split {
         self.validation == 0.0 && self.test == 0.0
     }
 
-    /// Divides the rows of a table. Where all rows of a part are for training, it stays as it is.
+    /// Divides the rows of a table. Where all rows of a part are for training, it stays as it is; parts without rows go.
     pub fn divide(&self, parts: Vec<Part>) -> Divided {
         let mut first = 0;
         let with_first: Vec<(u64, Part)> = parts
@@ -79,7 +79,7 @@ impl Split {
     }
 
     fn divide_part(&self, first: u64, part: Part) -> ([Option<Part>; 3], u64) {
-        if self.is_whole() && (0..part.rows).all(|row| part.has_target(row)) {
+        if part.rows > 0 && self.is_whole() && (0..part.rows).all(|row| part.has_target(row)) {
             return ([Some(part), None, None], 0);
         }
         let mut rows: [Vec<u32>; 3] = Default::default();

@@ -1,6 +1,6 @@
 //! Where predictions are written to: a Parquet or CSV file that appears whole or not at all, or the standard output.
 
-use std::io::{Stdout, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use arrow::datatypes::SchemaRef;
@@ -52,8 +52,8 @@ pub(super) struct Sink {
 
 enum Writer {
     Parquet(Box<ArrowWriter<Output>>),
-    Csv(csv::Writer<Output>),
-    Stdout(csv::Writer<Stdout>),
+    Csv(Output),
+    Stdout,
 }
 
 impl Sink {
@@ -61,41 +61,49 @@ impl Sink {
     pub fn create(destination: &Destination, schema: SchemaRef) -> Result<Self> {
         let path = destination.path().to_path_buf();
         let writer = match destination {
-            Destination::Stdout => Writer::Stdout(csv::Writer::new(std::io::stdout())),
-            Destination::Csv(path) => Writer::Csv(csv::Writer::new(Output::create(path)?)),
+            Destination::Stdout => Writer::Stdout,
+            Destination::Csv(path) => Writer::Csv(Output::create(path)?),
             Destination::Parquet(path) => {
                 let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
-                let writer = ArrowWriter::try_new(Output::create(path)?, schema.clone(), Some(properties)).map_err(|e| failed(path, e))?;
-                Writer::Parquet(Box::new(writer))
+                let writer = ArrowWriter::try_new(Output::create(path)?, schema.clone(), Some(properties));
+                Writer::Parquet(Box::new(writer.map_err(|e| failed(path, std::io::Error::other(e)))?))
             }
         };
         let mut sink = Self { path, writer };
-        // A table without rows has its header all the same.
-        sink.write(&RecordBatch::new_empty(schema))?;
+        sink.write_text(&RecordBatch::new_empty(schema), true)?;
         Ok(sink)
     }
 
     /// Writes the next rows.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         match &mut self.writer {
-            Writer::Parquet(writer) => writer.write(batch).map_err(|e| failed(&self.path, e)),
-            Writer::Csv(writer) => writer.write(batch).map_err(|e| failed(&self.path, e)),
-            Writer::Stdout(writer) => writer.write(batch).map_err(|e| failed(&self.path, e)),
+            Writer::Parquet(writer) => writer.write(batch).map_err(|e| failed(&self.path, std::io::Error::other(e))),
+            Writer::Csv(_) | Writer::Stdout => self.write_text(batch, false),
         }
+    }
+
+    /// Writes rows as CSV, if that is the format. They are put together in memory, so that an error is that of the file.
+    fn write_text(&mut self, batch: &RecordBatch, with_header: bool) -> Result<()> {
+        let to: &mut dyn Write = match &mut self.writer {
+            Writer::Parquet(_) => return Ok(()),
+            Writer::Csv(output) => output,
+            Writer::Stdout => &mut std::io::stdout(),
+        };
+        let mut text = csv::WriterBuilder::new().with_header(with_header).build(Vec::new());
+        text.write(batch).map_err(Error::internal)?;
+        to.write_all(&text.into_inner()).map_err(|e| failed(&self.path, e))
     }
 
     /// Puts the file in its place.
     pub fn finish(self) -> Result<()> {
         match self.writer {
-            Writer::Parquet(writer) => writer.into_inner().map_err(|e| failed(&self.path, e))?.finish(),
-            Writer::Csv(writer) => writer.into_inner().finish(),
-            Writer::Stdout(writer) => {
-                writer.into_inner().flush().map_err(|source| Error::File { action: "write", path: self.path, source })
-            }
+            Writer::Parquet(writer) => writer.into_inner().map_err(|e| failed(&self.path, std::io::Error::other(e)))?.finish(),
+            Writer::Csv(output) => output.finish(),
+            Writer::Stdout => std::io::stdout().flush().map_err(|e| failed(&self.path, e)),
         }
     }
 }
 
-fn failed(path: &Path, error: impl std::fmt::Display) -> Error {
-    Error::File { action: "write", path: path.into(), source: std::io::Error::other(error.to_string()) }
+fn failed(path: &Path, source: std::io::Error) -> Error {
+    Error::File { action: "write", path: path.into(), source }
 }

@@ -1,0 +1,48 @@
+//! Our side of the benchmarks: loads a table of numbers into memory, times the library in this process, prints one
+//! line of JSON. The drivers beside this crate run it next to the peers.
+
+mod memory;
+mod score;
+mod table;
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use quelea_engine::job::Draft;
+use quelea_engine::{Control, read_model, train_batches};
+use serde_json::{Value, json};
+
+const USAGE: &str = "usage: quelea-benches fit JOB.toml TABLE TEST MODEL
+       quelea-benches predict MODEL TABLE THREADS REPEATS
+       quelea-benches one-row MODEL TABLE ROWS";
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let answer = match arguments[..] {
+        ["fit", job, table, test, model] => fit(job, table, test, model)?,
+        ["predict", model, table, threads, repeats] => {
+            score::batches(&read_model(Path::new(model))?, table, threads.parse()?, repeats.parse()?)?
+        }
+        ["one-row", model, table, rows] => score::rows(&read_model(Path::new(model))?, table, rows.parse()?)?,
+        _ => bail!(USAGE),
+    };
+    println!("{answer}");
+    Ok(())
+}
+
+/// Fits on the rows of `table` in memory; the metrics are those on `test`, and the model is written to `model`.
+fn fit(job: &str, table: &str, test: &str, model: &str) -> Result<Value> {
+    let job = Draft::read(Path::new(job))?.finish()?;
+    let batches = table::batches(table)?;
+    let before = memory::start()?;
+    let start = Instant::now();
+    let trained = train_batches(&job, &batches, &Control::silent())?;
+    let seconds = start.elapsed().as_secs_f64();
+    let added = memory::peak()?.saturating_sub(before);
+    drop(batches);
+    std::fs::write(model, trained.to_bytes()?).with_context(|| format!("cannot write {model}"))?;
+    let metrics = score::metrics(&trained, test)?;
+    Ok(json!({"seconds": seconds, "added_bytes": added, "iterations": trained.about.history.len(), "metrics": metrics}))
+}

@@ -8,3 +8,5 @@ pub mod linear;
 pub mod metrics;
 pub mod registry;
 pub mod sums;
+#[cfg(test)]
+mod testing;

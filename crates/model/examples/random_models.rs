@@ -18,7 +18,9 @@ mod random;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let (Some(folder), Some(count)) = (arguments.next(), arguments.next()) else { return Err("give a folder and a number of models".into()) };
+    let (Some(folder), Some(count)) = (arguments.next(), arguments.next()) else {
+        return Err("give a folder and a number of models".into());
+    };
     for seed in 0..count.parse()? {
         let folder = Path::new(&folder).join(format!("{seed:04}"));
         fs::create_dir_all(&folder)?;
@@ -35,7 +37,8 @@ fn write(folder: &Path, seed: u64) -> Result<(), Box<dyn Error>> {
     let columns: Vec<Column> = values.iter().map(Values::column).collect();
     let predictions = Scorer::new(&model)?.score(&columns)?;
     fs::write(folder.join("model.onnx"), model.to_bytes()?)?;
-    let inputs: Vec<Value> = model.schema.inputs.iter().zip(&values).map(|(input, values)| json!({"name": input.name, "values": list(values)})).collect();
+    let inputs: Vec<Value> =
+        model.schema.inputs.iter().zip(&values).map(|(input, values)| json!({"name": input.name, "values": list(values)})).collect();
     let labels = match &model.schema.target {
         Target::Classes { labels: Labels::Integers(v), .. } => json!(v),
         Target::Classes { labels: Labels::Text(v), .. } => json!(v),

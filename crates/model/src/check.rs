@@ -25,7 +25,7 @@ pub fn model(model: &Model) -> Result<()> {
             link(&model.schema.target, linear.link, linear.intercepts.len())?;
             design(&linear.design, &model.schema)?;
             let width = linear.design.width();
-            matrix("the weights", linear.weights.iter().map(|row| row.iter().map(|&w| w)), linear.intercepts.len(), width)?;
+            matrix("the weights", linear.weights.iter().map(|row| row.iter().copied()), linear.intercepts.len(), width)?;
             all_finite("the intercepts", linear.intercepts.iter().copied())
         }
         Estimator::Centroids(centroids) => {
@@ -82,7 +82,10 @@ fn schema(schema: &Schema) -> Result<()> {
 
 fn categories(name: &str, values: &[String], counts: &[u64], schema: &Schema) -> Result<()> {
     if values.len() >= MOST_CATEGORIES {
-        return Err(column(name, format!("has {} categories, and a model can hold {MOST_CATEGORIES}; drop it or group them", values.len())));
+        return Err(column(
+            name,
+            format!("has {} categories, and a model can hold {MOST_CATEGORIES}; drop it or group them", values.len()),
+        ));
     }
     if values.len() != counts.len() {
         return Err(column(name, format!("has {} categories and {} counts", values.len(), counts.len())));
@@ -97,7 +100,9 @@ fn categories(name: &str, values: &[String], counts: &[u64], schema: &Schema) ->
 fn link(target: &Target, link: Link, outputs: usize) -> Result<()> {
     let fits = match (target, link) {
         (Target::Number { .. }, Link::Identity) => outputs == 1,
-        (Target::Classes { labels, weights, .. }, Link::Logistic) => outputs == 1 && labels.len() == 2 && weights.iter().all(|w| w.is_finite()),
+        (Target::Classes { labels, weights, .. }, Link::Logistic) => {
+            outputs == 1 && labels.len() == 2 && weights.iter().all(|w| w.is_finite())
+        }
         (Target::Classes { labels, weights, .. }, Link::Softmax) => {
             outputs == labels.len() && outputs > 1 && weights.iter().all(|w| w.is_finite())
         }
@@ -110,7 +115,12 @@ fn all_finite(place: &str, mut values: impl Iterator<Item = f64>) -> Result<()> 
     if values.all(f64::is_finite) { Ok(()) } else { Err(wrong(place, "are not all finite numbers")) }
 }
 
-fn matrix<R: Iterator<Item = f64> + ExactSizeIterator>(place: &str, rows: impl ExactSizeIterator<Item = R>, height: usize, width: usize) -> Result<()> {
+fn matrix<R: Iterator<Item = f64> + ExactSizeIterator>(
+    place: &str,
+    rows: impl ExactSizeIterator<Item = R>,
+    height: usize,
+    width: usize,
+) -> Result<()> {
     if rows.len() != height {
         return Err(wrong(place, format!("have {} rows and should have {height}", rows.len())));
     }
@@ -144,7 +154,7 @@ fn design(design: &Design, schema: &Schema) -> Result<()> {
 
 fn trees(trees: &Trees, schema: &Schema) -> Result<()> {
     all_finite("the base scores", trees.base.iter().map(|&b| f64::from(b)))?;
-    if trees.trees.len() % trees.base.len() != 0 {
+    if !trees.trees.len().is_multiple_of(trees.base.len()) {
         return Err(wrong(format!("{} trees", trees.trees.len()), format!("are not whole rounds of {}", trees.base.len())));
     }
     trees.trees.iter().enumerate().try_for_each(|(number, t)| tree(number, t, schema))

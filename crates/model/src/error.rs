@@ -77,7 +77,9 @@ pub enum Error {
         problem: String,
     },
     /// More than a protobuf message can hold.
-    #[error("the model takes {bytes} bytes, and an ONNX file holds at most {limit}; train fewer or smaller trees, or drop columns with very many categories")]
+    #[error(
+        "the model takes {bytes} bytes, and an ONNX file holds at most {limit}; train fewer or smaller trees, or drop columns with very many categories"
+    )]
     TooLarge {
         /// Its size.
         bytes: u64,

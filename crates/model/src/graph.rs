@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use quelea_core::schema::Schema;
 
 use crate::proto::{
-    AttributeProto, DimensionProto, GraphProto, NodeProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto, element, kind,
+    AttributeProto, DimensionProto, GraphProto, NodeProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
+    element, kind,
 };
 
 /// The version of the format, and of the two sets of operators: the first with `TreeEnsemble`.

@@ -13,11 +13,8 @@ use crate::write::{centroids, linear};
 fn design(parts: &Parts, schema: &Schema, table: &str) -> Result<Design> {
     let has_numbers = schema.features.iter().any(|f| matches!(f.kind, FeatureKind::Number { .. }));
     let constant = |what: &str| parts.constant(&parts.names.of(what));
-    let (fill, center, scale) = if has_numbers {
-        (floats(constant(FILL)?)?, doubles(constant(CENTER)?)?, doubles(constant(SCALE)?)?)
-    } else {
-        Default::default()
-    };
+    let (fill, center, scale) =
+        if has_numbers { (floats(constant(FILL)?)?, doubles(constant(CENTER)?)?, doubles(constant(SCALE)?)?) } else { Default::default() };
     let indicators = constant(INDICATORS).and_then(int64s).unwrap_or_default();
     let mut numbers = fill.into_iter().zip(center).zip(scale).enumerate();
     let mut encodings = Vec::with_capacity(schema.features.len());
@@ -49,7 +46,7 @@ fn columns<T: Copy>(
 ) -> Result<Vec<(usize, Vec<T>)>> {
     let mut columns = Vec::new();
     let mut split = |name: &str, values: Vec<T>, first_rows: &mut dyn Iterator<Item = usize>, count: usize, spare: usize| {
-        if height == 0 || values.len() / height != count + spare || values.len() % height != 0 {
+        if height == 0 || values.len() / height != count + spare || !values.len().is_multiple_of(height) {
             return Err(wrong("tensor", name, "has the wrong length"));
         }
         columns.extend(first_rows.zip(values.chunks_exact(height)).map(|(column, values)| (column, values.to_vec())));

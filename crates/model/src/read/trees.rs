@@ -79,7 +79,8 @@ impl<'a> Arrays<'a> {
         let is_single = end - first == 1
             && self.is_leaf.iter().all(|is_leaf| is_leaf[first] == 1)
             && self.children[0][first] == self.children[1][first];
-        let nodes: Vec<Node> = if is_single { Vec::new() } else { (first..end).map(|node| self.node(first, node)).collect::<Result<_>>()? };
+        let nodes: Vec<Node> =
+            if is_single { Vec::new() } else { (first..end).map(|node| self.node(first, node)).collect::<Result<_>>()? };
         let leaves = self.next_leaf..self.next_leaf + nodes.len() + 1;
         self.next_leaf = leaves.end;
         let leaves = self.leaves.get(leaves).ok_or_else(|| broken("asks for more leaves than there are"))?;

@@ -78,7 +78,8 @@ impl CentroidKernel {
         let (mut nearest, mut least) = ([0; LANES], [f64::INFINITY; LANES]);
         for cluster in 0..self.clusters {
             let mut scores = [0.0; LANES];
-            pulp::Arch::new().dispatch(|| self.product(&design, cluster, &mut scores));
+            let center = &self.centers[cluster * design.len()..(cluster + 1) * design.len()];
+            pulp::Arch::new().dispatch(Product { design: &design, center, norm: self.norms[cluster], scores: &mut scores });
             for category in &self.categories {
                 let codes = &rows.codes(category.feature)[start..start + count];
                 scores.iter_mut().zip(codes).for_each(|(score, &code)| *score += self.square(category, code, cluster));
@@ -109,21 +110,6 @@ impl CentroidKernel {
         design
     }
 
-    /// |c|² − 2 c·x over the numbers.
-    #[inline(always)]
-    fn product(&self, design: &[[f64; LANES]], cluster: usize, scores: &mut [f64; LANES]) {
-        let center = &self.centers[cluster * design.len()..(cluster + 1) * design.len()];
-        let mut sums = [0.0; LANES];
-        for (column, value) in design.iter().zip(center) {
-            for lane in 0..LANES {
-                sums[lane] += value * column[lane];
-            }
-        }
-        for lane in 0..LANES {
-            scores[lane] = self.norms[cluster] - 2.0 * sums[lane];
-        }
-    }
-
     fn square(&self, category: &Category, code: u32, cluster: usize) -> f64 {
         category.squares[table_row(code, category.values) * self.clusters + cluster]
     }
@@ -138,5 +124,30 @@ impl CentroidKernel {
             sum += self.square(category, rows.codes(category.feature)[row], cluster);
         }
         sum.sqrt() as f32
+    }
+}
+
+/// |c|² − 2 c·x over the numbers.
+struct Product<'a> {
+    design: &'a [[f64; LANES]],
+    center: &'a [f64],
+    norm: f64,
+    scores: &'a mut [f64; LANES],
+}
+
+impl pulp::WithSimd for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let mut sums = [0.0; LANES];
+        for (column, value) in self.design.iter().zip(self.center) {
+            for (sum, x) in sums.iter_mut().zip(column) {
+                *sum += value * x;
+            }
+        }
+        for (score, sum) in self.scores.iter_mut().zip(sums) {
+            *score = self.norm - 2.0 * sum;
+        }
     }
 }

@@ -93,14 +93,13 @@ impl LinearKernel {
             match term {
                 Term::Number { number, weights, indicator } => {
                     let raw = rows.numbers(feature);
-                    pulp::Arch::new().dispatch(|| {
-                        values.iter_mut().zip(raw).for_each(|(v, &r)| *v = number.value(r));
-                        add_product(&values[..raw.len()], weights, scores, stride);
-                        if let Some(weights) = indicator {
-                            values.iter_mut().zip(raw).for_each(|(v, r)| *v = f64::from(u8::from(r.is_nan())));
-                            add_product(&values[..raw.len()], weights, scores, stride);
-                        }
-                    });
+                    let values = &mut values[..raw.len()];
+                    values.iter_mut().zip(raw).for_each(|(v, &r)| *v = number.value(r));
+                    pulp::Arch::new().dispatch(Product { values, weights, scores, stride });
+                    if let Some(weights) = indicator {
+                        values.iter_mut().zip(raw).for_each(|(v, r)| *v = f64::from(u8::from(r.is_nan())));
+                        pulp::Arch::new().dispatch(Product { values, weights, scores, stride });
+                    }
                 }
                 Term::Category { values, table } => {
                     for (row, &code) in rows.codes(feature).iter().enumerate() {
@@ -115,9 +114,22 @@ impl LinearKernel {
 }
 
 /// Adds a column's values times its weight to each output.
-#[inline(always)]
-fn add_product(values: &[f64], weights: &[f64], scores: &mut [f64], stride: usize) {
-    for (output, weight) in scores.chunks_exact_mut(stride).zip(weights) {
-        output.iter_mut().zip(values).for_each(|(score, value)| *score += weight * value);
+struct Product<'a> {
+    values: &'a [f64],
+    weights: &'a [f64],
+    scores: &'a mut [f64],
+    stride: usize,
+}
+
+impl pulp::WithSimd for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        for (output, weight) in self.scores.chunks_exact_mut(self.stride).zip(self.weights) {
+            for (score, value) in output.iter_mut().zip(self.values) {
+                *score += weight * value;
+            }
+        }
     }
 }

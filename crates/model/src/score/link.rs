@@ -16,7 +16,7 @@ pub fn push(link: Link, scores: &[f64], rows: usize, predictions: &mut Predictio
             let probabilities = &mut probabilities[before..];
             if link == Link::Logistic {
                 best.extend(scores[..rows].iter().map(|&s| u32::from(s > 0.0)));
-                pulp::Arch::new().dispatch(|| logistic(&scores[..rows], probabilities));
+                pulp::Arch::new().dispatch(Logistic { scores: &scores[..rows], probabilities });
             } else {
                 let mut row_scores = vec![0.0; *classes];
                 for (row, probabilities) in probabilities.chunks_exact_mut(*classes).enumerate() {
@@ -34,6 +34,21 @@ pub fn push(link: Link, scores: &[f64], rows: usize, predictions: &mut Predictio
 pub fn logistic(scores: &[f64], probabilities: &mut [f32]) {
     for (&score, pair) in scores.iter().zip(probabilities.as_chunks_mut::<2>().0) {
         *pair = [math::sigmoid(-score) as f32, math::sigmoid(score) as f32];
+    }
+}
+
+/// [`logistic`] over a block.
+struct Logistic<'a> {
+    scores: &'a [f64],
+    probabilities: &'a mut [f32],
+}
+
+impl pulp::WithSimd for Logistic<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        logistic(self.scores, self.probabilities);
     }
 }
 

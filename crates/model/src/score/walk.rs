@@ -8,6 +8,8 @@ use super::encode::Rows;
 
 /// Rows whose features lie side by side at once.
 const PACKED_ROWS: usize = 64;
+/// Walks that are made side by side.
+const WALKS: usize = 8;
 
 /// A sum of trees as one array of nodes.
 #[derive(Debug)]
@@ -127,9 +129,11 @@ impl WalkKernel {
             let count = PACKED_ROWS.min(rows.rows() - start);
             self.pack(rows, start, count, &mut packed);
             for (tree, &root) in self.roots.iter().enumerate() {
-                let output = &mut scores[tree % self.base.len() * BLOCK_ROWS + start..];
-                for (row, score) in output[..count].iter_mut().enumerate() {
-                    *score += self.leaf(root, &packed[row * width..(row + 1) * width]);
+                let output = &mut scores[tree % self.base.len() * BLOCK_ROWS + start..][..count];
+                for (group, output) in output.chunks_mut(WALKS).enumerate() {
+                    let row = |walk: usize| (group * WALKS + walk.min(output.len() - 1)) * width;
+                    let leaves = self.leaves_of([root; WALKS], |walk| &packed[row(walk)..row(walk) + width]);
+                    output.iter_mut().zip(leaves).for_each(|(score, leaf)| *score += leaf);
                 }
             }
         }
@@ -151,19 +155,29 @@ impl WalkKernel {
     /// The scores of one packed row.
     pub fn row_scores(&self, packed: &[u32], scores: &mut [f64]) {
         scores.copy_from_slice(&self.base);
-        for (tree, &root) in self.roots.iter().enumerate() {
-            scores[tree % self.base.len()] += self.leaf(root, packed);
+        let mut output = 0;
+        for roots in self.roots.chunks(WALKS) {
+            let leaves = self.leaves_of(std::array::from_fn(|walk| roots[walk.min(roots.len() - 1)]), |_| packed);
+            for leaf in &leaves[..roots.len()] {
+                scores[output] += leaf;
+                output = if output + 1 == scores.len() { 0 } else { output + 1 };
+            }
         }
     }
 
+    /// The values of the leaves where walks from `roots` end. They take their steps side by side, so that a processor need not
+    /// wait for one to go on with another; a walk at its leaf stays there.
     #[inline(always)]
-    fn leaf(&self, root: i32, packed: &[u32]) -> f64 {
-        let mut at = root;
-        while at >= 0 {
-            let node = &self.nodes[at as usize];
-            at = node.branches[usize::from(self.passes(node, packed))];
+    fn leaves_of<'r>(&self, roots: [i32; WALKS], row: impl Fn(usize) -> &'r [u32]) -> [f64; WALKS] {
+        let mut at = roots;
+        while at.iter().any(|&at| at >= 0) {
+            for (walk, at) in at.iter_mut().enumerate() {
+                let node = &self.nodes[(*at).max(0) as usize];
+                let next = node.branches[usize::from(self.passes(node, row(walk)))];
+                *at = if *at >= 0 { next } else { *at };
+            }
         }
-        self.leaves[!at as usize]
+        at.map(|at| self.leaves[!at as usize])
     }
 
     #[inline(always)]

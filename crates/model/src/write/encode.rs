@@ -45,10 +45,18 @@ fn missing_texts(schema: &Schema) -> impl Iterator<Item = &str> {
     std::iter::once("").chain(fresh)
 }
 
-fn label_encoder(graph: &mut Graph, schema: &Schema, feature: &Feature, values: &[String], codes: TensorProto, unseen: TensorProto) -> String {
+fn label_encoder(
+    graph: &mut Graph,
+    schema: &Schema,
+    feature: &Feature,
+    values: &[String],
+    codes: TensorProto,
+    unseen: TensorProto,
+) -> String {
     let keys: Vec<&str> = missing_texts(schema).chain(values.iter().map(String::as_str)).collect();
     let output = graph.names.of_column(&feature.name, "code");
-    let attributes = vec![tensor("keys_tensor", strings(keys.into_iter())), tensor("values_tensor", codes), tensor("default_tensor", unseen)];
+    let attributes =
+        vec![tensor("keys_tensor", strings(keys.into_iter())), tensor("values_tensor", codes), tensor("default_tensor", unseen)];
     graph.ml_op("LabelEncoder", &[&schema.inputs[feature.input].name], output, attributes)
 }
 

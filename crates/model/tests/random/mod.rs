@@ -184,9 +184,12 @@ impl Random {
 
     fn design(&mut self, schema: &Schema) -> Design {
         let encodings = schema.features.iter().map(|feature| match &feature.kind {
-            FeatureKind::Number { .. } => {
-                Encoding::Number { fill: self.number(), center: self.number(), scale: 0.3 + self.below(9) as f32 * 0.1, indicator: self.chance(50) }
-            }
+            FeatureKind::Number { .. } => Encoding::Number {
+                fill: self.number(),
+                center: self.number(),
+                scale: 0.3 + self.below(9) as f32 * 0.1,
+                indicator: self.chance(50),
+            },
             FeatureKind::Category { values, .. } => Encoding::Category { values: values.len() as u32, indicator: self.chance(50) },
         });
         Design { encodings: encodings.collect() }

@@ -136,7 +136,7 @@ impl Conditions {
                     search.ranks(block, words, planes);
                     let bits = &mut bits[feature.first..feature.first + conditions.len()];
                     let missing = if conditions.iter().any(|c| c.missing_left) { missing(block) } else { Bits::NONE };
-                    pulp::Arch::new().dispatch(|| compare(planes, conditions, &missing, bits));
+                    pulp::Arch::new().dispatch(Compare { planes, conditions, missing, bits });
                 }
             }
         }
@@ -144,12 +144,14 @@ impl Conditions {
 }
 
 fn numbers(group: &[(u32, Key)]) -> Kind {
-    let thresholds = group.iter().filter_map(|(_, key)| if let Key::AtMost(bits, left) = key { Some((f32::from_bits(*bits), *left)) } else { None });
+    let thresholds =
+        group.iter().filter_map(|(_, key)| if let Key::AtMost(bits, left) = key { Some((f32::from_bits(*bits), *left)) } else { None });
     let thresholds: Vec<(f32, bool)> = thresholds.collect();
     let mut distinct: Vec<f32> = thresholds.iter().map(|(t, _)| *t).collect();
     distinct.sort_unstable_by(f32::total_cmp);
     distinct.dedup();
-    let at_most = |&(threshold, missing_left): &(f32, bool)| AtMost { rank: distinct.partition_point(|d| *d < threshold) as u32, missing_left };
+    let at_most =
+        |&(threshold, missing_left): &(f32, bool)| AtMost { rank: distinct.partition_point(|d| *d < threshold) as u32, missing_left };
     Kind::Numbers { conditions: thresholds.iter().map(at_most).collect(), search: Search::new(&distinct) }
 }
 
@@ -171,16 +173,27 @@ fn missing(values: &[f32; BLOCK_ROWS]) -> Bits {
 
 /// Compares all rows' ranks with a threshold's, from the lowest bit up: where the threshold's bit is 1, a row passes that has 0
 /// there or has passed below; where it is 0, one that has 0 there and has passed below.
-#[inline(always)]
-fn compare(planes: &[Bits], conditions: &[AtMost], missing: &Bits, bits: &mut [Bits]) {
-    for (condition, bits) in conditions.iter().zip(bits) {
-        let mut passes = Bits::ALL;
-        for (bit, zeros) in planes.iter().rev().enumerate() {
-            let own = 0u64.wrapping_sub(u64::from(condition.rank >> bit & 1));
-            for (passes, zeros) in passes.0.iter_mut().zip(zeros.0) {
-                *passes = (*passes & zeros) | (own & (*passes | zeros));
+struct Compare<'a> {
+    planes: &'a [Bits],
+    conditions: &'a [AtMost],
+    missing: Bits,
+    bits: &'a mut [Bits],
+}
+
+impl pulp::WithSimd for Compare<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        for (condition, bits) in self.conditions.iter().zip(self.bits) {
+            let mut passes = Bits::ALL;
+            for (bit, zeros) in self.planes.iter().rev().enumerate() {
+                let own = 0u64.wrapping_sub(u64::from(condition.rank >> bit & 1));
+                for (passes, zeros) in passes.0.iter_mut().zip(zeros.0) {
+                    *passes = (*passes & zeros) | (own & (*passes | zeros));
+                }
             }
+            *bits = if condition.missing_left { passes.or(&self.missing) } else { passes };
         }
-        *bits = if condition.missing_left { passes.or(missing) } else { passes };
     }
 }

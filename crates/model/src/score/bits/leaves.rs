@@ -34,17 +34,16 @@ impl LeafTable {
     /// Adds to `scores` the value of the leaf that each row is at. The slots are used up.
     pub fn add(&self, slots: &mut [Bits], words: usize, scores: &mut [f64; BLOCK_ROWS]) {
         let mut planes = [Bits::NONE; MOST_BITS];
-        pulp::Arch::new().dispatch(|| fold(slots, &mut planes[..self.bits]));
+        pulp::Arch::new().dispatch(Fold { slots, planes: &mut planes[..self.bits] });
         #[cfg(target_arch = "x86_64")]
         if self.bits <= MOST_VECTOR_BITS
             && let Some(simd) = pulp::x86::V4::try_new()
         {
             return vector::add(simd, &self.values, &planes[..self.bits], words, scores);
         }
-        pulp::Arch::new().dispatch(|| self.add_looked_up(&planes[..self.bits], words, scores));
+        self.add_looked_up(&planes[..self.bits], words, scores);
     }
 
-    #[inline(always)]
     fn add_looked_up(&self, planes: &[Bits], words: usize, scores: &mut [f64; BLOCK_ROWS]) {
         let values = self.values.as_flattened();
         let (scores, _) = scores.as_chunks_mut::<64>();
@@ -62,12 +61,25 @@ impl LeafTable {
 
 /// The bits of each row's leaf number, lowest first: the leaves of the upper half have the highest bit; the halves are laid
 /// over each other, and so on.
-#[inline(always)]
-fn fold(slots: &mut [Bits], planes: &mut [Bits]) {
-    for bit in (0..planes.len()).rev() {
-        let (low, high) = slots.split_at_mut(1 << bit);
-        planes[bit] = high[..1 << bit].iter().fold(Bits::NONE, |all, rows| all.or(rows));
-        low.iter_mut().zip(high).for_each(|(low, high)| *low = low.or(high));
+struct Fold<'a> {
+    slots: &'a mut [Bits],
+    planes: &'a mut [Bits],
+}
+
+impl pulp::WithSimd for Fold<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        for bit in (0..self.planes.len()).rev() {
+            let (low, high) = self.slots.split_at_mut(1 << bit);
+            let mut all = Bits::NONE;
+            for (low, high) in low.iter_mut().zip(high) {
+                all = all.or(high);
+                *low = low.or(high);
+            }
+            self.planes[bit] = all;
+        }
     }
 }
 
@@ -96,7 +108,7 @@ mod vector {
         fn call(self) {
             let Self { simd, values, planes, words, scores } = self;
             let table: [[f32; 16]; 4] = std::array::from_fn(|i| values.get(i).copied().unwrap_or_default());
-            let table = table.map(|t| pulp::cast::<_, __m512>(t));
+            let table = table.map(pulp::cast::<_, __m512>);
             let (scores, _) = scores.as_chunks_mut::<16>();
             for word in 0..words.min(WORDS) {
                 let mut numbers = simd.avx512f._mm512_setzero_si512();
@@ -144,7 +156,7 @@ mod tests {
             let mut slots = vec![Bits::NONE; table.slots()];
             (0..BLOCK_ROWS).for_each(|row| slots[leaf(row)].0[row / 64] |= 1 << (row % 64));
             let mut planes = [Bits::NONE; MOST_BITS];
-            fold(&mut slots.clone(), &mut planes[..table.bits]);
+            pulp::Arch::new().dispatch(Fold { slots: &mut slots.clone(), planes: &mut planes[..table.bits] });
             let (mut scores, mut looked_up) = ([1.5; BLOCK_ROWS], [1.5; BLOCK_ROWS]);
             table.add(&mut slots, WORDS, &mut scores);
             table.add_looked_up(&planes[..table.bits], WORDS, &mut looked_up);

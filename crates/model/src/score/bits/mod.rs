@@ -89,7 +89,8 @@ impl BitKernel {
             return None;
         }
         let conditions = Conditions::of(trees, schema)?;
-        let mut kernel = Self { conditions, nodes: Vec::new(), trees: Vec::new(), base: trees.base.iter().map(|&b| f64::from(b)).collect() };
+        let mut kernel =
+            Self { conditions, nodes: Vec::new(), trees: Vec::new(), base: trees.base.iter().map(|&b| f64::from(b)).collect() };
         for tree in &trees.trees {
             let count = tree.nodes.len();
             let slot = |child| match child {
@@ -124,20 +125,33 @@ impl BitKernel {
         for (number, tree) in self.trees.iter().enumerate() {
             let nodes = &self.nodes[tree.first..tree.first + tree.nodes];
             let slots = &mut scratch.slots[..tree.nodes + tree.leaves.slots()];
-            pulp::Arch::new().dispatch(|| descend(nodes, conditions, slots));
+            // Slots beyond the last leaf fill a power of two.
+            slots[2 * tree.nodes + 1..].fill(Bits::NONE);
+            pulp::Arch::new().dispatch(Descend { nodes, conditions, slots });
             tree.leaves.add(&mut slots[tree.nodes..], words, &mut outputs[number % self.base.len()]);
         }
     }
 }
 
-/// Sends all rows from the first slot to the leaves'.
-#[inline(always)]
-fn descend(nodes: &[BitNode], conditions: &[Bits], slots: &mut [Bits]) {
-    slots[nodes.len()..].fill(Bits::NONE);
-    slots[0] = Bits::ALL;
-    for (index, node) in nodes.iter().enumerate() {
-        let (here, passes) = (slots[index], conditions[node.condition as usize]);
-        slots[node.left as usize] = here.and(&passes);
-        slots[node.right as usize] = here.and_not(&passes);
+/// Sends all rows from the first slot to the leaves'. A type of its own, as are the other loops that are compiled for wide
+/// vectors: a closure is called through a function that is not.
+struct Descend<'a> {
+    nodes: &'a [BitNode],
+    conditions: &'a [Bits],
+    slots: &'a mut [Bits],
+}
+
+impl pulp::WithSimd for Descend<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let Self { nodes, conditions, slots } = self;
+        slots[0] = Bits::ALL;
+        for (index, node) in nodes.iter().enumerate() {
+            let (here, passes) = (slots[index], conditions[node.condition as usize]);
+            slots[node.left as usize] = here.and(&passes);
+            slots[node.right as usize] = here.and_not(&passes);
+        }
     }
 }

@@ -107,20 +107,35 @@ mod vector {
         }
     }
 
+    // Closures would not be inlined here, and intrinsics that are not inlined are calls.
+
     /// The thresholds at `places`, which are all on one level.
     #[inline(always)]
     fn threshold(simd: V4, heap: &[[f32; 16]], level: usize, places: __m512i) -> __m512 {
-        let one = |table: usize| simd.avx512f._mm512_permutexvar_ps(places, pulp::cast(heap[table]));
-        let two = |table: usize| simd.avx512f._mm512_permutex2var_ps(pulp::cast(heap[table]), places, pulp::cast(heap[table + 1]));
-        let bit = |bit: i32| simd.avx512f._mm512_test_epi32_mask(places, simd.avx512f._mm512_set1_epi32(bit));
-        let four = |table: usize| simd.avx512f._mm512_mask_blend_ps(bit(32), two(table), two(table + 2));
         match level {
-            0..=3 => one(0),
-            4 => one(1),
-            5 => two(2),
-            6 => four(4),
-            _ => simd.avx512f._mm512_mask_blend_ps(bit(64), four(8), four(12)),
+            0..=3 => simd.avx512f._mm512_permutexvar_ps(places, pulp::cast(heap[0])),
+            4 => simd.avx512f._mm512_permutexvar_ps(places, pulp::cast(heap[1])),
+            5 => of_32(simd, heap, 2, places),
+            6 => of_64(simd, heap, 4, places),
+            _ => either(simd, places, 64, of_64(simd, heap, 8, places), of_64(simd, heap, 12, places)),
         }
+    }
+
+    #[inline(always)]
+    fn of_32(simd: V4, heap: &[[f32; 16]], first: usize, places: __m512i) -> __m512 {
+        simd.avx512f._mm512_permutex2var_ps(pulp::cast(heap[first]), places, pulp::cast(heap[first + 1]))
+    }
+
+    #[inline(always)]
+    fn of_64(simd: V4, heap: &[[f32; 16]], first: usize, places: __m512i) -> __m512 {
+        either(simd, places, 32, of_32(simd, heap, first, places), of_32(simd, heap, first + 2, places))
+    }
+
+    /// The second where `places` have this bit.
+    #[inline(always)]
+    fn either(simd: V4, places: __m512i, bit: i32, first: __m512, second: __m512) -> __m512 {
+        let has_bit = simd.avx512f._mm512_test_epi32_mask(places, simd.avx512f._mm512_set1_epi32(bit));
+        simd.avx512f._mm512_mask_blend_ps(has_bit, first, second)
     }
 
     pub fn ranks(simd: V4, heap: &[[f32; 16]], values: &[f32; BLOCK_ROWS], words: usize, planes: &mut [Bits]) {

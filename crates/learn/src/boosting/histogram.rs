@@ -8,7 +8,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::bins::Bins;
-use super::kernel::{self, TOGETHER};
+use super::kernel::{self, BoundedRows, TOGETHER};
 use super::layout::Layout;
 use super::scale::Scale;
 
@@ -91,14 +91,15 @@ impl Histograms {
                 Some(rows) => scale.pack(of.gradients, of.hessians, Some(&rows[from..to]), words),
             }
             let histogram = &mut self.packed[node];
+            let bounded = of.rows.map(|rows| BoundedRows::new(&rows[from..to]));
             for together in layout.columns.chunks(TOGETHER) {
                 let narrow: Option<Vec<&[u8]>> = together.iter().map(|column| narrow(&columns[column.feature])).collect();
-                match (narrow.and_then(|n| <[&[u8]; TOGETHER]>::try_from(n).ok()), of.rows) {
+                match (narrow.and_then(|n| <[&[u8]; TOGETHER]>::try_from(n).ok()), bounded) {
                     (Some(narrow), None) => {
                         kernel::add_together(&mut histogram[together[0].packed_at..], narrow.map(|bins| &bins[from..to]), words)
                     }
                     (Some(narrow), Some(rows)) => {
-                        kernel::add_together_of_rows(&mut histogram[together[0].packed_at..], narrow, &rows[from..to], words)
+                        kernel::add_together_of_rows(&mut histogram[together[0].packed_at..], narrow, rows, words)
                     }
                     _ => {
                         for column in together {

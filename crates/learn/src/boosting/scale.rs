@@ -33,6 +33,8 @@ pub(super) struct Scale {
     pub wide: bool,
     gradient: f64,
     hessian: f64,
+    gradient_unit: f64,
+    hessian_unit: f64,
 }
 
 impl Scale {
@@ -46,17 +48,20 @@ impl Scale {
             (f64::from(MOST_GRADIENT), f64::from(MOST_HESSIAN))
         };
         let over = |most: f64, bound: f64| if bound > 0.0 && (most / bound).is_finite() { most / bound } else { 0.0 };
-        Self { wide, gradient: over(of_gradient, bounds.gradient), hessian: over(of_hessian, bounds.hessian) }
+        let (gradient, hessian) = (over(of_gradient, bounds.gradient), over(of_hessian, bounds.hessian));
+        Self { wide, gradient, hessian, gradient_unit: over(1.0, gradient), hessian_unit: over(1.0, hessian) }
     }
 
     /// The gradient that a sum stands for.
+    #[inline(always)]
     pub(super) fn gradient(&self, sum: i64) -> f64 {
-        if self.gradient > 0.0 { sum as f64 / self.gradient } else { 0.0 }
+        sum as f64 * self.gradient_unit
     }
 
     /// The hessian that a sum stands for.
+    #[inline(always)]
     pub(super) fn hessian(&self, sum: i64) -> f64 {
-        if self.hessian > 0.0 { sum as f64 / self.hessian } else { 0.0 }
+        sum as f64 * self.hessian_unit
     }
 
     /// The packed words of these rows, or of all.

@@ -48,8 +48,14 @@ impl Table {
         let b: Vec<f32> = (0..rows).map(|r| if at(r, 1) < 0.2 { f32::NAN } else { at(r, 2) * 1e-3 }).collect();
         let c: Vec<u32> = (0..rows).map(|r| if at(r, 3) < 0.1 { MISSING } else { (at(r, 4) * values as f32) as u32 }).collect();
         let d: Vec<u32> = (0..rows).map(|r| (at(r, 5) * 3.0) as u32).collect();
-        let raw = |r: usize| (a[r] - 95.0) / 10.0 + if b[r].is_nan() { 0.5 } else { b[r] * 1e3 } + (c[r] % 3) as f32 + d[r] as f32 + 2.0 * at(r, 6);
-        let target = if classes > 0 { (0..rows).map(|r| ((raw(r) / 8.0 * classes as f32) as usize).min(classes - 1) as f32).collect() } else { vec![] };
+        let raw = |r: usize| {
+            (a[r] - 95.0) / 10.0 + if b[r].is_nan() { 0.5 } else { b[r] * 1e3 } + (c[r] % 3) as f32 + d[r] as f32 + 2.0 * at(r, 6)
+        };
+        let target = if classes > 0 {
+            (0..rows).map(|r| ((raw(r) / 8.0 * classes as f32) as usize).min(classes - 1) as f32).collect()
+        } else {
+            vec![]
+        };
         let columns = vec![Values::Number(a.into()), Values::Number(b.into()), Values::Category(c.into()), Values::Category(d.into())];
         Self { columns, target, classes, weight: None, train: rows, rows_per_tile: 64 }
     }

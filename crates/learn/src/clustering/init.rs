@@ -68,7 +68,7 @@ pub struct Picked {
 /// What follows a pass of the start.
 pub enum AfterStart {
     /// Another.
-    Again(Start),
+    Again(Box<Start>),
     /// The centres to start from; fewer than asked for if there are fewer different rows.
     Centers(Vec<Vec<f32>>),
 }
@@ -168,7 +168,7 @@ impl Start {
         self.new = (!fresh.is_empty()).then(|| Centers::new(space, fresh.clone()));
         self.candidates.extend(fresh);
         self.stage = Stage::Measure;
-        Ok(AfterStart::Again(self))
+        Ok(AfterStart::Again(Box::new(self)))
     }
 
     fn measured(mut self, space: &Space, counts: &[i64]) -> Result<AfterStart> {
@@ -178,7 +178,7 @@ impl Start {
         let enough = self.picks > PICKS && self.candidates.len() >= self.clusters;
         if self.cost > 0.0 && !enough && self.picks <= MOST_PICKS {
             self.stage = Stage::Pick;
-            return Ok(AfterStart::Again(self));
+            return Ok(AfterStart::Again(Box::new(self)));
         }
         let weights: Vec<f64> = weights.iter().map(|&units| space.value(space.width(), units)).collect();
         let draws = self.draws();

@@ -209,7 +209,7 @@ impl Learner for KMeansLearner {
             (Round::Start(start), Some(Candidate::Sum(Block::Rows(rows))), Some(Candidate::Sum(Block::Integers(counts)))) => {
                 let (space, start) = *start;
                 Ok(Step::Next(match start.next(&space, rows, &counts)? {
-                    AfterStart::Again(start) => Round::Start(Box::new((space, start))),
+                    AfterStart::Again(start) => Round::Start(Box::new((space, *start))),
                     AfterStart::Centers(points) => self.first_pass(space, points),
                 }))
             }

@@ -46,7 +46,7 @@ fn factor(lower: &[f64], size: usize, damping: f64) -> Option<Cholesky> {
             row[j] = (row[j] - lane_dot(&row[..j], &other[..j])) / other[j];
         }
         let pivot = diagonal - lane_dot(&row[..i], &row[..i]);
-        if !(pivot > 1e-14 * diagonal) {
+        if pivot.is_nan() || pivot <= 1e-14 * diagonal {
             return None;
         }
         row[i] = pivot.sqrt();

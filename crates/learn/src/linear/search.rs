@@ -86,7 +86,7 @@ impl Search {
     pub fn advance(&mut self, point: Vec<f64>, evaluation: Evaluation) -> Result<Next> {
         if let Some(base) = &self.base {
             let enough = base.value + ARMIJO * self.step * base.slope + ROUNDING * base.value.abs();
-            if !(evaluation.value <= enough) || evaluation.gradient.iter().any(|g| !g.is_finite()) {
+            if evaluation.value.is_nan() || evaluation.value > enough || evaluation.gradient.iter().any(|g| !g.is_finite()) {
                 return Ok(self.halve());
             }
         }

@@ -51,11 +51,13 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    fn new(parts: Vec<Part>, target: &Target) -> Self {
+    /// The target as it was read is not kept beside the truth.
+    fn new(mut parts: Vec<Part>, target: &Target) -> Self {
         let truth = match target {
             Target::None => Vec::new(),
             target => parts.iter().map(|part| target::truth(target, part).into()).collect(),
         };
+        parts.iter_mut().for_each(|part| part.target = None);
         Self { parts, truth }
     }
 

@@ -49,7 +49,7 @@ impl Table {
     pub fn open(name: &str, null_values: &[String], threads: usize) -> Result<Self> {
         let (files, format) = files::find(name)?;
         let (schema, rows) = schema::of_files(&files, format, null_values)?;
-        let context = session(threads, partitions(&files, threads));
+        let context = session(threads, partitions(&files, threads), BATCH_ROWS);
         let is_csv = matches!(format, Format::Csv(_));
         let read_as = if is_csv { all_text(&schema) } else { schema.clone() };
         let listing = listing(&files, format, read_as)?;
@@ -59,7 +59,7 @@ impl Table {
 
     /// Opens the result of a query over named tables.
     pub async fn query(query: &str, tables: &BTreeMap<String, String>, null_values: &[String], threads: usize) -> Result<Self> {
-        let context = session(threads, threads);
+        let context = session(threads, threads, BATCH_ROWS);
         for (name, path) in tables {
             let (files, format) = files::find(path)?;
             let (schema, _) = schema::of_files(&files, format, null_values)?;
@@ -85,7 +85,8 @@ impl Table {
             let (batch, rows) = (batch.clone(), batch.num_rows());
             (0..rows).step_by(per_partition).map(move |from| vec![batch.slice(from, per_partition.min(rows - from))])
         };
-        let context = session(threads, threads);
+        // Batches that are not cut again need not be joined again.
+        let context = session(threads, threads, per_partition);
         let in_memory = MemTable::try_new(schema.clone(), batches.iter().flat_map(slices).collect()).map_err(Error::internal)?;
         let frame = context.read_table(Arc::new(in_memory)).map_err(Error::internal)?;
         Ok(Self { name: name.into(), files: Vec::new(), schema, rows: Some(rows as u64), is_csv: false, frame, context })
@@ -106,10 +107,10 @@ impl Table {
     }
 }
 
-fn session(threads: usize, partitions: usize) -> SessionContext {
+fn session(threads: usize, partitions: usize, batch_rows: usize) -> SessionContext {
     let mut config = SessionConfig::new()
         .with_target_partitions(partitions)
-        .with_batch_size(BATCH_ROWS)
+        .with_batch_size(batch_rows)
         .with_collect_statistics(false)
         .with_round_robin_repartition(false);
     let options = config.options_mut();

@@ -35,7 +35,7 @@ fn main() -> Result<()> {
 /// Fits on the rows of `table` in memory; the metrics are those on `test`, and the model is written to `model`.
 fn fit(job: &str, table: &str, test: &str, model: &str) -> Result<Value> {
     let job = Draft::read(Path::new(job))?.finish()?;
-    let batches = table::batches(table)?;
+    let batches = [table::whole(table)?];
     let before = memory::start()?;
     let start = Instant::now();
     let trained = train_batches(&job, &batches, &Control::silent())?;

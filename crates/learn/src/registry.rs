@@ -11,7 +11,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-
 /// What the registry knows of a learner.
 pub trait Family {
     /// Its name in job files.

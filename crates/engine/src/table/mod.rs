@@ -17,6 +17,7 @@ use datafusion::datasource::file_format::csv::CsvFormat;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
+use quelea_core::tile::rows_per_tile;
 
 use crate::{Error, Result};
 use files::Format;
@@ -80,7 +81,9 @@ impl Table {
         let wrong = |problem: &str| Error::Table { table: name.into(), problem: problem.into() };
         let schema = batches.first().ok_or_else(|| wrong("there are no rows"))?.schema();
         let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-        let per_partition = rows.div_ceil(4 * threads).max(BATCH_ROWS);
+        // Whole tiles in every partition, so that cutting them copies nothing.
+        let per_tile = rows_per_tile(rows as u64);
+        let per_partition = rows.div_ceil(4 * threads).next_multiple_of(per_tile);
         let slices = |batch: &RecordBatch| {
             let (batch, rows) = (batch.clone(), batch.num_rows());
             (0..rows).step_by(per_partition).map(move |from| vec![batch.slice(from, per_partition.min(rows - from))])

@@ -87,7 +87,7 @@ pub enum Accumulator {
 pub enum Candidate {
     /// The weight of all rows and the moments of every column.
     Moments(f64, Vec<Moments>),
-    /// Numbers: see [`pass::values`].
+    /// Numbers out of sums: see `pass::values`.
     Values(Vec<f64>),
 }
 

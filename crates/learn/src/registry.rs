@@ -11,6 +11,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+/// Hyper-parameters by key, as a job file gives them.
+pub type Keys = Map<String, Value>;
+
 /// What the registry knows of a learner.
 pub trait Family {
     /// Its name in job files.
@@ -63,7 +66,7 @@ pub struct Entry {
     /// The JSON Schema of its hyper-parameters.
     pub schema: fn() -> schemars::Schema,
     /// Checks hyper-parameters without any data, and gives them back with the defaults filled in.
-    pub check: fn(&Map<String, Value>) -> Result<Map<String, Value>>,
+    pub check: fn(&Keys) -> Result<Keys>,
 }
 
 macro_rules! registry {
@@ -75,7 +78,7 @@ macro_rules! registry {
         /// The error is that of an unknown name, of hyper-parameters out of range, or of a table it cannot learn from.
         pub fn with_learner<V: Visitor>(
             name: &str,
-            parameters: &Map<String, Value>,
+            parameters: &Keys,
             schema: Arc<Schema>,
             seed: u64,
             start_from: Option<Estimator>,
@@ -112,7 +115,7 @@ const fn entry<F: Family>() -> Entry {
     }
 }
 
-fn parse<F: Family>(parameters: &Map<String, Value>) -> Result<F::Parameters> {
+fn parse<F: Family>(parameters: &Keys) -> Result<F::Parameters> {
     let parsed: F::Parameters = serde_path_to_error::deserialize(Value::Object(parameters.clone())).map_err(|e| {
         let key = e.path().to_string();
         let value = parameters.get(&key).map_or_else(String::new, Value::to_string);

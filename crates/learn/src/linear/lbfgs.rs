@@ -1,23 +1,45 @@
-//! Directions from gradients alone: L-BFGS (Nocedal 1980) with a diagonal to begin from.
+//! Directions from gradients alone: L-BFGS (Nocedal 1980), beginning from an estimate of the Hessian.
 
+use super::newton::Cholesky;
 use crate::sums::lane_dot;
 
 /// How many steps it remembers.
 const MEMORY: usize = 10;
 
+/// An estimate of the Hessian.
+#[derive(Debug, Clone)]
+pub enum Metric {
+    /// Its diagonal, all above 0.
+    Diagonal(Vec<f64>),
+    /// One matrix for every output, times the output's curvature.
+    Shared(Cholesky, Vec<f64>),
+}
+
+impl Metric {
+    /// Its inverse times `vector`.
+    fn invert(&self, vector: &[f64]) -> Vec<f64> {
+        match self {
+            Self::Diagonal(diagonal) => vector.iter().zip(diagonal).map(|(x, d)| x / d).collect(),
+            Self::Shared(factor, curvatures) => {
+                let outputs = vector.chunks_exact(vector.len() / curvatures.len()).zip(curvatures);
+                outputs.flat_map(|(part, curvature)| factor.solve(part).into_iter().map(move |x| x / curvature)).collect()
+            }
+        }
+    }
+}
+
 /// The last steps and what they did to the gradient.
 #[derive(Debug, Clone)]
 pub struct Lbfgs {
-    /// An estimate of the Hessian's diagonal.
-    diagonal: Vec<f64>,
+    metric: Metric,
     /// (step, change of the gradient, 1 / their product), oldest first.
     pairs: Vec<(Vec<f64>, Vec<f64>, f64)>,
 }
 
 impl Lbfgs {
-    /// Begins from an estimate of the Hessian's diagonal, all above 0.
-    pub fn new(diagonal: Vec<f64>) -> Self {
-        Self { diagonal, pairs: Vec::new() }
+    /// Begins from an estimate of the Hessian.
+    pub fn new(metric: Metric) -> Self {
+        Self { metric, pairs: Vec::new() }
     }
 
     /// Learns from a step that changed the gradient so. A step along which the objective did not curve teaches nothing.
@@ -45,11 +67,8 @@ impl Lbfgs {
             direction.iter_mut().zip(change).for_each(|(d, c)| *d -= part * c);
             parts.push(part);
         }
-        let scale = self.pairs.last().map_or(1.0, |(_, change, inverse)| {
-            let scaled: Vec<f64> = change.iter().zip(&self.diagonal).map(|(c, d)| c / d).collect();
-            1.0 / (inverse * lane_dot(change, &scaled))
-        });
-        direction.iter_mut().zip(&self.diagonal).for_each(|(x, d)| *x *= scale / d);
+        let scale = self.pairs.last().map_or(1.0, |(_, change, inverse)| 1.0 / (inverse * lane_dot(change, &self.metric.invert(change))));
+        let mut direction: Vec<f64> = self.metric.invert(&direction).into_iter().map(|x| x * scale).collect();
         for ((step, change, inverse), part) in self.pairs.iter().zip(parts.into_iter().rev()) {
             let back = inverse * lane_dot(change, &direction);
             direction.iter_mut().zip(step).for_each(|(d, s)| *d += (part - back) * s);

@@ -24,7 +24,7 @@ use crate::design::{Moments, MomentsFit, design};
 use crate::registry::{Family, Targets};
 use objective::Objective;
 pub use parameters::Parameters;
-use pass::Sums;
+use pass::{Products, Sums};
 use search::{Next, Search};
 
 /// The family of logistic regressions.
@@ -71,7 +71,7 @@ pub enum Round {
 pub struct Pass {
     objective: Objective,
     point: Vec<f64>,
-    curvature: bool,
+    products: Products,
     search: Search,
 }
 
@@ -113,7 +113,7 @@ impl Learner for LogisticLearner {
     fn accumulator(&self, round: &Round) -> Accumulator {
         match round {
             Round::Moments => Accumulator::Moments(self.moments.empty()),
-            Round::Pass(pass) => Accumulator::Pass(Box::new(Sums::new(&pass.objective, pass.curvature))),
+            Round::Pass(pass) => Accumulator::Pass(Box::new(Sums::new(&pass.objective, pass.products))),
         }
     }
 
@@ -135,7 +135,7 @@ impl Learner for LogisticLearner {
     fn update(&self, round: &Round, index: usize, sum: Block, _: &mut ()) -> Result<Candidate> {
         match round {
             Round::Moments => self.moments.finish(sum).map(|(weight, moments)| Candidate::Moments(weight, moments)),
-            Round::Pass(pass) => pass::values(&pass.objective, index, sum).map(Candidate::Values),
+            Round::Pass(pass) => pass::values(&pass.objective, pass.products, index, sum).map(Candidate::Values),
         }
     }
 
@@ -143,8 +143,8 @@ impl Learner for LogisticLearner {
         let mut candidates = candidates.into_iter();
         match (round, candidates.next(), candidates.next(), candidates.next()) {
             (Round::Moments, Some(Candidate::Moments(weight, moments)), None, None) => self.first_pass(weight, &moments),
-            (Round::Pass(pass), Some(Candidate::Values(gradient)), Some(Candidate::Values(hessian)), Some(Candidate::Values(losses))) => {
-                advance(*pass, gradient, hessian, &losses)
+            (Round::Pass(pass), Some(Candidate::Values(gradient)), Some(Candidate::Values(products)), Some(Candidate::Values(losses))) => {
+                advance(*pass, gradient, products, &losses)
             }
             _ => Err(mixed_up()),
         }
@@ -169,18 +169,17 @@ impl LogisticLearner {
             Some(model) => objective.start_from(model)?,
             None => objective.start(),
         };
-        let (search, curvature) = Search::new(&objective, self.parameters);
-        Ok(Step::Next(Round::Pass(Box::new(Pass { objective, point, curvature, search }))))
+        let (search, products) = Search::new(&objective, self.parameters);
+        Ok(Step::Next(Round::Pass(Box::new(Pass { objective, point, products, search }))))
     }
 }
 
-fn advance(mut pass: Pass, gradient: Vec<f64>, hessian: Vec<f64>, losses: &[f64]) -> Result<Step<Round>> {
+fn advance(mut pass: Pass, gradient: Vec<f64>, products: Vec<f64>, losses: &[f64]) -> Result<Step<Round>> {
     let &[loss, validation_loss, validation_weight] = losses else { return Err(mixed_up()) };
-    let hessian = (!hessian.is_empty()).then_some(hessian);
-    let mut evaluation = pass.objective.evaluate(&pass.point, loss, gradient, hessian);
+    let mut evaluation = pass.objective.evaluate(&pass.point, loss, gradient, products, pass.products);
     evaluation.validation_loss = (validation_weight > 0.0).then(|| validation_loss / validation_weight);
-    Ok(match pass.search.advance(std::mem::take(&mut pass.point), evaluation)? {
-        Next::Evaluate { point, curvature } => Step::Next(Round::Pass(Box::new(Pass { point, curvature, ..pass }))),
+    Ok(match pass.search.advance(&pass.objective, std::mem::take(&mut pass.point), evaluation)? {
+        Next::Evaluate { point, products } => Step::Next(Round::Pass(Box::new(Pass { point, products, ..pass }))),
         Next::Done { point, warning } => {
             let estimator = Estimator::Linear(pass.objective.model(&point));
             Step::Done(Fitted { estimator, history: pass.search.history, warning })

@@ -6,6 +6,8 @@ use quelea_core::exact::exponent_above;
 use quelea_core::schema::{FeatureKind, Schema, Target};
 use quelea_core::{Error, Result};
 
+use super::newton::Cholesky;
+use super::pass::Products;
 use crate::design::{Matrix, Moments};
 use crate::sums::{Unit, weight_exponent};
 
@@ -41,8 +43,9 @@ pub struct Evaluation {
     pub value: f64,
     /// Its gradient.
     pub gradient: Vec<f64>,
-    /// Its Hessian, the lower triangle row by row, if it was asked for.
-    pub hessian: Option<Vec<f64>>,
+    /// What was asked for of its Hessian, a lower triangle row by row: nothing, all of it over all parameters, or the
+    /// Gram matrix of the columns, divided by the weight of the rows.
+    pub products: Vec<f64>,
     /// The mean loss, without the penalty.
     pub loss: f64,
     /// The mean loss of validation rows.
@@ -146,7 +149,7 @@ impl Objective {
     }
 
     /// The penalised value, gradient and Hessian out of sums over rows.
-    pub fn evaluate(&self, at: &[f64], loss: f64, mut gradient: Vec<f64>, mut hessian: Option<Vec<f64>>) -> Evaluation {
+    pub fn evaluate(&self, at: &[f64], loss: f64, mut gradient: Vec<f64>, mut products: Vec<f64>, asked: Products) -> Evaluation {
         let mut square = 0.0;
         for (i, (slope, &parameter)) in gradient.iter_mut().zip(at).enumerate() {
             if i % self.columns() != self.intercept() {
@@ -155,15 +158,17 @@ impl Objective {
             }
             *slope /= self.weight;
         }
-        if let Some(hessian) = &mut hessian {
+        if asked == Products::Hessian {
             for i in (0..self.parameters()).filter(|i| i % self.columns() != self.intercept()) {
-                hessian[i * (i + 1) / 2 + i] += self.penalty;
+                products[i * (i + 1) / 2 + i] += self.penalty;
             }
-            hessian.iter_mut().for_each(|h| *h /= self.weight);
-            self.fix_gauge(hessian);
+        }
+        products.iter_mut().for_each(|h| *h /= self.weight);
+        if asked == Products::Hessian {
+            self.fix_gauge(&mut products);
         }
         let value = (loss + 0.5 * self.penalty * square) / self.weight;
-        Evaluation { value, gradient, hessian, loss: loss / self.weight, validation_loss: None }
+        Evaluation { value, gradient, products, loss: loss / self.weight, validation_loss: None }
     }
 
     /// With an output per class, the same number added to all intercepts changes nothing. A penalty on their sum
@@ -180,12 +185,16 @@ impl Objective {
         }
     }
 
-    /// An estimate of the Hessian's diagonal: that of the start, where every row has the same probabilities.
+    /// For each output, what `p · (1 − p)` is at the start, where every row has the same probabilities.
+    pub fn curvatures(&self) -> Vec<f64> {
+        let shares = if self.outputs == 1 { &self.shares[1..] } else { &self.shares };
+        shares.iter().map(|share| share * (1.0 - share)).collect()
+    }
+
+    /// An estimate of the Hessian's diagonal: that of the start.
     pub fn diagonal(&self) -> Vec<f64> {
         let mut diagonal = Vec::with_capacity(self.parameters());
-        for output in 0..self.outputs {
-            let share = self.shares[if self.outputs == 1 { 1 } else { output }];
-            let curvature = share * (1.0 - share);
+        for curvature in self.curvatures() {
             for column in 0..self.columns() {
                 let intercept = column == self.intercept();
                 let square = if intercept { 1.0 } else { self.squares[column - usize::from(column > self.intercept())] };
@@ -194,6 +203,17 @@ impl Objective {
             }
         }
         diagonal
+    }
+
+    /// An estimate of the Hessian but for what couples outputs: that of the start, out of the Gram matrix. It is for
+    /// one output with a curvature of 1; the penalty is taken for the mean curvature. `None` if it is not finite.
+    pub fn metric(&self, mut gram: Vec<f64>) -> Option<Cholesky> {
+        let curvatures = self.curvatures();
+        let penalty = self.penalty / self.weight * curvatures.len() as f64 / curvatures.iter().sum::<f64>();
+        for i in (0..self.columns()).filter(|&i| i != self.intercept()) {
+            gram[i * (i + 1) / 2 + i] += penalty;
+        }
+        Cholesky::new(&gram)
     }
 
     /// The model that `parameters` stand for.

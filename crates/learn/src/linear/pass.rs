@@ -16,8 +16,30 @@ const ROWS: usize = 128;
 /// The most numbers of a block: half a megabyte of them stay in a second-level cache.
 const NUMBERS: usize = 65_536;
 
+/// What a pass sums of products of columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Products {
+    /// Nothing.
+    None,
+    /// `Σ w · column · column`: the Gram matrix.
+    Gram,
+    /// The Hessian, pair by pair of outputs.
+    Hessian,
+}
+
+impl Products {
+    fn pairs(self, outputs: usize) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Gram => 1,
+            Self::Hessian => outputs * (outputs + 1) / 2,
+        }
+    }
+}
+
 /// Exact sums over tiles, and room to work in.
 pub struct Sums {
+    products: Products,
     gradient: Vec<i128>,
     hessian: Vec<i128>,
     /// Loss of training rows, loss and weight of validation rows.
@@ -48,12 +70,12 @@ struct Work {
 }
 
 impl Sums {
-    /// Empty sums, with room for the Hessian if `curvature`.
-    pub fn new(objective: &Objective, curvature: bool) -> Self {
+    /// Empty sums.
+    pub fn new(objective: &Objective, products: Products) -> Self {
         let (columns, outputs) = (objective.columns(), objective.outputs);
         let stride = (objective.intercept() + 1).next_multiple_of(LANES);
         let room = (NUMBERS / stride / LANES * LANES).clamp(LANES, ROWS);
-        let pairs = if curvature { outputs * (outputs + 1) / 2 } else { 0 };
+        let pairs = products.pairs(outputs);
         let work = Work {
             room,
             stride,
@@ -67,7 +89,7 @@ impl Sums {
             hessian: vec![0.0; pairs * columns * columns],
         };
         let hessian = vec![0; pairs * columns * (columns + 1) / 2];
-        Self { gradient: vec![0; outputs * columns], hessian, losses: [ExactSum::default(); 3], work }
+        Self { products, gradient: vec![0; outputs * columns], hessian, losses: [ExactSum::default(); 3], work }
     }
 
     /// Adds a tile at these parameters. Validation rows add to their loss only.
@@ -86,8 +108,10 @@ impl Sums {
             weight += lane_sum(&work.rows[WEIGHT][..rows.len()]);
             if train {
                 work.add_gradient(objective, tile, rows.clone());
-                if !work.hessian.is_empty() {
-                    work.add_hessian(objective, tile, rows);
+                match self.products {
+                    Products::None => {}
+                    Products::Gram => work.add_gram(objective, tile, rows),
+                    Products::Hessian => work.add_hessian(objective, tile, rows),
                 }
             }
         }
@@ -126,16 +150,19 @@ impl Sums {
     }
 }
 
-/// The numbers that a merged block stands for: the gradient, the Hessian's lower triangle over all parameters (empty
-/// if it was not asked for), or the training loss, the validation loss and the weight of validation rows.
-pub fn values(objective: &Objective, index: usize, block: Block) -> Result<Vec<f64>> {
+/// The numbers that a merged block stands for: the gradient, the lower triangle of the Gram matrix over columns or of
+/// the Hessian over all parameters, or the training loss, the validation loss and the weight of validation rows.
+pub fn values(objective: &Objective, products: Products, index: usize, block: Block) -> Result<Vec<f64>> {
     let columns = objective.columns();
     match (index, block) {
         (0, Block::Fixed(units)) => {
             Ok(units.into_iter().enumerate().map(|(i, units)| objective.gradient_unit(i % columns).value(units)).collect())
         }
-        (1, Block::Fixed(units)) if units.is_empty() => Ok(Vec::new()),
-        (1, Block::Fixed(units)) => Ok(unpack(objective, &units)),
+        (1, Block::Fixed(units)) => Ok(match products {
+            Products::None => Vec::new(),
+            Products::Gram => unpack(objective, &units, 1),
+            Products::Hessian => unpack(objective, &units, objective.outputs),
+        }),
         (_, Block::Integers(limbs)) => limbs
             .chunks_exact(exact::LIMBS)
             .map(|limbs| ExactSum::from_limbs(limbs).map(|sum| sum.value()).ok_or_else(|| not_finite("the loss")))
@@ -144,9 +171,9 @@ pub fn values(objective: &Objective, index: usize, block: Block) -> Result<Vec<f
     }
 }
 
-/// The lower triangle over all parameters out of one lower triangle over columns per pair of outputs.
-fn unpack(objective: &Objective, units: &[i128]) -> Vec<f64> {
-    let (columns, size) = (objective.columns(), objective.parameters());
+/// The lower triangle over the columns of all outputs out of one lower triangle over columns per pair of outputs.
+fn unpack(objective: &Objective, units: &[i128], outputs: usize) -> Vec<f64> {
+    let (columns, size) = (objective.columns(), objective.columns() * outputs);
     let triangle = columns * (columns + 1) / 2;
     let mut hessian = Vec::with_capacity(size * (size + 1) / 2);
     for i in 0..size {
@@ -258,13 +285,25 @@ impl Work {
                 if objective.outputs > 1 {
                     self.pair_curvature(a, b, count);
                 }
-                let out = &mut self.dense_hessian[pair * self.stride * self.stride..][..self.stride * self.stride];
-                let (h, z) = (&self.rows[CURVATURE][..count], &self.z[..count * self.stride]);
-                pulp::Arch::new().dispatch(Gram { h, z, stride: self.stride, out });
-                self.add_category_hessian(objective, tile, rows.clone(), pair);
+                self.add_products(objective, tile, rows.clone(), pair);
                 pair += 1;
             }
         }
+    }
+
+    /// Adds `Σ w · column · column`.
+    fn add_gram(&mut self, objective: &Objective, tile: &Tile, rows: std::ops::Range<usize>) {
+        let [weights, curvature, ..] = &mut self.rows;
+        curvature.copy_from_slice(weights);
+        self.add_products(objective, tile, rows, 0);
+    }
+
+    /// Adds `Σ h · column · column` to the sums of a pair of outputs.
+    fn add_products(&mut self, objective: &Objective, tile: &Tile, rows: std::ops::Range<usize>, pair: usize) {
+        let out = &mut self.dense_hessian[pair * self.stride * self.stride..][..self.stride * self.stride];
+        let (h, z) = (&self.rows[CURVATURE][..rows.len()], &self.z[..rows.len() * self.stride]);
+        pulp::Arch::new().dispatch(Gram { h, z, stride: self.stride, out });
+        self.add_category_products(objective, tile, rows, pair);
     }
 
     /// `w · p_a · (1 − p_a)`, or `−w · p_a · p_b` for two outputs.
@@ -277,7 +316,7 @@ impl Work {
         }
     }
 
-    fn add_category_hessian(&mut self, objective: &Objective, tile: &Tile, rows: std::ops::Range<usize>, pair: usize) {
+    fn add_category_products(&mut self, objective: &Objective, tile: &Tile, rows: std::ops::Range<usize>, pair: usize) {
         let (columns, dense) = (objective.columns(), objective.intercept() + 1);
         let square = &mut self.hessian[pair * columns * columns..][..columns * columns];
         let mut present = Vec::with_capacity(objective.matrix.categories.len());

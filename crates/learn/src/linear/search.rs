@@ -4,16 +4,19 @@
 use quelea_core::learner::Iteration;
 use quelea_core::{Error, Result};
 
-use super::lbfgs::Lbfgs;
+use super::lbfgs::{Lbfgs, Metric};
 use super::newton::Cholesky;
 use super::objective::{Evaluation, Objective};
 use super::parameters::Parameters;
+use super::pass::Products;
 use crate::sums::lane_dot;
 
 /// Newton's method is taken up to this many parameters: a Hessian of 8 MB.
 const NEWTON_PARAMETERS: usize = 1_000;
 /// And up to this many products of a row's entries and outputs, beyond which a Hessian costs more than the passes it saves.
 const NEWTON_ENTRIES: usize = 256;
+/// L-BFGS begins from the Gram matrix up to this many columns, of 8 MB; beyond, from a diagonal.
+const GRAM_COLUMNS: usize = 1_000;
 /// A step is tried at a half, a quarter, … this many times.
 const HALVINGS: u32 = 40;
 /// How much of the slope a step must yield (Armijo 1966).
@@ -26,8 +29,8 @@ const ROUNDING: f64 = 1e-13;
 enum Method {
     /// With the last factor of a Hessian.
     Newton(Option<Cholesky>),
-    /// From gradients.
-    Lbfgs(Lbfgs),
+    /// From gradients, once there is something to begin from.
+    Lbfgs(Option<Lbfgs>),
 }
 
 /// A descent under way.
@@ -62,8 +65,8 @@ pub enum Next {
     Evaluate {
         /// The point.
         point: Vec<f64>,
-        /// Whether its Hessian is needed.
-        curvature: bool,
+        /// What is needed beside value and gradient.
+        products: Products,
     },
     /// Nothing: the descent has ended here.
     Done {
@@ -75,22 +78,28 @@ pub enum Next {
 }
 
 impl Search {
-    /// A descent on `objective`, which is to be evaluated at the start first, and whether with its Hessian.
-    pub fn new(objective: &Objective, limits: Parameters) -> (Self, bool) {
+    /// A descent on `objective`, and what is needed at the start beside value and gradient.
+    pub fn new(objective: &Objective, limits: Parameters) -> (Self, Products) {
         let newton = objective.parameters() <= NEWTON_PARAMETERS && objective.entries() * objective.outputs <= NEWTON_ENTRIES;
-        let method = if newton { Method::Newton(None) } else { Method::Lbfgs(Lbfgs::new(objective.diagonal())) };
-        (Self { method, limits, base: None, step: 1.0, halvings: 0, gradients: [f64::INFINITY; 2], history: Vec::new() }, newton)
+        let (method, products) = if newton {
+            (Method::Newton(None), Products::Hessian)
+        } else if objective.columns() <= GRAM_COLUMNS {
+            (Method::Lbfgs(None), Products::Gram)
+        } else {
+            (Method::Lbfgs(Some(Lbfgs::new(Metric::Diagonal(objective.diagonal())))), Products::None)
+        };
+        (Self { method, limits, base: None, step: 1.0, halvings: 0, gradients: [f64::INFINITY; 2], history: Vec::new() }, products)
     }
 
     /// Takes the objective at `point`.
-    pub fn advance(&mut self, point: Vec<f64>, evaluation: Evaluation) -> Result<Next> {
+    pub fn advance(&mut self, objective: &Objective, point: Vec<f64>, evaluation: Evaluation) -> Result<Next> {
         if let Some(base) = &self.base {
             let enough = base.value + ARMIJO * self.step * base.slope + ROUNDING * base.value.abs();
             if evaluation.value.is_nan() || evaluation.value > enough || evaluation.gradient.iter().any(|g| !g.is_finite()) {
                 return Ok(self.halve());
             }
         }
-        self.accept(point, evaluation)
+        self.accept(objective, point, evaluation)
     }
 
     fn halve(&mut self) -> Next {
@@ -98,7 +107,8 @@ impl Search {
         self.halvings += 1;
         match self.base.take() {
             Some(base) if self.halvings <= HALVINGS => {
-                let next = Next::Evaluate { point: along(&base, self.step), curvature: matches!(self.method, Method::Newton(_)) };
+                let products = if matches!(self.method, Method::Newton(_)) { Products::Hessian } else { Products::None };
+                let next = Next::Evaluate { point: along(&base, self.step), products };
                 self.base = Some(base);
                 next
             }
@@ -109,8 +119,8 @@ impl Search {
         }
     }
 
-    fn accept(&mut self, point: Vec<f64>, evaluation: Evaluation) -> Result<Next> {
-        let Evaluation { value, gradient, hessian, loss, validation_loss } = evaluation;
+    fn accept(&mut self, objective: &Objective, point: Vec<f64>, evaluation: Evaluation) -> Result<Next> {
+        let Evaluation { value, gradient, products, loss, validation_loss } = evaluation;
         if !value.is_finite() || gradient.iter().any(|g| !g.is_finite()) {
             return Err(Error::NotFinite { what: "the loss or its gradient".into(), place: String::new() });
         }
@@ -125,27 +135,32 @@ impl Search {
             return Ok(Next::Done { point, warning: Some(warning) });
         }
         self.history.push(Iteration { loss: Some(loss), validation_loss });
-        let direction = self.direction(&point, &gradient, hessian)?;
+        let direction = self.direction(objective, &point, &gradient, products)?;
         let slope = lane_dot(&direction, &gradient);
         let base = Base { point, value, gradient, direction, slope };
         (self.step, self.halvings) = (1.0, 0);
-        let next = Next::Evaluate { point: along(&base, 1.0), curvature: self.needs_hessian() };
+        let next = Next::Evaluate { point: along(&base, 1.0), products: self.next_products() };
         self.base = Some(base);
         Ok(next)
     }
 
-    fn direction(&mut self, point: &[f64], gradient: &[f64], hessian: Option<Vec<f64>>) -> Result<Vec<f64>> {
+    fn direction(&mut self, objective: &Objective, point: &[f64], gradient: &[f64], products: Vec<f64>) -> Result<Vec<f64>> {
+        let missing = || Error::NotFinite { what: "the Hessian".into(), place: String::new() };
         match &mut self.method {
             Method::Newton(factor) => {
-                if let Some(hessian) = hessian {
-                    *factor = Cholesky::new(&hessian);
+                if !products.is_empty() {
+                    *factor = Cholesky::new(&products);
                 }
-                let missing = || Error::NotFinite { what: "the Hessian".into(), place: String::new() };
                 let mut direction = factor.as_ref().ok_or_else(missing)?.solve(gradient);
                 direction.iter_mut().for_each(|d| *d = -*d);
                 Ok(direction)
             }
             Method::Lbfgs(memory) => {
+                if memory.is_none() {
+                    let factor = objective.metric(products).ok_or_else(missing)?;
+                    *memory = Some(Lbfgs::new(Metric::Shared(factor, objective.curvatures())));
+                }
+                let memory = memory.as_mut().ok_or_else(missing)?;
                 if let Some(base) = &self.base {
                     let difference = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a - b).collect();
                     memory.learn(difference(point, &base.point), difference(gradient, &base.gradient));
@@ -162,11 +177,11 @@ impl Search {
 
     /// A Newton step squares the gradient's last decrease; when that is expected to end the descent, the Hessian at the
     /// end is not needed. Should it not end, the last one serves for another step.
-    fn needs_hessian(&self) -> bool {
+    fn next_products(&self) -> Products {
         let [before, now] = self.gradients;
         let decrease = now / before;
         let ends = before.is_finite() && decrease < 0.5 && now * decrease * decrease <= self.limits.tol;
-        matches!(self.method, Method::Newton(_)) && !ends
+        if matches!(self.method, Method::Newton(_)) && !ends { Products::Hessian } else { Products::None }
     }
 }
 

@@ -83,14 +83,14 @@ impl View {
     pub fn error(&self, message: &str) {
         self.clear();
         if let Style::Json = self.style {
-            println!("{}", json!({"event": "error", "message": message}));
+            print_json(&json!({"event": "error", "message": message}));
         }
         eprintln!("error: {message}");
     }
 
     fn show(&self, event: Event) {
         match &self.style {
-            Style::Json => println!("{}", as_json(event)),
+            Style::Json => print_json(&as_json(event)),
             Style::Bars(shown) => lock(shown).advance_bar(event),
             Style::Lines(shown) => lock(shown).print_line(event),
         }
@@ -204,6 +204,11 @@ impl Shown {
         let losses = loss("loss", progress.last.loss) + &loss("validation", progress.last.validation_loss);
         format!("{losses}{:.1} M rows/s, {left:.0} s left", rate / 1e6)
     }
+}
+
+/// Prints a line; that nobody reads it any more is seen when the result is written.
+fn print_json(line: &Value) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 fn as_json(event: Event) -> Value {

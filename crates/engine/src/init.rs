@@ -82,7 +82,7 @@ fn write_data(text: &mut String, table: &Table, name: String, target: Option<&st
             Some(InputKind::Timestamp) => "a timestamp: year, month, day, weekday, hour, minute",
             None => "nothing; name it in ignore",
         };
-        let _ = writeln!(text, "#   {}: {} ({})", field.name(), kind, field.data_type());
+        let _ = writeln!(text, "#   {:?}: {} ({})", field.name(), kind, field.data_type());
     }
     Ok(())
 }

@@ -21,6 +21,9 @@ impl Output {
         if path.is_dir() {
             return Err(failed(std::io::Error::other("it is a folder; name a file in it")));
         }
+        if path.metadata().is_ok_and(|there| !there.is_file()) {
+            return Err(failed(std::io::Error::other("it is a device or a pipe; name a file")));
+        }
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let file = Builder::new()
             .prefix(".quelea-")

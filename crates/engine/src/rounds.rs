@@ -68,9 +68,15 @@ impl<'a, L: Learner> Rounds<'a, L> {
             }
             let sums = self.fold(&round)?;
             let candidates = self.update(&round, sums)?;
+            let unit = self.learner.progress(&round).unit;
             round = match self.learner.combine(round, candidates)? {
                 Step::Next(next) => next,
-                Step::Done(fitted) => return Ok(fitted),
+                Step::Done(fitted) => {
+                    let done = fitted.history.len() as u64;
+                    let last = fitted.history.last().copied().unwrap_or_default();
+                    self.tell(Progress { done, of: done, unit, last }, &mut None);
+                    return Ok(fitted);
+                }
             };
             let progress = self.learner.progress(&round);
             self.tell(progress, &mut told);

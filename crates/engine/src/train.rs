@@ -5,17 +5,15 @@ use std::io::Write;
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
-use quelea_core::estimator::Estimator;
 use quelea_core::learner::{Fitted, Learner};
-use quelea_core::prediction::{Importance, Metrics};
-use quelea_core::schema::Schema;
-use quelea_core::spec::{Job, Part as TablePart};
+use quelea_core::prediction::Metrics;
+use quelea_core::spec::Job;
 use quelea_core::tile::Tile;
+use quelea_learn::importance::importances;
 use quelea_learn::registry::{self, Visitor};
-use quelea_model::{About, Model, Scorer};
+use quelea_model::{About, Model};
 
 use crate::output::Output;
-use crate::prepare::columns::Columns;
 use crate::prepare::{self, Prepared, Rows};
 use crate::rounds::{self, Layout};
 use crate::score;
@@ -32,7 +30,7 @@ pub fn train(job: &Job, control: &Control) -> Result<Model> {
     let job = &with_markers(job, before.as_ref());
     let table = threads.wait(prepare::open(&job.data, threads.count))?;
     let (mut model, prepared) = fit(job, &table, before, &threads, Layout::threads(threads.count), control)?;
-    model.about.metrics = measure(job, &model, &prepared, &threads, control)?;
+    model.about.metrics = measure(&model, &prepared, &threads, control)?;
     let bytes = model.to_bytes().map_err(|source| Error::Model { path: job.output.model.display().to_string(), source })?;
     control.check()?;
     let mut output = Output::create(&job.output.model)?;
@@ -126,18 +124,9 @@ impl Visitor for Run<'_> {
 }
 
 /// The metrics of the model on each part of the rows, computed as scoring computes them.
-fn measure(job: &Job, model: &Model, prepared: &Prepared, threads: &Threads, control: &Control) -> Result<BTreeMap<String, Metrics>> {
-    let schema = &prepared.schema;
-    let other = match &job.data.test {
-        Some(TablePart::Table(path)) => {
-            let columns = Columns { inputs: schema.inputs.clone(), target: job.data.target.clone(), weight: job.data.weight.clone() };
-            Some(threads.wait(prepare::other_rows(path, &columns, &job.data, &schema.target, threads.count, control))?)
-        }
-        _ => None,
-    };
-    let test = other.as_ref().unwrap_or(&prepared.test);
-    let scorer = Scorer::new(model).map_err(|e| Error::internal(format!("the model cannot be scored: {e}")))?;
-    let parts: [(&str, &Rows); 3] = [("train", &prepared.train), ("validation", &prepared.validation), ("test", test)];
+fn measure(model: &Model, prepared: &Prepared, threads: &Threads, control: &Control) -> Result<BTreeMap<String, Metrics>> {
+    let scorer = score::scorer(model)?;
+    let parts: [(&str, &Rows); 3] = [("train", &prepared.train), ("validation", &prepared.validation), ("test", &prepared.test)];
     let of: u64 = parts.iter().map(|(_, rows)| rows.len()).sum();
     let mut done = 0;
     let mut metrics = BTreeMap::new();
@@ -147,31 +136,4 @@ fn measure(job: &Job, model: &Model, prepared: &Prepared, threads: &Threads, con
         done += rows.len();
     }
     Ok(metrics)
-}
-
-/// How much each feature matters, as shares of 1, the largest first; nothing for a model without such a measure.
-fn importances(estimator: &Estimator, schema: &Schema) -> Vec<Importance> {
-    let mut values = vec![0.0; schema.features.len()];
-    match estimator {
-        Estimator::Trees(trees) => {
-            trees.trees.iter().flat_map(|tree| &tree.nodes).for_each(|node| values[node.feature as usize] += node.gain)
-        }
-        Estimator::Linear(linear) => {
-            let mut first = 0;
-            for (value, encoding) in values.iter_mut().zip(&linear.design.encodings) {
-                let columns = first..first + encoding.width();
-                first = columns.end;
-                *value =
-                    linear.weights.iter().flat_map(|weights| &weights[columns.clone()]).fold(0.0, |most, weight| weight.abs().max(most));
-            }
-        }
-        Estimator::Centroids(_) => return Vec::new(),
-    }
-    let total: f64 = values.iter().sum();
-    let named = schema.features.iter().zip(values);
-    let mut importances: Vec<Importance> = named
-        .map(|(feature, value)| Importance { feature: feature.name.clone(), value: if total > 0.0 { value / total } else { 0.0 } })
-        .collect();
-    importances.sort_by(|a, b| b.value.total_cmp(&a.value).then_with(|| a.feature.cmp(&b.feature)));
-    importances
 }

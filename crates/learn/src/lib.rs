@@ -4,6 +4,7 @@
 pub mod boosting;
 pub mod clustering;
 pub mod design;
+pub mod importance;
 pub mod linear;
 pub mod metrics;
 pub mod registry;

@@ -7,6 +7,7 @@ use quelea_core::learner::Learner;
 use quelea_core::schema::Schema;
 use quelea_core::{Error, Result};
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -29,6 +30,11 @@ pub trait Family {
 
     /// Refuses hyper-parameters that are out of range; needs no data.
     fn check(parameters: &Self::Parameters) -> Result<()>;
+
+    /// The quantile that it predicts, if it predicts one.
+    fn quantile(_: &Self::Parameters) -> Option<f64> {
+        None
+    }
 
     /// A learner for a table of this schema. All random choices are drawn from `seed`;
     /// `start_from` is the fitted estimator of an earlier run to go on from.
@@ -65,6 +71,8 @@ pub struct Entry {
     pub targets: Targets,
     /// The JSON Schema of its hyper-parameters.
     pub schema: fn() -> schemars::Schema,
+    /// The quantile that it predicts with these hyper-parameters, if it predicts one.
+    pub quantile: fn(&Keys) -> Option<f64>,
     /// Checks hyper-parameters without any data, and gives them back with the defaults filled in.
     pub check: fn(&Keys) -> Result<Keys>,
 }
@@ -105,7 +113,11 @@ const fn entry<F: Family>() -> Entry {
         name: F::NAME,
         about: F::ABOUT,
         targets: F::TARGETS,
-        schema: || schemars::schema_for!(F::Parameters),
+        // Without references, so that definitions of two learners cannot meet.
+        schema: || {
+            SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = true).into_generator().into_root_schema_for::<F::Parameters>()
+        },
+        quantile: |parameters| F::quantile(&parse::<F>(parameters).ok()?),
         check: |parameters| {
             let Value::Object(filled) = serde_json::to_value(parse::<F>(parameters)?).expect("parameters are plain data") else {
                 unreachable!("parameters are a struct")

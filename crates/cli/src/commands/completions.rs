@@ -1,5 +1,7 @@
 //! `quelea completions`: completions for a shell.
 
+use std::io::Write;
+
 use anyhow::Result;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
@@ -16,6 +18,8 @@ pub struct Arguments {
 
 /// Prints the completions of program `P`.
 pub fn run<P: CommandFactory>(arguments: Arguments) -> Result<()> {
-    clap_complete::generate(arguments.shell, &mut P::command(), "quelea", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut P::command(), "quelea", &mut script);
+    std::io::stdout().write_all(&script)?;
     Ok(())
 }

@@ -29,8 +29,9 @@ pub struct Arguments {
 /// Evaluates.
 pub fn run(arguments: Arguments, view: &View) -> Result<()> {
     let control = interrupt::stoppable(view.control())?;
-    let target = quelea_engine::read_model(&arguments.model)?.schema.target;
-    let metrics = quelea_engine::evaluate(&arguments.model, &arguments.table, arguments.threads.map(usize::from), &control)?;
+    let model = quelea_engine::read_model(&arguments.model)?;
+    let target = model.schema.target.clone();
+    let metrics = quelea_engine::evaluate(model, &arguments.table, arguments.threads.map(usize::from), &control)?;
     view.clear();
     view.result(json!({"event": "evaluated", "metrics": metrics}), || {
         let metrics = BTreeMap::from([(arguments.table.clone(), metrics.clone())]);

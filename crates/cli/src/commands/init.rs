@@ -1,5 +1,6 @@
 //! `quelea init`: a commented job file for a table.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -30,6 +31,6 @@ pub struct Arguments {
 /// Writes the job file.
 pub fn run(arguments: Arguments) -> Result<()> {
     quelea_engine::init(&arguments.table, arguments.target.as_deref(), &arguments.model, &arguments.output, arguments.force)?;
-    println!("wrote {0}; look it through, then: quelea train {0}", arguments.output.display());
+    writeln!(std::io::stdout(), "wrote {0}; look it through, then: quelea train {0}", arguments.output.display())?;
     Ok(())
 }

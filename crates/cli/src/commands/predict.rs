@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use quelea_engine::Destination;
 use serde_json::json;
@@ -36,9 +36,13 @@ pub struct Arguments {
 
 /// Predicts.
 pub fn run(arguments: Arguments, view: &View) -> Result<()> {
+    if arguments.json && arguments.output == Destination::Stdout {
+        bail!("--json and --output - both write to the standard output; name a file for one of them");
+    }
     let control = interrupt::stoppable(view.control())?;
+    let model = quelea_engine::read_model(&arguments.model)?;
     let threads = arguments.threads.map(usize::from);
-    let rows = quelea_engine::predict(&arguments.model, &arguments.table, &arguments.keep, &arguments.output, threads, &control)?;
+    let rows = quelea_engine::predict(model, &arguments.table, &arguments.keep, &arguments.output, threads, &control)?;
     view.clear();
     match &arguments.output {
         Destination::Stdout => Ok(()),

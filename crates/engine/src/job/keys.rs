@@ -8,17 +8,17 @@ use serde_json::{Map, Value};
 use super::{Result, schema, wrong};
 use crate::suggest;
 
+/// The tables of a job file.
+const TABLES: [&str; 4] = ["data", "model", "output", "run"];
+
 /// Refuses unknown keys and says which were probably meant.
 pub(super) fn check(values: &Map<String, Value>) -> Result<()> {
+    if let Some(unknown) = values.keys().find(|table| !TABLES.contains(&table.as_str())) {
+        return Err(wrong(unknown, format!("there is no such table of keys{}", did_you_mean(suggest::nearest(unknown, TABLES)))));
+    }
     let known = known(values)?;
-    let tables: Vec<&str> = known.iter().map(|(table, _)| table.as_str()).collect();
     for (table, content) in values {
-        let Some((_, keys)) = known.iter().find(|(name, _)| name == table) else {
-            return Err(wrong(
-                table,
-                format!("there is no such table of keys{}", did_you_mean(suggest::nearest(table, tables.iter().copied()))),
-            ));
-        };
+        let Some((_, keys)) = known.iter().find(|(name, _)| name == table) else { continue };
         let Value::Object(content) = content else {
             return Err(wrong(table, format!("this is a table of keys; write them below a line [{table}]")));
         };

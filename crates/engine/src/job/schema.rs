@@ -13,13 +13,6 @@ pub fn json_schema() -> Value {
         "description": "The learner and its hyper-parameters.",
         "oneOf": learners,
     });
-    for learner in registry::LEARNERS {
-        if let Some(Value::Object(definitions)) = (learner.schema)().as_value().get("$defs") {
-            for (name, definition) in definitions {
-                job["$defs"][name] = definition.clone();
-            }
-        }
-    }
     job["title"] = "Quelea job".into();
     job
 }

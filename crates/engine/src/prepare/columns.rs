@@ -1,7 +1,7 @@
 //! Decides what each column of a table is for: an input and of what kind, the target, the weight, or nothing.
 
 use arrow::datatypes::DataType;
-use quelea_core::schema::{Input, InputKind, Schema};
+use quelea_core::schema::{Input, InputKind, Labels, Schema, Target};
 use quelea_core::spec::Data;
 
 use crate::table::{Table, is_text};
@@ -25,7 +25,7 @@ impl Columns {
             table.field(name)?;
         }
         let inputs = match before {
-            Some(schema) => schema.inputs.clone(),
+            Some(schema) => inputs_again(table, data, schema)?,
             None => new_inputs(table, data)?,
         };
         if inputs.is_empty() {
@@ -37,28 +37,52 @@ impl Columns {
         Ok(Self { inputs, target: data.target.clone(), weight: data.weight.clone() })
     }
 
-    /// Checks that `table` has the inputs with types that fit, and gives its target and weight columns the same.
-    pub fn check(&self, table: &Table) -> Result<()> {
+    /// Checks that `table` has the inputs with types that fit, a weight that is a number, and a target that can be
+    /// the one that is `known`, if it is.
+    pub fn check(&self, table: &Table, known: Option<&Target>) -> Result<()> {
         for input in &self.inputs {
-            let found = table.field(&input.name)?.data_type();
-            if !can_be(found, input.kind, table.is_csv) {
-                return Err(Error::Column {
-                    table: table.name.clone(),
-                    column: input.name.clone(),
-                    problem: format!("it is {found}, where the model takes {}; convert the column", described(input.kind)),
-                });
-            }
+            check_kind(table, &input.name, input.kind)?;
         }
-        for name in self.target.iter().chain(&self.weight) {
-            table.field(name)?;
+        if let Some(weight) = &self.weight {
+            check_kind(table, weight, InputKind::Number)?;
         }
-        Ok(())
+        let Some(target) = &self.target else { return Ok(()) };
+        match known {
+            None | Some(Target::None) => table.field(target).map(|_| ()),
+            Some(Target::Classes { labels: Labels::Text(_), .. }) => check_kind(table, target, InputKind::Text),
+            Some(_) => check_kind(table, target, InputKind::Number),
+        }
     }
 
     /// The names of all columns to read: inputs, then target, then weight.
     pub fn names(&self) -> Vec<&str> {
         self.inputs.iter().map(|i| i.name.as_str()).chain(self.target.as_deref()).chain(self.weight.as_deref()).collect()
     }
+}
+
+fn check_kind(table: &Table, name: &str, kind: InputKind) -> Result<()> {
+    let found = table.field(name)?.data_type();
+    if can_be(found, kind, table.is_csv) {
+        return Ok(());
+    }
+    let problem = format!("it is {found}, where {} is needed; convert the column", described(kind));
+    Err(Error::Column { table: table.name.clone(), column: name.into(), problem })
+}
+
+/// The inputs of the model to go on from, which must be the columns that the job would learn from.
+fn inputs_again(table: &Table, data: &Data, before: &Schema) -> Result<Vec<Input>> {
+    let new = new_inputs(table, data)?;
+    let extra = new.iter().find(|input| before.inputs.iter().all(|known| known.name != input.name));
+    if let Some(extra) = extra {
+        let problem = "the model to go on from does not read this column; name it in data.ignore, or train anew";
+        return Err(Error::Column { table: table.name.clone(), column: extra.name.clone(), problem: problem.into() });
+    }
+    if let Some(left_out) = before.inputs.iter().find(|known| new.iter().all(|input| input.name != known.name)) {
+        table.field(&left_out.name)?;
+        let problem = "the model to go on from reads this column, and the job leaves it out; look at data.features and data.ignore";
+        return Err(Error::Column { table: table.name.clone(), column: left_out.name.clone(), problem: problem.into() });
+    }
+    Ok(before.inputs.clone())
 }
 
 fn new_inputs(table: &Table, data: &Data) -> Result<Vec<Input>> {

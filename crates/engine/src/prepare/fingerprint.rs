@@ -17,12 +17,17 @@ pub(crate) fn of(schema: &Schema, tiles: &[Arc<Tile>]) -> String {
     format!("{:032x}", hash.finish_128())
 }
 
+/// The value, with one kind of NaN for all that is missing.
+fn plain(value: f32) -> f32 {
+    if value.is_nan() { f32::NAN } else { value }
+}
+
 fn of_tile(tile: &Tile) -> u128 {
     let mut hash = Hasher::new();
     hash.write(&[tile.role as u8]);
     for values in &tile.features {
         match values {
-            Values::Number(values) => hash.write(values.inner().as_slice()),
+            Values::Number(values) => values.iter().for_each(|value| hash.write(&plain(*value).to_le_bytes())),
             Values::Category(values) => hash.write(values.inner().as_slice()),
         }
     }

@@ -96,8 +96,15 @@ pub(crate) async fn open(data: &Data, threads: usize) -> Result<Table> {
 pub(crate) async fn prepare(job: &Job, table: &Table, before: Option<&Schema>, threads: usize, control: &Control) -> Result<Prepared> {
     let data = &job.data;
     let columns = Columns::choose(table, data, before)?;
-    columns.check(table)?;
-    let reader = Reader::new(table, &columns, data, before.map(|s| &s.target))?;
+    let known = before.map(|s| &s.target);
+    columns.check(table, known)?;
+    // A mistake in another table is better known before the work than after.
+    for part in [&data.validation, &data.test] {
+        if let Some(TablePart::Table(path)) = part {
+            columns.check(&Table::open(path, &data.null_values, threads)?, known)?;
+        }
+    }
+    let reader = Reader::new(table, &columns, data, known)?;
     let parts = read(table, &reader, threads, control).await?;
     let rows = parts.iter().map(|p| p.rows as u64).sum();
     warn_of_rounding(&columns, &parts, control);
@@ -115,8 +122,11 @@ pub(crate) async fn prepare(job: &Job, table: &Table, before: Option<&Schema>, t
         Some(TablePart::Table(path)) => other_rows(path, &columns, data, &truth.target, threads, control).await?,
         _ => known_rows(divided.validation, &truth.target, "to validate on", control),
     };
+    let test = match &data.test {
+        Some(TablePart::Table(path)) => other_rows(path, &columns, data, &truth.target, threads, control).await?,
+        _ => known_rows(divided.test, &truth.target, "to test on", control),
+    };
     let train = Rows::new(divided.train, &truth.target);
-    let test = known_rows(divided.test, &truth.target, "to test on", control);
 
     let per_tile = rows_per_tile(train.len());
     let mut tiles = cut::tiles(&train, &features, &truth.class_factors, Role::Train, per_tile);
@@ -161,13 +171,14 @@ pub(crate) async fn other_rows(
     control: &Control,
 ) -> Result<Rows> {
     let table = Table::open(path, &data.null_values, threads)?;
-    columns.check(&table)?;
+    columns.check(&table, Some(target))?;
     let reader = Reader::new(&table, columns, data, Some(target))?;
     let parts = read(&table, &reader, threads, control).await?;
     let (rows, unknown) = Rows::known(parts, target);
     warn_of_unknown_targets(unknown, &format!("of {path}"), control);
     if rows.len() == 0 {
-        return Err(Error::Table { table: path.into(), problem: "no row has a target that the training rows know".into() });
+        let problem = if unknown == 0 { "the table has no rows" } else { "no row has a target that the training rows know" };
+        return Err(Error::Table { table: path.into(), problem: problem.into() });
     }
     Ok(rows)
 }
@@ -232,7 +243,8 @@ fn wanted<'a>(table: &'a Table, name: &'a str, data: &'a Data, before: Option<&'
         table: &table.name,
         name,
         task: data.task,
-        is_whole: table.schema.field_with_name(name).is_ok_and(|f| f.data_type().is_integer()),
+        // How a number is written in a CSV file tells nothing; that the first rows are whole, little.
+        is_whole: table.is_csv || table.schema.field_with_name(name).is_ok_and(|f| f.data_type().is_integer()),
         class_weights: data.class_weights.as_ref(),
         before: before.map(|s| &s.target),
     }

@@ -8,7 +8,7 @@ use quelea_core::schema::InputKind;
 use quelea_core::tile::MISSING;
 
 use super::columns::Columns;
-use super::values::{BadValue, Reading, rounds};
+use super::values::{BadValue, Reading};
 
 /// What is read of a partition.
 pub(crate) struct Part {
@@ -87,17 +87,20 @@ impl PartReader {
         }
         let reading = Reading { null_values: &self.null_values, is_csv: self.is_csv };
         for ((array, rounded), input) in batch.columns().iter().zip(&mut self.rounded).zip(&self.columns.inputs) {
-            *rounded |= input.kind == InputKind::Number && rounds(array);
+            *rounded |= input.kind == InputKind::Number && reading.rounds(array);
         }
         let names = self.columns.names();
         let columns = self.inputs.iter_mut().chain(&mut self.target).chain(&mut self.weight);
         for ((array, column), name) in batch.columns().iter().zip(columns).zip(names) {
-            if let Err(mut bad) = column.extend(reading, array) {
-                bad.row += self.rows;
-                if self.bad.as_ref().is_none_or(|(_, before)| bad.row < before.row) {
-                    self.bad = Some((name.to_string(), bad));
-                }
+            if let Err(bad) = column.extend(reading, array) {
+                note(&mut self.bad, name, self.rows, bad);
             }
+        }
+        if let (Some(Growing::Number(weights)), Some(name)) = (&self.weight, &self.columns.weight)
+            && let Some(row) = weights.last().and_then(|weights| weights.iter().position(|w| w.is_nan() || *w < 0.0))
+        {
+            let problem = "a weight is a number from 0 up; mend it, or leave the row out".into();
+            note(&mut self.bad, name, self.rows, BadValue { row, problem });
         }
         self.rows += batch.num_rows();
     }
@@ -116,6 +119,14 @@ impl PartReader {
             rounded: self.rounded,
             bad: self.bad,
         }
+    }
+}
+
+/// Notes a bad value of a batch that begins at row `first`, unless an earlier row has one.
+fn note(worst: &mut Option<(String, BadValue)>, column: &str, first: usize, mut bad: BadValue) {
+    bad.row += first;
+    if worst.as_ref().is_none_or(|(_, before)| bad.row < before.row) {
+        *worst = Some((column.to_string(), bad));
     }
 }
 

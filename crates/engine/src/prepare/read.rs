@@ -61,23 +61,17 @@ pub(crate) async fn read(table: &Table, reader: &Reader, threads: usize, control
     let parts: Vec<Part> = scan.fold(threads, || reader.begin(), step).map_ok(PartReader::finish).try_collect().await?;
     let mut before = 0;
     for part in &parts {
-        refuse_bad_value(table, &reader.columns, part, before).await?;
+        refuse_bad_value(table, part, before).await?;
         before += part.rows as u64;
     }
     Ok(parts)
 }
 
 /// The error for the first value of `part` that cannot be used, if there is one. `before` counts the table's rows before the part.
-pub(crate) async fn refuse_bad_value(table: &Table, columns: &Columns, part: &Part, before: u64) -> Result<()> {
-    let weight = part.weight.as_deref().and_then(|w| w.iter().position(|w| w.is_nan() || *w < 0.0));
-    let weight = weight.map(|row| {
-        let problem = "a weight is a number from 0 up; mend it, or leave the row out".to_string();
-        (row, columns.weight.as_deref().unwrap_or_default(), problem)
-    });
-    let bad = part.bad.as_ref().map(|(column, bad)| (bad.row, column.as_str(), bad.problem.clone()));
-    let Some((row, column, problem)) = bad.into_iter().chain(weight).min() else { return Ok(()) };
-    let (table, row) = table.locate(before + row as u64).await;
-    Err(Error::Value { table, row: row + 1, column: column.into(), problem })
+pub(crate) async fn refuse_bad_value(table: &Table, part: &Part, before: u64) -> Result<()> {
+    let Some((column, bad)) = &part.bad else { return Ok(()) };
+    let (table, row) = table.locate(before + bad.row as u64).await;
+    Err(Error::Value { table, row: row + 1, column: column.clone(), problem: bad.problem.clone() })
 }
 
 fn is_text_target(table: &Table, name: &str, data: &Data) -> Result<bool> {

@@ -102,7 +102,7 @@ fn whole_counts(train: &[Part]) -> Option<BTreeMap<i64, u64>> {
     for part in train {
         let Some(Values::Wide(values)) = &part.target else { continue };
         for &value in values {
-            if value.fract() != 0.0 || value.abs() > 2f64.powi(53) {
+            if value.fract() != 0.0 || value.abs() >= 2f64.powi(53) {
                 return None;
             }
             *counts.entry(value as i64).or_insert(0) += 1;

@@ -41,6 +41,20 @@ impl Reading<'_> {
         }
     }
 
+    /// Whether any whole number in the array changes when it becomes a 32-bit float.
+    pub fn rounds(self, array: &ArrayRef) -> bool {
+        if array.data_type().is_integer() {
+            let Ok(wide) = cast(array, &DataType::Int64) else { return true };
+            let is_rounded = |v: i64| i128::from(v) != (v as f32) as i128;
+            return wide.null_count() > array.null_count() || wide.as_primitive::<Int64Type>().iter().flatten().any(is_rounded);
+        }
+        if !self.is_csv {
+            return false;
+        }
+        let is_rounded = |v: f64| v.fract() == 0.0 && f64::from(v as f32) != v;
+        self.wide_numbers(array).is_ok_and(|values| values.into_iter().any(is_rounded))
+    }
+
     /// The array as 64-bit floats, NaN where a value is missing. What a 32-bit float cannot hold is refused.
     pub fn wide_numbers(self, array: &ArrayRef) -> Result<Vec<f64>, BadValue> {
         let array = self.parsed(array, &DataType::Float64, "a number")?;
@@ -122,15 +136,6 @@ fn shortened(text: &str) -> String {
     if text.chars().count() <= 40 { text.into() } else { text.chars().take(37).chain("...".chars()).collect() }
 }
 
-/// Whether any whole number in `array` changes when it becomes a 32-bit float.
-pub(crate) fn rounds(array: &ArrayRef) -> bool {
-    if !array.data_type().is_integer() {
-        return false;
-    }
-    let Ok(wide) = cast(array, &DataType::Int64) else { return true };
-    wide.null_count() > array.null_count() || wide.as_primitive::<Int64Type>().iter().flatten().any(|v| i128::from(v) != (v as f32) as i128)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,7 +186,8 @@ mod tests {
 
     #[test]
     fn whole_numbers_that_round_are_noticed() {
-        assert!(!rounds(&(Arc::new(Int64Array::from(vec![1 << 24, i64::MIN])) as ArrayRef)));
-        assert!(rounds(&(Arc::new(Int64Array::from(vec![(1 << 24) + 1])) as ArrayRef)));
+        let reading = Reading { null_values: &[], is_csv: false };
+        assert!(!reading.rounds(&(Arc::new(Int64Array::from(vec![1 << 24, i64::MIN])) as ArrayRef)));
+        assert!(reading.rounds(&(Arc::new(Int64Array::from(vec![(1 << 24) + 1])) as ArrayRef)));
     }
 }

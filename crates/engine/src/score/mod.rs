@@ -12,6 +12,7 @@ use futures::TryStreamExt;
 use quelea_core::prediction::Metrics;
 use quelea_core::schema::{Labels, Target};
 use quelea_learn::metrics::Evaluation;
+use quelea_learn::registry;
 use quelea_model::{Model, Scorer};
 use rayon::prelude::*;
 
@@ -35,13 +36,16 @@ pub fn read_model(path: &Path) -> Result<Model> {
     Model::from_bytes(&bytes).map_err(|source| Error::Model { path: path.display().to_string(), source })
 }
 
-/// The metrics of the model at `path` on `table`, which must have the target.
-pub fn evaluate(path: &Path, table: &str, threads: Option<usize>, control: &Control) -> Result<Metrics> {
+/// The metrics of `model` on `table`, which must have the target.
+pub fn evaluate(model: Model, table: &str, threads: Option<usize>, control: &Control) -> Result<Metrics> {
     let threads = Threads::new(threads)?;
-    let model = Arc::new(read_model(path)?);
-    let scorer = Arc::new(scorer(&model, path)?);
+    let model = Arc::new(model);
+    let scorer = Arc::new(scorer(&model)?);
     let table = Table::open(table, &model.schema.null_values, threads.count)?;
     let weight = model.schema.weight.clone().filter(|name| table.schema.field_with_name(name).is_ok());
+    if let (Some(weight), None) = (&model.schema.weight, &weight) {
+        control.warn(format!("{}: there is no column {weight:?}, so every row weighs 1", table.name));
+    }
     let columns = Columns { inputs: model.schema.inputs.clone(), target: model.schema.target.name().map(str::to_string), weight };
     let reader = reader(&model, &table, columns)?;
     let evaluation = threads.wait(evaluate_table(&model, scorer, &table, reader, threads.count, control))?;
@@ -87,7 +91,7 @@ async fn evaluate_table(
         rows += judged.rows;
         unknown += judged.unknown;
         if let Some(part) = judged.bad {
-            refuse_bad_value(table, &reader.columns, &part, rows).await?;
+            refuse_bad_value(table, &part, rows).await?;
         }
         all.merge(judged.evaluation);
         control.tell(Event::Scoring { rows, of: table.rows });
@@ -138,18 +142,21 @@ pub(crate) fn measure(scorer: &Scorer, model: &Model, rows: &Rows, control: &Con
 }
 
 fn evaluation(model: &Model) -> Evaluation {
-    let parameters = &model.about.job["model"];
-    let quantile = (parameters["objective"] == "quantile").then(|| parameters["alpha"].as_f64()).flatten();
-    Evaluation::new(&model.schema.target, quantile)
+    let quantile = || {
+        let mut parameters = model.about.job["model"].as_object()?.clone();
+        parameters.remove("type");
+        (registry::find(&model.about.learner).ok()?.quantile)(&parameters)
+    };
+    Evaluation::new(&model.schema.target, quantile())
 }
 
-fn scorer(model: &Model, path: &Path) -> Result<Scorer> {
-    Scorer::new(model).map_err(|source| Error::Model { path: path.display().to_string(), source })
+pub(crate) fn scorer(model: &Model) -> Result<Scorer> {
+    Scorer::new(model).map_err(|e| Error::internal(format!("a model that could be read cannot be scored: {e}")))
 }
 
 /// A reader of the columns that a model needs; the error says how the table differs from what the model was trained on.
 fn reader(model: &Model, table: &Table, columns: Columns) -> Result<Reader> {
-    columns.check(table)?;
+    columns.check(table, Some(&model.schema.target))?;
     let text_target = matches!(&model.schema.target, Target::Classes { labels: Labels::Text(_), .. });
     Ok(Reader { columns, text_target, null_values: model.schema.null_values.clone(), is_csv: table.is_csv })
 }

@@ -1,6 +1,6 @@
 //! Prediction: every row of a table gets its prediction, in the table's order.
 
-use std::path::Path;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema};
@@ -9,7 +9,7 @@ use futures::TryStreamExt;
 use quelea_model::{Model, Scorer};
 
 use super::sink::{Destination, Sink};
-use super::{columns, part_of, read_model, reader, scorer};
+use super::{columns, part_of, reader, scorer};
 use crate::prepare::columns::Columns;
 use crate::prepare::part::Part;
 use crate::prepare::read::{Reader, refuse_bad_value};
@@ -17,10 +17,10 @@ use crate::table::Table;
 use crate::threads::Threads;
 use crate::{Control, Error, Event, Result};
 
-/// Writes the predictions of the model at `path` for every row of `table`, behind copies of the columns in `keep`.
+/// Writes the predictions of `model` for every row of `table`, behind copies of the columns in `keep`.
 /// The answer is the number of rows.
 pub fn predict(
-    path: &Path,
+    model: Model,
     table: &str,
     keep: &[String],
     destination: &Destination,
@@ -28,8 +28,8 @@ pub fn predict(
     control: &Control,
 ) -> Result<u64> {
     let threads = Threads::new(threads)?;
-    let model = Arc::new(read_model(path)?);
-    let scorer = Arc::new(scorer(&model, path)?);
+    let model = Arc::new(model);
+    let scorer = Arc::new(scorer(&model)?);
     let table = Table::open(table, &model.schema.null_values, threads.count)?;
     let columns = Columns { inputs: model.schema.inputs.clone(), target: None, weight: None };
     let reader = reader(&model, &table, columns)?;
@@ -47,7 +47,7 @@ struct Job {
 /// A scored batch, or a part with a value that cannot be used.
 enum Scored {
     Rows(RecordBatch),
-    Bad(Part),
+    Bad(Box<Part>),
 }
 
 async fn write(job: &Job, table: &Table, keep: &[String], destination: &Destination, threads: usize, control: &Control) -> Result<u64> {
@@ -68,9 +68,9 @@ async fn write(job: &Job, table: &Table, keep: &[String], destination: &Destinat
         .chain(columns::fields(&job.model.schema.target).into_iter().map(Arc::new))
         .collect();
     let schema = Arc::new(Schema::new(fields));
+    refuse_names_twice(table, &schema)?;
     let mut sink = Sink::create(destination, schema.clone())?;
     let (job, for_batches, inputs) = (job.clone(), control.clone(), names.len());
-    let reader = job.reader.clone();
     let score = move |batch: RecordBatch| {
         for_batches.check()?;
         job.score(&batch, inputs, &kept, &schema)
@@ -84,7 +84,7 @@ async fn write(job: &Job, table: &Table, keep: &[String], destination: &Destinat
                 rows += batch.num_rows() as u64;
                 control.tell(Event::Scoring { rows, of: table.rows });
             }
-            Scored::Bad(part) => refuse_bad_value(table, &reader.columns, &part, rows).await?,
+            Scored::Bad(part) => refuse_bad_value(table, &part, rows).await?,
         }
     }
     sink.finish()?;
@@ -96,11 +96,23 @@ impl Job {
         let only_inputs = batch.project(&(0..inputs).collect::<Vec<_>>()).map_err(Error::internal)?;
         let part = part_of(&self.reader, &only_inputs);
         if part.bad.is_some() {
-            return Ok(Scored::Bad(part));
+            return Ok(Scored::Bad(Box::new(part)));
         }
         let predictions = columns::score(&self.scorer, &part, 0..part.rows)?;
         let arrays = kept.iter().map(|&i| batch.column(i).clone()).chain(columns::arrays(&self.model.schema.target, predictions)).collect();
         Ok(Scored::Rows(RecordBatch::try_new(schema.clone(), arrays).map_err(Error::internal)?))
+    }
+}
+
+fn refuse_names_twice(table: &Table, schema: &Schema) -> Result<()> {
+    let mut seen = HashSet::new();
+    match schema.fields().iter().find(|field| !seen.insert(field.name())) {
+        None => Ok(()),
+        Some(twice) => Err(Error::Column {
+            table: table.name.clone(),
+            column: twice.name().clone(),
+            problem: "the predictions have a column of this name too, or it is kept twice; keep another column".into(),
+        }),
     }
 }
 

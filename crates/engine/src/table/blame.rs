@@ -14,22 +14,23 @@ use crate::Error;
 pub(super) struct Blame {
     table: String,
     files: Vec<PathBuf>,
+    is_query: bool,
 }
 
 impl Blame {
     pub fn new(table: &Table) -> Self {
-        Self { table: table.name.clone(), files: table.files.clone() }
+        Self { table: table.name.clone(), files: table.files.clone(), is_query: table.is_query }
     }
 
     /// The error for the user: it names the file where one of them fails alone.
     pub async fn find(&self, error: DataFusionError) -> Error {
-        if self.files.is_empty() {
-            return Error::Query { problem: message(&error) };
-        }
         for file in &self.files {
             if let Some(problem) = Box::pin(failure(file)).await {
                 return Error::Table { table: file.display().to_string(), problem };
             }
+        }
+        if self.is_query {
+            return Error::Query { problem: cause(&error) };
         }
         Error::Table { table: self.table.clone(), problem: message(&error) }
     }
@@ -58,20 +59,24 @@ async fn failure(file: &std::path::Path) -> Option<String> {
     None
 }
 
-/// What went wrong, without the layers it came through.
 fn message(error: &DataFusionError) -> String {
+    format!("{}; mend or replace the file", cause(error))
+}
+
+/// What went wrong, without the layers it came through.
+fn cause(error: &DataFusionError) -> String {
     let text = error.find_root().strip_backtrace();
     let text = ["Arrow error: ", "Parquet error: ", "External: ", "Csv error: ", "Parser error: ", "Execution error: "]
         .iter()
         .fold(text, |text, layer| text.replace(layer, ""));
-    format!("{}; mend or replace the file", text.trim_end_matches(['.', '\n']))
+    text.trim_end_matches(['.', '\n']).into()
 }
 
 impl Table {
     /// The file that holds row `row` of the table, and the row's place in it; both from 0.
     pub async fn locate(&self, row: u64) -> (String, u64) {
         let mut left = row;
-        if self.files.len() > 1 {
+        if self.files.len() > 1 && !self.is_query {
             for file in &self.files {
                 let name = file.display().to_string();
                 match rows_of(&name).await {

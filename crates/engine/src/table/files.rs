@@ -40,8 +40,11 @@ pub(crate) fn find(table: &str) -> Result<(Vec<PathBuf>, Format)> {
         return Err(Error::NoTable { table: table.into(), hint: hint(path) });
     };
     let format = common_format(table, &files)?;
-    let absolute = |file: &PathBuf| file.canonicalize().map_err(|source| Error::File { action: "read", path: file.clone(), source });
-    Ok((files.iter().map(absolute).collect::<Result<_>>()?, format))
+    let absolute = |file: &PathBuf| std::path::absolute(file).map_err(|source| Error::File { action: "read", path: file.clone(), source });
+    let mut files = files.iter().map(absolute).collect::<Result<Vec<_>>>()?;
+    // By the whole path as text, as DataFusion orders them.
+    files.sort_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
+    Ok((files, format))
 }
 
 fn files_of_folder(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -53,7 +56,6 @@ fn files_of_folder(folder: &Path) -> Result<Vec<PathBuf>> {
             files.push(path);
         }
     }
-    files.sort();
     if files.is_empty() {
         return Err(Error::Table { table: folder.display().to_string(), problem: format!("the folder holds no {} file", endings()) });
     }
@@ -63,8 +65,9 @@ fn files_of_folder(folder: &Path) -> Result<Vec<PathBuf>> {
 fn files_of_glob(pattern: &str) -> Result<Vec<PathBuf>> {
     let wrong = |problem: String| Error::Table { table: pattern.into(), problem };
     let matches = glob::glob(pattern).map_err(|e| wrong(format!("not a glob pattern: {e}")))?;
-    let mut files: Vec<PathBuf> = matches.filter_map(std::result::Result::ok).filter(|p| p.is_file()).collect();
-    files.sort();
+    let readable = |found: glob::GlobResult| found.map_err(|e| Error::File { action: "read", path: e.path().into(), source: e.into() });
+    let mut files = matches.map(readable).collect::<Result<Vec<PathBuf>>>()?;
+    files.retain(|file| file.is_file());
     if files.is_empty() { Err(wrong("the pattern matches no file".into())) } else { Ok(files) }
 }
 

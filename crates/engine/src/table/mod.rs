@@ -33,8 +33,10 @@ const PARTITION_BYTES: u64 = 64 << 20;
 pub(crate) struct Table {
     /// As the user names it.
     pub name: String,
-    /// Its files by path; none for a query.
+    /// Its files by path; for a query those of all its tables.
     pub files: Vec<PathBuf>,
+    /// Whether it is the result of a query.
+    is_query: bool,
     /// What its columns are. Batches of a CSV file hold text all the same: see [`Table::is_csv`].
     pub schema: SchemaRef,
     /// Its rows, where the files say so.
@@ -53,18 +55,21 @@ impl Table {
         let context = session(threads, partitions(&files, threads), BATCH_ROWS);
         let is_csv = matches!(format, Format::Csv(_));
         let read_as = if is_csv { all_text(&schema) } else { schema.clone() };
-        let listing = listing(&files, format, read_as)?;
+        let listing = listing(&files, format, read_as, &[])?;
         let frame = context.read_table(Arc::new(listing)).map_err(|e| Error::Table { table: name.into(), problem: e.strip_backtrace() })?;
-        Ok(Self { name: name.into(), files, schema, rows, is_csv, frame, context })
+        Ok(Self { name: name.into(), files, is_query: false, schema, rows, is_csv, frame, context })
     }
 
-    /// Opens the result of a query over named tables.
+    /// Opens the result of a query over named tables. It runs in one partition, so that neither the order of rows nor
+    /// a sum of floats in it depends on threads.
     pub async fn query(query: &str, tables: &BTreeMap<String, String>, null_values: &[String], threads: usize) -> Result<Self> {
-        let context = session(threads, threads, BATCH_ROWS);
+        let context = session(threads, 1, BATCH_ROWS);
+        let mut all_files = Vec::new();
         for (name, path) in tables {
             let (files, format) = files::find(path)?;
             let (schema, _) = schema::of_files(&files, format, null_values)?;
-            let listing = listing(&files, format, schema)?;
+            let listing = listing(&files, format, schema, null_values)?;
+            all_files.extend(files);
             let reference = datafusion::common::TableReference::bare(name.as_str());
             context.register_table(reference, Arc::new(listing)).map_err(|e| Error::Query { problem: e.strip_backtrace() })?;
         }
@@ -72,7 +77,7 @@ impl Table {
             datafusion::execution::context::SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         let frame = context.sql_with_options(query, options).await.map_err(|e| Error::Query { problem: e.strip_backtrace() })?;
         let schema: SchemaRef = Arc::new(frame.schema().as_arrow().clone());
-        Ok(Self { name: "data.query".into(), files: Vec::new(), schema, rows: None, is_csv: false, frame, context })
+        Ok(Self { name: "data.query".into(), files: all_files, is_query: true, schema, rows: None, is_csv: false, frame, context })
     }
 
     /// A table of rows in memory.
@@ -83,7 +88,7 @@ impl Table {
         let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
         // Whole tiles in every partition, so that cutting them copies nothing.
         let per_tile = rows_per_tile(rows as u64);
-        let per_partition = rows.div_ceil(4 * threads).next_multiple_of(per_tile);
+        let per_partition = rows.div_ceil(4 * threads).next_multiple_of(per_tile).max(per_tile);
         let slices = |batch: &RecordBatch| {
             let (batch, rows) = (batch.clone(), batch.num_rows());
             (0..rows).step_by(per_partition).map(move |from| vec![batch.slice(from, per_partition.min(rows - from))])
@@ -92,7 +97,7 @@ impl Table {
         let context = session(threads, threads, per_partition);
         let in_memory = MemTable::try_new(schema.clone(), batches.iter().flat_map(slices).collect()).map_err(Error::internal)?;
         let frame = context.read_table(Arc::new(in_memory)).map_err(Error::internal)?;
-        Ok(Self { name: name.into(), files: Vec::new(), schema, rows: Some(rows as u64), is_csv: false, frame, context })
+        Ok(Self { name: name.into(), files: Vec::new(), is_query: false, schema, rows: Some(rows as u64), is_csv: false, frame, context })
     }
 
     /// The column called `name`, or an error that suggests one.
@@ -132,13 +137,14 @@ fn all_text(schema: &Schema) -> SchemaRef {
     Arc::new(Schema::new(schema.fields().iter().map(|f| Field::new(f.name(), DataType::Utf8View, true)).collect::<Vec<_>>()))
 }
 
-fn listing(files: &[PathBuf], format: Format, schema: SchemaRef) -> Result<ListingTable> {
+fn listing(files: &[PathBuf], format: Format, schema: SchemaRef, null_values: &[String]) -> Result<ListingTable> {
     let format: Arc<dyn FileFormat> = match format {
         Format::Parquet => Arc::new(ParquetFormat::default()),
         Format::Csv(compression) => Arc::new(
             // Files are not cut, so that a quoted line break is not taken for the end of a row.
             CsvFormat::default()
                 .with_has_header(true)
+                .with_null_regex(Some(schema::null_pattern(null_values)))
                 .with_newlines_in_values(true)
                 .with_file_compression_type(schema::compression_type(compression)),
         ),

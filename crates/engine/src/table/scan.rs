@@ -77,17 +77,23 @@ impl Scan {
             .map(move |partition| {
                 let (scan, turn) = (scan.clone(), turn.clone());
                 let (sender, receiver) = tokio::sync::mpsc::channel(BATCHES_AHEAD);
-                tokio::spawn(async move {
+                let task = tokio::spawn(async move {
                     let ended = scan.send_partition(partition, turn, &sender).await;
                     if let Err(e) = ended {
                         // A receiver that is gone has seen an error already.
                         let _ = sender.send(Err(e)).await;
                     }
                 });
-                async move { receiver }
+                async move { (receiver, Some(task)) }
             })
             .buffered(threads)
-            .flat_map(|receiver| futures::stream::unfold(receiver, async |mut receiver| receiver.recv().await.map(|item| (item, receiver))))
+            .flat_map(|partition| {
+                futures::stream::unfold(partition, async |(mut receiver, mut task)| match receiver.recv().await {
+                    Some(item) => Some((item, (receiver, task))),
+                    // A task that panicked has sent no error.
+                    None => task.take()?.await.err().map(|panic| (Err(Error::internal(panic)), (receiver, None))),
+                })
+            })
     }
 
     async fn send_partition<T>(&self, partition: usize, turn: impl Fn(RecordBatch) -> Result<T>, sender: &Sender<Result<T>>) -> Result<()> {

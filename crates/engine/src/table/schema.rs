@@ -29,11 +29,44 @@ pub(crate) fn of_files(files: &[PathBuf], format: Format, null_values: &[String]
         refuse_duplicates(file, &schema)?;
         common = Some(match common {
             None => (schema, file),
-            Some((before, first)) => (merged(&before, first, &schema, file)?, first),
+            Some((before, first)) => {
+                let both = merged(&before, first, &schema, file)?;
+                if matches!(format, Format::Csv(_)) {
+                    refuse_other_order(&before, first, &schema, file)?;
+                }
+                (both, first)
+            }
         });
     }
     let (schema, _) = common.ok_or_else(|| Error::internal("a table without files"))?;
-    Ok((Arc::new(schema), rows))
+    // A column without any value is text.
+    let typed = |field: &Arc<Field>| {
+        if *field.data_type() == DataType::Null { Arc::new(Field::new(field.name(), DataType::Utf8View, true)) } else { field.clone() }
+    };
+    Ok((Arc::new(Schema::new(schema.fields().iter().map(typed).collect::<Vec<_>>())), rows))
+}
+
+/// CSV files are read by the place of their columns, not by name.
+fn refuse_other_order(before: &Schema, first: &Path, schema: &Schema, file: &Path) -> Result<()> {
+    let places = before.fields().iter().zip(schema.fields());
+    match places.into_iter().find(|(a, b)| a.name() != b.name()) {
+        None => Ok(()),
+        Some((a, b)) => Err(Error::Column {
+            table: file.display().to_string(),
+            column: b.name().clone(),
+            problem: format!(
+                "it stands where {} has {:?}; give all CSV files of a table the same order of columns",
+                first.display(),
+                a.name()
+            ),
+        }),
+    }
+}
+
+/// The pattern of texts that are no value: nothing, or one of `null_values`.
+pub(super) fn null_pattern(null_values: &[String]) -> String {
+    let markers: Vec<String> = null_values.iter().map(|v| regex::escape(v)).collect();
+    format!("^({})?$", markers.join("|"))
 }
 
 fn of_parquet(file: &Path) -> Result<(Schema, Option<u64>)> {
@@ -51,8 +84,7 @@ fn of_parquet(file: &Path) -> Result<(Schema, Option<u64>)> {
 fn of_csv(file: &Path, compression: Compression, null_values: &[String]) -> Result<Schema> {
     let wrong = |problem: String| Error::Table { table: file.display().to_string(), problem };
     let reader = compression_type(compression).convert_read(open(file)?).map_err(|e| wrong(e.to_string()))?;
-    let markers: Vec<String> = null_values.iter().map(|v| regex::escape(v)).collect();
-    let nulls = regex::Regex::new(&format!("^({})?$", markers.join("|"))).map_err(Error::internal)?;
+    let nulls = regex::Regex::new(&null_pattern(null_values)).map_err(Error::internal)?;
     let csv = CsvFormat::default().with_header(true).with_null_regex(nulls);
     let (schema, _) = csv.infer_schema(reader, Some(CSV_ROWS)).map_err(|e| wrong(format!("not a CSV file with a header line: {e}")))?;
     if schema.fields().is_empty() {
@@ -62,10 +94,9 @@ fn of_csv(file: &Path, compression: Compression, null_values: &[String]) -> Resu
     Ok(Schema::new(fields))
 }
 
-/// A type that later rows can hardly break: a column without values in the first rows is text.
+/// A type that later rows can hardly break.
 fn csv_type(inferred: &DataType) -> DataType {
     match inferred {
-        DataType::Null => DataType::Utf8View,
         DataType::Utf8 => DataType::Utf8View,
         DataType::Timestamp(..) | DataType::Date64 => DataType::Timestamp(TimeUnit::Microsecond, None),
         other => other.clone(),
@@ -114,6 +145,8 @@ fn merged(before: &Schema, first: &Path, schema: &Schema, file: &Path) -> Result
         let (a, b) = (field.data_type(), other.data_type());
         let data_type = match () {
             () if a == b => a.clone(),
+            () if *a == DataType::Null => b.clone(),
+            () if *b == DataType::Null => a.clone(),
             () if a.is_numeric() && b.is_numeric() => DataType::Float64,
             () if is_text(a) && is_text(b) => DataType::Utf8View,
             () => return Err(wrong(field.name(), format!("it is {b} here, but {a} in {}; convert one of them", first.display()))),

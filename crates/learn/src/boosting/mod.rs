@@ -60,6 +60,10 @@ impl Family for GradientBoosting {
         parameters.check()
     }
 
+    fn quantile(parameters: &Parameters) -> Option<f64> {
+        (parameters.objective == Objective::Quantile).then_some(parameters.alpha)
+    }
+
     fn learner(parameters: Parameters, schema: Arc<Schema>, seed: u64, start_from: Option<Estimator>) -> Result<Boosting> {
         parameters.check_target(&schema.target)?;
         let loss = Loss::new(&parameters, &schema.target);

@@ -76,7 +76,7 @@ fn exit_code(error: &anyhow::Error, view: &View) -> ExitCode {
     if of_engine.is_some_and(quelea_engine::Error::is_broken_pipe) || of_output.is_some_and(|e| e.kind() == ErrorKind::BrokenPipe) {
         return ExitCode::SUCCESS;
     }
-    view.error(&format!("{error:#}"));
+    view.error(&error.to_string());
     match of_engine {
         Some(quelea_engine::Error::Cancelled) => ExitCode::from(130),
         Some(error) if !error.is_users() => ExitCode::from(1),

@@ -37,14 +37,21 @@ impl Output {
     /// Puts the file in its place.
     pub fn finish(self) -> Result<()> {
         let failed = |source| Error::File { action: "write", path: self.path.clone(), source };
-        let file = self.file.into_inner().map_err(|e| failed(e.into_error()))?;
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist(&self.path).map_err(|e| failed(e.error))?;
+        let file = self.file.into_inner().map_err(|e| failed(plain(e.into_error())))?;
+        file.as_file().sync_all().map_err(|e| failed(plain(e)))?;
+        file.persist(&self.path).map_err(|e| failed(plain(e.error)))?;
         Ok(())
     }
 }
 
 /// The system's error without the name of the temporary file, which means nothing to the user.
+fn plain(error: std::io::Error) -> std::io::Error {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull => std::io::Error::new(error.kind(), "the disk is full; free some space or name another place"),
+        kind => std::io::Error::new(kind, kind.to_string()),
+    }
+}
+
 fn cause(error: std::io::Error, folder: &Path) -> std::io::Error {
     match error.kind() {
         std::io::ErrorKind::NotFound => {
@@ -53,17 +60,17 @@ fn cause(error: std::io::Error, folder: &Path) -> std::io::Error {
         std::io::ErrorKind::PermissionDenied => {
             std::io::Error::new(error.kind(), format!("no permission to write in {}", folder.display()))
         }
-        kind => std::io::Error::new(kind, kind.to_string()),
+        _ => plain(error),
     }
 }
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.file.write(bytes)
+        self.file.write(bytes).map_err(plain)
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        self.file.flush()
+        self.file.flush().map_err(plain)
     }
 }
 

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 use quelea_core::learner::{Fitted, Learner};
 use quelea_core::prediction::Metrics;
+use quelea_core::schema::{FeatureKind, Target};
 use quelea_core::spec::Job;
 use quelea_core::tile::Tile;
 use quelea_learn::importance::importances;
-use quelea_learn::registry::{self, Visitor};
+use quelea_learn::registry::{self, Targets, Visitor};
 use quelea_model::{About, Model};
 
 use crate::output::Output;
@@ -76,7 +77,20 @@ fn start_from(job: &Job) -> Result<Option<Model>> {
         let problem = format!("{} predicts {before:?}, and data.target is {target:?}; they must be the same", path.display());
         return Err(job::JobError::Key { key: "model.start_from".into(), problem }.into());
     }
+    refuse_marked_categories(job, &model)?;
     Ok(Some(model))
+}
+
+/// A text cannot be a category of the model to go on from and missing from now on.
+fn refuse_marked_categories(job: &Job, model: &Model) -> Result<()> {
+    for feature in &model.schema.features {
+        let FeatureKind::Category { values, .. } = &feature.kind else { continue };
+        if let Some(marker) = job.data.null_values.iter().find(|marker| values.contains(marker)) {
+            let problem = format!("{marker:?} is a category of {:?} in the model to go on from; drop it here, or train anew", feature.name);
+            return Err(job::JobError::Key { key: "data.null_values".into(), problem }.into());
+        }
+    }
+    Ok(())
 }
 
 /// The job, with the markers of missing values of the model to go on from unless it has its own.
@@ -91,6 +105,7 @@ fn with_markers(job: &Job, before: Option<&Model>) -> Job {
 fn fit(job: &Job, table: &Table, before: Option<Model>, threads: &Threads, layout: Layout, control: &Control) -> Result<(Model, Prepared)> {
     let before_schema = before.as_ref().map(|model| &model.schema);
     let prepared = threads.wait(prepare::prepare(job, table, before_schema, threads.count, control))?;
+    refuse_number(job, table, &prepared.schema.target)?;
     let run = Run { tiles: &prepared.tiles, layout, control };
     let estimator = before.map(|model| model.estimator);
     let learn = || registry::with_learner(&job.model.kind, &job.model.parameters, prepared.schema.clone(), job.run.seed, estimator, run);
@@ -107,6 +122,14 @@ fn fit(job: &Job, table: &Table, before: Option<Model>, threads: &Threads, layou
         history: fitted.history,
     };
     Ok((Model { schema: prepared.schema.as_ref().clone(), estimator: fitted.estimator, about }, prepared))
+}
+
+/// Refuses a target that turned out to be a number where the learner predicts classes.
+fn refuse_number(job: &Job, table: &Table, target: &Target) -> Result<()> {
+    let learner = registry::find(&job.model.kind)?;
+    let (Targets::Classes, Target::Number { name }) = (learner.targets, target) else { return Ok(()) };
+    let problem = format!("it is a number, and {} predicts classes; set data.task = \"classification\" if it is one of few", learner.name);
+    Err(Error::Column { table: table.name.clone(), column: name.clone(), problem })
 }
 
 struct Run<'a> {

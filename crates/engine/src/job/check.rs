@@ -23,6 +23,13 @@ pub(super) fn check(job: &mut Job) -> Result<()> {
     if job.run.threads.is_some_and(|threads| threads == 0 || threads > MOST_THREADS) {
         return Err(wrong("run.threads", format!("this is a number from 1 to {MOST_THREADS}")).into());
     }
+    if job.output.model.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("onnx")) {
+        return Err(wrong(
+            "output.model",
+            format!("{}: a model is an ONNX file; name a file that ends in .onnx", job.output.model.display()),
+        )
+        .into());
+    }
     check_model(job)
 }
 

@@ -94,12 +94,20 @@ fn new_inputs(table: &Table, data: &Data) -> Result<Vec<Input>> {
         if has_other_use || !is_wanted || data.ignore.contains(name) {
             continue;
         }
-        let kind = if data.categories.contains(name) { Some(InputKind::Text) } else { natural_kind(field.data_type()) };
+        if name.is_empty() {
+            let problem = format!("column {} has no name, which a model needs; rename it", inputs.len() + 1);
+            return Err(Error::Table { table: table.name.clone(), problem });
+        }
+        let is_category = data.categories.contains(name);
+        let kind = if is_category { Some(InputKind::Text) } else { natural_kind(field.data_type()) };
         let Some(kind) = kind.filter(|&k| can_be(field.data_type(), k, table.is_csv)) else {
             return Err(Error::Column {
                 table: table.name.clone(),
                 column: name.clone(),
-                problem: format!("values of type {} cannot be learned from; name the column in data.ignore", field.data_type()),
+                problem: match is_category {
+                    true => format!("values of type {} cannot be categories; take the column out of data.categories", field.data_type()),
+                    false => format!("values of type {} cannot be learned from; name the column in data.ignore", field.data_type()),
+                },
             });
         };
         inputs.push(Input { name: name.clone(), kind });
@@ -123,6 +131,8 @@ pub(crate) fn natural_kind(data_type: &DataType) -> Option<InputKind> {
 fn can_be(data_type: &DataType, kind: InputKind, is_csv: bool) -> bool {
     let natural = natural_kind(data_type);
     match kind {
+        // All its values are missing.
+        _ if *data_type == DataType::Null => true,
         InputKind::Text if is_csv => true,
         InputKind::Text => natural == Some(InputKind::Text) || data_type.is_integer() || *data_type == DataType::Boolean,
         // A column without any value in the first rows of a CSV file counts as text; its values tell when they are read.

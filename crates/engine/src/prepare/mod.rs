@@ -11,10 +11,11 @@ mod split;
 pub(crate) mod target;
 pub(crate) mod values;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::buffer::ScalarBuffer;
-use quelea_core::schema::{Schema, Target};
+use quelea_core::schema::{Feature, Schema, Target};
 use quelea_core::spec::{Data, Job, Part as TablePart};
 use quelea_core::tile::{Role, Tile, rows_per_tile};
 
@@ -114,6 +115,7 @@ pub(crate) async fn prepare(job: &Job, table: &Table, before: Option<&Schema>, t
         return Err(no_rows(table, &columns, rows));
     }
     let features = features::fit(&columns, &divided.train, before);
+    refuse_features_twice(table, &features)?;
     let truth = match &columns.target {
         Some(name) => target::fit(&wanted(table, name, data, before), &divided.train)?,
         None => target::Truth { target: Target::None, class_factors: Vec::new() },
@@ -187,6 +189,19 @@ fn known_rows(parts: Vec<Part>, target: &Target, what_for: &str, control: &Contr
     let (rows, unknown) = Rows::known(parts, target);
     warn_of_unknown_targets(unknown, what_for, control);
     rows
+}
+
+/// A timestamp's parts take names that a column may have too.
+fn refuse_features_twice(table: &Table, features: &[Feature]) -> Result<()> {
+    let mut seen = HashSet::new();
+    match features.iter().find(|feature| !seen.insert(&feature.name)) {
+        None => Ok(()),
+        Some(twice) => Err(Error::Column {
+            table: table.name.clone(),
+            column: twice.name.clone(),
+            problem: "a part of a timestamp has this name too; rename one of the columns or name it in data.ignore".into(),
+        }),
+    }
 }
 
 fn split_of(job: &Job) -> Split {

@@ -69,6 +69,7 @@ async fn write(job: &Job, table: &Table, keep: &[String], destination: &Destinat
         .collect();
     let schema = Arc::new(Schema::new(fields));
     refuse_names_twice(table, &schema)?;
+    table.refuse_to_replace(destination.path())?;
     let mut sink = Sink::create(destination, schema.clone())?;
     let (job, for_batches, inputs) = (job.clone(), control.clone(), names.len());
     let score = move |batch: RecordBatch| {

@@ -36,7 +36,7 @@ impl Destination {
         }
     }
 
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         match self {
             Self::Stdout => Path::new("the standard output"),
             Self::Parquet(path) | Self::Csv(path) => path,
@@ -90,7 +90,7 @@ impl Sink {
             Writer::Stdout => &mut std::io::stdout(),
         };
         let mut text = csv::WriterBuilder::new().with_header(with_header).build(Vec::new());
-        text.write(batch).map_err(Error::internal)?;
+        text.write(batch).map_err(|e| failed(&self.path, std::io::Error::other(format!("{e}; write a Parquet file"))))?;
         to.write_all(&text.into_inner()).map_err(|e| failed(&self.path, e))
     }
 

@@ -6,7 +6,7 @@ mod scan;
 mod schema;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -107,6 +107,18 @@ impl Table {
             let hint = crate::suggest::nearest(name, names).map_or_else(String::new, |n| format!("; did you mean {n:?}?"));
             Error::Column { table: self.name.clone(), column: name.into(), problem: format!("there is no such column{hint}") }
         })
+    }
+
+    /// Refuses an output that would take the place of one of the table's own files.
+    pub fn refuse_to_replace(&self, output: &Path) -> Result<()> {
+        let Ok(output) = output.canonicalize() else { return Ok(()) };
+        match self.files.iter().find(|file| file.canonicalize().is_ok_and(|file| file == output)) {
+            None => Ok(()),
+            Some(file) => {
+                let problem = "this file is also the output, which would replace it; name another output".into();
+                Err(Error::Table { table: file.display().to_string(), problem })
+            }
+        }
     }
 
     /// A scan of these columns, in row order.

@@ -85,7 +85,7 @@ impl View {
         if let Style::Json = self.style {
             print_json(&json!({"event": "error", "message": message}));
         }
-        eprintln!("error: {message}");
+        say(&format!("error: {message}"));
     }
 
     fn show(&self, event: Event) {
@@ -132,9 +132,9 @@ impl Shown {
             Event::Prepared { .. } => {
                 let line = self.prepared_text(&event);
                 self.bar.finish_and_clear();
-                eprintln!("{line}");
+                say(&line);
             }
-            Event::Warning { message } => self.bar.suspend(|| eprintln!("warning: {message}")),
+            Event::Warning { message } => self.bar.suspend(|| say(&format!("warning: {message}"))),
         }
     }
 
@@ -158,12 +158,12 @@ impl Shown {
 
     fn print_line(&mut self, event: Event) {
         match event {
-            Event::Prepared { .. } => eprintln!("{}", self.prepared_text(&event)),
-            Event::Warning { message } => eprintln!("warning: {message}"),
+            Event::Prepared { .. } => say(&self.prepared_text(&event)),
+            Event::Warning { message } => say(&format!("warning: {message}")),
             Event::Training { progress } => {
                 self.enter(Phase::Training);
                 if progress.done == progress.of || self.is_time_for_a_line() {
-                    eprintln!("{} {}/{} {}", progress.unit, progress.done, progress.of, self.training_text(&progress));
+                    say(&format!("{} {}/{} {}", progress.unit, progress.done, progress.of, self.training_text(&progress)));
                 }
             }
             Event::Reading { rows, of } | Event::Scoring { rows, of } => {
@@ -172,7 +172,7 @@ impl Shown {
                 let is_new = self.enter(phase);
                 if !is_new && self.is_time_for_a_line() {
                     let of = of.map_or(String::new(), |of| format!(" of {}", text::count(of)));
-                    eprintln!("{name}: {}{of} rows", text::count(rows));
+                    say(&format!("{name}: {}{of} rows", text::count(rows)));
                 }
             }
         }
@@ -204,6 +204,11 @@ impl Shown {
         let losses = loss("loss", progress.last.loss) + &loss("validation", progress.last.validation_loss);
         format!("{losses}{:.1} M rows/s, {left:.0} s left", rate / 1e6)
     }
+}
+
+/// Prints a line on the standard error; a full or closed one stops nothing.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Prints a line; that nobody reads it any more is seen when the result is written.

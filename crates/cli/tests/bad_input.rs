@@ -1,7 +1,9 @@
 //! Bad input gets a message that names the file, row, column or key and says what to do; exit code 2; nothing half-written.
 
+mod parquet;
 mod program;
 
+use parquet::parquet;
 use program::{Folder, table};
 
 const TRAIN: &str = "train --target sold --model gradient-boosting --output model.onnx --data";
@@ -96,6 +98,24 @@ fn files_of_one_table_that_differ() {
 }
 
 #[test]
+fn parquet_files_of_one_table_that_differ() {
+    let folder = Folder::new();
+    let whole = parquet("size,sold\n1.5,yes\n2.5,no\n");
+    for (name, other) in [
+        ("missing", parquet("sold\nyes\nno\n")),
+        ("extra", parquet("size,sold,more\n1.5,yes,1\n")),
+        ("retyped", parquet("size,sold\nbig,yes\n")),
+        ("cut", whole[..whole.len() - 9].to_vec()),
+    ] {
+        folder.write(&format!("{name}/a.parquet"), &whole).write(&format!("{name}/b.parquet"), other);
+    }
+    folder.refuse(&format!("{TRAIN} missing"), &["b.parquet", "\"size\"", "missing here"]);
+    folder.refuse(&format!("{TRAIN} extra"), &["b.parquet", "\"more\"", "does not have this column"]);
+    folder.refuse(&format!("{TRAIN} retyped"), &["b.parquet", "\"size\"", "convert"]);
+    folder.refuse(&format!("{TRAIN} cut"), &["cut/b.parquet", "not a whole Parquet file"]);
+}
+
+#[test]
 fn tables_that_do_not_fit_the_model() {
     let folder = with(&[
         ("t.csv", &table()),
@@ -117,7 +137,10 @@ fn outputs_that_cannot_be_written() {
     let folder = with(&[("t.csv", &table()), ("there/x", "")]);
     folder
         .refuse("train --data t.csv --target sold --model gradient-boosting --output nowhere/m.onnx", &["nowhere/m.onnx", "make it first"]);
-    folder.refuse("train --data t.csv --target sold --model gradient-boosting --output there", &["there", "folder"]);
+    std::fs::create_dir(folder.path("folder.onnx")).unwrap();
+    folder.refuse("train --data t.csv --target sold --model gradient-boosting --output folder.onnx", &["folder.onnx", "folder"]);
+    folder.refuse("train --data t.csv --target sold --model gradient-boosting --output t.csv", &["output.model", "ends in .onnx"]);
+    folder.refuse("predict m.onnx t.csv --output t.csv", &["cannot read m.onnx"]);
     folder.succeed(&format!("{TRAIN} t.csv"));
     folder.refuse("predict model.onnx t.csv --output p.txt", &[".parquet or .csv"]);
     folder.refuse("predict model.onnx t.csv --output nowhere/p.csv", &["nowhere/p.csv", "make it first"]);

@@ -1,9 +1,11 @@
-//! The program from a table to predictions, and what it leaves behind when it is stopped.
+//! The program from a table to predictions, for any form of the table and any number of threads.
 
+mod parquet;
 mod program;
 
-use std::time::Duration;
+use std::io::Write;
 
+use parquet::parquet;
 use program::{Folder, table};
 
 #[test]
@@ -54,28 +56,72 @@ fn compressed_files_folders_and_globs_are_one_table() {
     let table = table();
     let (head, rows) = table.split_once('\n').unwrap();
     let lines: Vec<&str> = rows.lines().collect();
-    for (name, lines) in [("parts/a.csv", &lines[..80]), ("parts/b.csv", &lines[80..])] {
-        folder.write(name, format!("{head}\n{}\n", lines.join("\n")));
+    for (name, lines) in [("a.csv", &lines[..80]), ("b.csv", &lines[80..])] {
+        let part = format!("{head}\n{}\n", lines.join("\n"));
+        folder.write(&format!("parts/{name}"), &part);
+        folder.write(&format!("packed/{name}.gz"), gzip(&part));
     }
-    folder.write("t.csv", &table);
-    for (data, output) in [("t.csv", "whole.onnx"), ("parts", "folder.onnx"), ("parts/*.csv", "glob.onnx")] {
-        folder.succeed(&format!("train --data {data} --target sold --model gradient-boosting --output {output}"));
+    folder.write("t.csv", &table).write("t.csv.gz", gzip(&table)).write("t.csv.zst", zstd::encode_all(table.as_bytes(), 0).unwrap());
+    let train = |data: &str| {
+        folder.succeed(&format!("train --data {data} --target sold --model gradient-boosting --output m.onnx"));
+        std::fs::read(folder.path("m.onnx")).unwrap()
+    };
+    let predict = |data: &str| folder.succeed(&format!("predict m.onnx {data} --keep size --output -")).out;
+    let (model, predictions) = (train("t.csv"), predict("t.csv"));
+    for data in ["t.csv.gz", "t.csv.zst", "parts", "parts/*.csv", "packed", "packed/*.gz"] {
+        assert!(train(data) == model, "{data}");
+        assert_eq!(predict(data), predictions, "{data}");
     }
-    let bytes = |name| std::fs::read(folder.path(name)).unwrap();
-    assert!(bytes("whole.onnx") == bytes("folder.onnx") && bytes("whole.onnx") == bytes("glob.onnx"));
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(text.as_bytes()).unwrap();
+    packed.finish().unwrap()
+}
+
+/// CSV with the row's number, two columns of random digits that do not compress, and a target of two classes.
+fn digits(rows: std::ops::Range<u64>) -> String {
+    let random = |seed: u64| {
+        let mixed = (seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 11
+    };
+    let row = |id: u64| {
+        let [x, z] = [random(2 * id), random(2 * id + 1)].map(|r| r as f64 / (1u64 << 53) as f64);
+        format!("{id},{x},{z},{}\n", if x + z * z > 0.8 { "yes" } else { "no" })
+    };
+    format!("id,x,z,sold\n{}", rows.map(row).collect::<String>())
+}
+
+/// Trains on `data` and predicts it with 1, 2 and 5 threads: always the same bytes, and rows in order.
+fn does_not_depend_on_threads(folder: &Folder, data: &str, rows: usize) {
+    let made = [1, 2, 5].map(|threads| {
+        let model = r#"--target sold --model gradient-boosting --set model.n_estimators=3 --set data.ignore=["id"] --output m.onnx"#;
+        folder.succeed(&format!("train --data {data} {model} --threads {threads}"));
+        folder.succeed(&format!("predict m.onnx {data} --keep id --output p.csv --threads {threads}"));
+        (std::fs::read(folder.path("m.onnx")).unwrap(), std::fs::read_to_string(folder.path("p.csv")).unwrap())
+    });
+    assert!(made[1].0 == made[0].0 && made[2].0 == made[0].0, "{data}: the model depends on the number of threads");
+    assert!(made[1].1 == made[0].1 && made[2].1 == made[0].1, "{data}: the predictions depend on the number of threads");
+    let ids = made[0].1.lines().skip(1).map(|line| line.split(',').next().unwrap().parse::<usize>().unwrap());
+    assert!(ids.eq(0..rows), "{data}: rows are not in the table's order");
 }
 
 #[test]
-fn a_stopped_run_leaves_the_old_model() {
+fn a_large_parquet_file_does_not_depend_on_threads() {
+    // Several groups of rows, and more bytes than are read in one piece.
+    let rows = 500_000;
     let folder = Folder::new();
-    let rows: String = (0..50_000).map(|i| format!("{},{}\n", i % 977, i % 2)).collect();
-    folder.write("t.csv", format!("x,y\n{rows}")).write("m.onnx", "old");
-    let line = "train --data t.csv --target y --model gradient-boosting --output m.onnx --set model.n_estimators=100000 --set model.min_child_samples=1";
-    let mut child = folder.command(line).stderr(std::process::Stdio::null()).stdout(std::process::Stdio::null()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(800));
-    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert_eq!(std::fs::read_to_string(folder.path("m.onnx")).unwrap(), "old");
-    folder.is_clean();
+    folder.write("t.parquet", parquet(&digits(0..rows)));
+    assert!(std::fs::metadata(folder.path("t.parquet")).unwrap().len() > 10 << 20);
+    does_not_depend_on_threads(&folder, "t.parquet", rows as usize);
+}
+
+#[test]
+fn a_folder_of_files_does_not_depend_on_threads() {
+    let folder = Folder::new();
+    for (file, rows) in [0..9_000, 9_000..9_001, 9_001..20_000, 20_000..33_000, 33_000..50_000].into_iter().enumerate() {
+        folder.write(&format!("t/{file}.csv"), digits(rows));
+    }
+    does_not_depend_on_threads(&folder, "t", 50_000);
 }

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use arrow::array::ArrayRef;
+use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{Field, Schema};
 use arrow::record_batch::RecordBatch;
 use futures::TryStreamExt;
@@ -13,6 +15,7 @@ use super::{columns, part_of, reader, scorer};
 use crate::prepare::columns::Columns;
 use crate::prepare::part::Part;
 use crate::prepare::read::{Reader, refuse_bad_value};
+use crate::prepare::values::Reading;
 use crate::table::Table;
 use crate::threads::Threads;
 use crate::{Control, Error, Event, Result};
@@ -61,12 +64,11 @@ async fn write(job: &Job, table: &Table, keep: &[String], destination: &Destinat
     }
     let scan = table.scan(&read).await?;
     let kept: Vec<usize> = keep.iter().filter_map(|name| read.iter().position(|read| read == name)).collect();
+    let typed = table.is_csv && matches!(destination, Destination::Parquet(_));
     let of_scan = scan.schema();
-    let fields: Vec<Arc<Field>> = kept
-        .iter()
-        .map(|&i| of_scan.fields()[i].clone())
-        .chain(columns::fields(&job.model.schema.target).into_iter().map(Arc::new))
-        .collect();
+    let kept_field = |&i: &usize| if typed { table.field(read[i]).cloned() } else { Ok(of_scan.field(i).clone()) };
+    let mut fields = kept.iter().map(kept_field).collect::<Result<Vec<Field>>>()?;
+    fields.extend(columns::fields(&job.model.schema.target));
     let schema = Arc::new(Schema::new(fields));
     refuse_names_twice(table, &schema)?;
     table.refuse_to_replace(destination.path())?;
@@ -100,8 +102,26 @@ impl Job {
             return Ok(Scored::Bad(Box::new(part)));
         }
         let predictions = columns::score(&self.scorer, &part, 0..part.rows)?;
-        let arrays = kept.iter().map(|&i| batch.column(i).clone()).chain(columns::arrays(&self.model.schema.target, predictions)).collect();
+        let copies = kept.iter().zip(schema.fields()).map(|(&i, field)| self.copy(batch.column(i), field));
+        let mut arrays = copies.collect::<Result<Vec<ArrayRef>>>()?;
+        arrays.extend(columns::arrays(&self.model.schema.target, predictions));
         Ok(Scored::Rows(RecordBatch::try_new(schema.clone(), arrays).map_err(Error::internal)?))
+    }
+}
+
+impl Job {
+    /// A kept column as it is written: text of a CSV file has the column's type in a Parquet file.
+    fn copy(&self, array: &ArrayRef, field: &Field) -> Result<ArrayRef> {
+        if array.data_type() == field.data_type() {
+            return Ok(array.clone());
+        }
+        let wrong = |problem: String| Error::Column { table: "--keep".into(), column: field.name().clone(), problem };
+        let reading = Reading { null_values: &self.reader.null_values, is_csv: true };
+        let texts = reading.texts(array).map_err(|bad| wrong(bad.problem))?;
+        let options = CastOptions { safe: false, ..CastOptions::default() };
+        cast_with_options(&texts, field.data_type(), &options).map_err(|e| {
+            wrong(format!("the first rows are {}, but a later one is not ({e}); write a CSV file to keep text", field.data_type()))
+        })
     }
 }
 

@@ -122,7 +122,7 @@ pub fn count(number: u64) -> String {
 pub fn number(value: f64) -> String {
     match value.abs() {
         0.0 => "0".into(),
-        size if size >= 1e7 || size < 1e-4 => format!("{value:.5e}"),
+        size if !(1e-4..1e7).contains(&size) => format!("{value:.5e}"),
         size if size >= 1000.0 => format!("{value:.1}"),
         size if size >= 10.0 => format!("{value:.3}"),
         _ => format!("{value:.5}"),

@@ -6,10 +6,10 @@ usage: examples.py QUELEA [NAME…]      NAME: only job files whose path contain
 import json
 import subprocess
 import sys
-import tempfile
 import tomllib
-import traceback
 from pathlib import Path
+
+from cases import run_all
 
 sys.path.insert(0, str(Path(__file__).parent / "onnx_runtime"))
 from check_table import check  # noqa: E402
@@ -53,22 +53,13 @@ def run(program, job, scratch):
     quelea(program, "predict", model, scored, "--output", predictions)
     rows, worst = check(model, scored, predictions)
     summary.append(f"{rows} predictions within {worst:.0e} of ONNX Runtime's")
-    return f"{name}: {', '.join(summary)}"
+    return ", ".join(summary)
 
 
 def main():
     program, names = Path(sys.argv[1]).resolve(), sys.argv[2:]
     jobs = [job for job in sorted(EXAMPLES.glob("*/*.toml")) if not names or any(name in str(job) for name in names)]
-    failed = 0
-    for job in jobs:
-        with tempfile.TemporaryDirectory() as scratch:
-            try:
-                print(run(program, job, Path(scratch)), flush=True)
-            except Exception:
-                failed += 1
-                print(f"{job}: FAILED\n{traceback.format_exc(limit=2)}", file=sys.stderr, flush=True)
-    print(f"examples: {len(jobs) - failed} passed, {failed} failed")
-    sys.exit(failed > 0 or not jobs)
+    run_all("examples", [(str(job.relative_to(EXAMPLES)), lambda scratch, job=job: run(program, job, scratch)) for job in jobs])
 
 
 if __name__ == "__main__":

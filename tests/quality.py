@@ -5,15 +5,14 @@ usage: quality.py QUELEA [NAME…]      NAME: only comparisons whose name contai
 """
 
 import sys
-import tempfile
 import tomllib
-import traceback
 from pathlib import Path
 
 import lightgbm
 import numpy as np
 import onnx
 import pandas as pd
+from cases import run_all
 from examples import EXAMPLES, quelea
 from onnx import numpy_helper
 from sklearn import metrics
@@ -179,16 +178,7 @@ def comparisons():
 def main():
     program, names = Path(sys.argv[1]).resolve(), sys.argv[2:]
     chosen = {name: run for name, run in comparisons().items() if not names or any(part in name for part in names)}
-    failed = 0
-    for name, run in chosen.items():
-        with tempfile.TemporaryDirectory() as scratch:
-            try:
-                print(f"{name}: {run(program, Path(scratch))}", flush=True)
-            except Exception:
-                failed += 1
-                print(f"{name}: FAILED\n{traceback.format_exc(limit=3)}", file=sys.stderr, flush=True)
-    print(f"quality: {len(chosen) - failed} passed, {failed} failed")
-    sys.exit(failed > 0 or not chosen)
+    run_all("quality", [(name, lambda scratch, run=run: run(program, scratch)) for name, run in chosen.items()])
 
 
 if __name__ == "__main__":

@@ -1,3 +1,5 @@
+//! Metrics against values that scikit-learn gave, and properties that hold for any rows.
+
 use proptest::prelude::*;
 use quelea_core::schema::Labels;
 

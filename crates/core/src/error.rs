@@ -1,7 +1,9 @@
 //! The errors of learners and of the data they are given.
 
+use serde::{Deserialize, Serialize};
+
 /// What can go wrong between a tile and an estimator.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
 pub enum Error {
     /// A hyper-parameter is outside its range.
     #[error("model.{key} = {value} is not possible: {rule}")]

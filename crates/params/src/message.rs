@@ -1,0 +1,295 @@
+//! What run, shards and workers say to each other. Workers call the run and the shards, the run calls the shards; every
+//! call is answered once or more often, and may be made again.
+
+use std::sync::Arc;
+
+use quelea_core::block::Block;
+use serde::{Deserialize, Serialize};
+
+use crate::{Packet, Problem};
+
+/// The version of these messages. Programs of different versions do not work together.
+pub const VERSION: u32 = 1;
+
+/// One life of a worker: a worker that joins again, or takes the place of a dead one, has another incarnation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Member {
+    /// The worker's place among the run's workers, from 0.
+    pub worker: u32,
+    /// No two members of a run have the same.
+    pub incarnation: u32,
+}
+
+/// What a member has pushed for one order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Contribution {
+    /// Who.
+    pub member: Member,
+    /// The number of the order that asked for it.
+    pub sequence: u32,
+}
+
+/// What makes a push the same push, however often it comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PushId {
+    /// The run.
+    pub run: u64,
+    /// The run's epoch.
+    pub epoch: u32,
+    /// The shard that it is for.
+    pub shard: u32,
+    /// The clock that it is made in.
+    pub clock: u64,
+    /// Who pushes, and for which order.
+    pub contribution: Contribution,
+}
+
+/// What became of a push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Pushed {
+    /// It is staged, and counts once its clock is committed with it.
+    Applied,
+    /// It was staged or committed before.
+    Duplicate,
+    /// Its clock was committed without it.
+    Dropped,
+    /// Its epoch is over, or its member has been shut out.
+    Fenced,
+}
+
+/// The candidates of one clock, or some of them, each under the number of its block.
+pub type Candidates = Vec<(u32, Packet)>;
+
+/// What workers ask of the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ToRun {
+    /// To become a member.
+    Join,
+    /// The next order; answered when there is one, or with [`FromRun::Wait`] after a while.
+    Poll {
+        /// Who asks.
+        member: Member,
+        /// The last order that it has.
+        known: u32,
+        /// The last order that it has carried out: its contribution is staged on every shard.
+        done: u32,
+    },
+    /// A tile.
+    Tile {
+        /// Who asks.
+        member: Member,
+        /// Its place among all tiles.
+        tile: u32,
+    },
+    /// What was committed from clock `from` on; as many clocks as fit an answer.
+    Log {
+        /// Who asks.
+        member: Member,
+        /// The first clock that is missing.
+        from: u64,
+    },
+    /// A worker cannot go on.
+    Fail {
+        /// Who.
+        member: Member,
+        /// Why.
+        problem: Problem,
+    },
+    /// A worker goes.
+    Leave {
+        /// Who.
+        member: Member,
+    },
+}
+
+/// What the run answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum FromRun {
+    /// The worker is a member now.
+    Joined(Joined),
+    /// An order.
+    Order(Order),
+    /// No order yet; ask again.
+    Wait,
+    /// A tile's bytes.
+    Tile {
+        /// Its place among all tiles.
+        tile: u32,
+        /// The bytes.
+        bytes: Packet,
+    },
+    /// Candidates, clock by clock.
+    Log {
+        /// The first clock.
+        from: u64,
+        /// Those of each clock.
+        clocks: Vec<Candidates>,
+    },
+    /// The member was shut out; it may join anew.
+    Fenced,
+    /// The run has ended.
+    Ended,
+}
+
+/// What a new member needs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Joined {
+    /// Who it is.
+    pub member: Member,
+    /// The run.
+    pub run: u64,
+    /// What is trained.
+    pub plan: Packet,
+    /// Where the shards listen.
+    pub shards: Vec<String>,
+}
+
+/// What a member is to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    /// From 1 on; a new order ends the one before, whether or not it was carried out.
+    pub number: u32,
+    /// The run's epoch.
+    pub epoch: u32,
+    /// The round to fold in.
+    pub clock: u64,
+    /// The tiles that the member owns, if they have changed.
+    pub owned: Option<Vec<u32>>,
+    /// The tiles to fold: all that it owns, or some.
+    pub fold: Which,
+}
+
+/// Which tiles.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Which {
+    /// All that the member owns.
+    Owned,
+    /// These, which it owns too.
+    These(Vec<u32>),
+}
+
+/// What is asked of a shard.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ToShard {
+    /// The run: to begin an epoch, with nothing staged, at clock 0.
+    Open {
+        /// The run.
+        run: u64,
+        /// The epoch.
+        epoch: u32,
+        /// The shard's place among the run's shards.
+        shard: u32,
+        /// What is trained.
+        plan: Packet,
+    },
+    /// The run: to take what was committed in an earlier epoch.
+    Replay {
+        /// The run.
+        run: u64,
+        /// The epoch.
+        epoch: u32,
+        /// The first clock.
+        from: u64,
+        /// The candidates of each clock.
+        clocks: Vec<Candidates>,
+    },
+    /// The run: to commit a clock with exactly these contributions, and to discard all others.
+    Commit {
+        /// The run.
+        run: u64,
+        /// The epoch.
+        epoch: u32,
+        /// The clock.
+        clock: u64,
+        /// What counts.
+        contributions: Vec<Contribution>,
+    },
+    /// The run: to take the candidates that the other shards found in a clock.
+    Advance {
+        /// The run.
+        run: u64,
+        /// The epoch.
+        epoch: u32,
+        /// The clock.
+        clock: u64,
+        /// Those of blocks that are not this shard's.
+        others: Candidates,
+    },
+    /// The run: to refuse what this member and its earlier incarnations push.
+    Fence {
+        /// The run.
+        run: u64,
+        /// Who.
+        member: Member,
+    },
+    /// The run: it is there; is the shard?
+    Ping {
+        /// The run.
+        run: u64,
+    },
+    /// The run: it has ended.
+    Close {
+        /// The run.
+        run: u64,
+    },
+    /// A worker: to stage its sums.
+    Push {
+        /// What makes it this push.
+        id: PushId,
+        /// The sums of this shard's blocks, each under its number. Shells send them beside the rest, as they lie in memory.
+        #[serde(skip)]
+        blocks: Arc<Vec<(u32, Block)>>,
+    },
+    /// A worker: the shard's candidates of a clock; answered when it is committed, or with [`FromShard::Wait`] after a while.
+    Pull {
+        /// The run.
+        run: u64,
+        /// The epoch.
+        epoch: u32,
+        /// The clock.
+        clock: u64,
+    },
+}
+
+/// What a shard answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum FromShard {
+    /// It has begun the epoch.
+    Opened {
+        /// The epoch.
+        epoch: u32,
+    },
+    /// It stands at this clock.
+    At {
+        /// The epoch.
+        epoch: u32,
+        /// The first clock that is not committed.
+        clock: u64,
+    },
+    /// The clock is committed; these are its candidates.
+    Committed {
+        /// The epoch.
+        epoch: u32,
+        /// The clock.
+        clock: u64,
+        /// Those of this shard's blocks.
+        candidates: Candidates,
+    },
+    /// What became of a push.
+    Pushed {
+        /// The push.
+        id: PushId,
+        /// What became of it.
+        pushed: Pushed,
+    },
+    /// Nothing to pull yet; ask again.
+    Wait,
+    /// The clock was committed so long ago that the run must be asked; or its epoch is over.
+    Gone,
+    /// Done.
+    Noted,
+    /// The shard does not know this run or this epoch, or lacks a contribution: it has been started anew.
+    Unknown,
+    /// The shard cannot go on.
+    Failed(Problem),
+}

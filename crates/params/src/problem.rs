@@ -1,0 +1,47 @@
+//! What ends a run, or a member of it.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a run ended without a model, or a worker or shard left it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
+pub enum Problem {
+    /// The learner refused the data or its hyper-parameters.
+    #[error(transparent)]
+    Learner(#[from] quelea_core::Error),
+    /// Somebody did not answer in time.
+    #[error("{who} has not answered for {seconds} s")]
+    Silent {
+        /// Whom the wait was for.
+        who: String,
+        /// How long.
+        seconds: u64,
+    },
+    /// Nobody is there to do the work.
+    #[error("no worker has joined for {seconds} s; start one with `quelea worker --run URL`")]
+    NoWorkers {
+        /// How long.
+        seconds: u64,
+    },
+    /// The shard holds another run.
+    #[error("the shard serves another run; stop that one first, or name another shard")]
+    Busy,
+    /// The run has gone on without this member.
+    #[error("this worker was late and has been shut out; it can join anew")]
+    Fenced,
+    /// The caller ended the run.
+    #[error("the run was stopped")]
+    Stopped,
+    /// A mistake of ours.
+    #[error("{what}; this is a defect of quelea, please report it")]
+    Internal {
+        /// What happened.
+        what: String,
+    },
+}
+
+impl Problem {
+    /// A mistake of ours.
+    pub fn internal(what: impl Into<String>) -> Self {
+        Self::Internal { what: what.into() }
+    }
+}

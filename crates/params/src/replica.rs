@@ -1,0 +1,32 @@
+//! A learner's rounds without its types: what the run and the shards hold of it.
+//!
+//! Rounds are never sent. Everybody begins with the same plan and takes the same candidates, clock by clock, and so comes
+//! to the same round (state machine replication, Schneider 1990). The candidates of all clocks are the run's log.
+
+use quelea_core::block::Block;
+
+use crate::{Packet, Problem};
+
+/// A learner between two rounds.
+pub trait Replica: Send {
+    /// Turns the merged and settled sums of some blocks into candidates, each under the number of its block.
+    fn update(&mut self, sums: Vec<(u32, Block)>) -> Result<Vec<(u32, Packet)>, Problem>;
+
+    /// Takes the candidates of all blocks, in their order, to the next round.
+    fn advance(&mut self, candidates: &[Packet]) -> Result<(), Problem>;
+
+    /// Where the learner stands.
+    fn course(&self) -> Course;
+}
+
+/// Where a learner stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Course {
+    /// Whether tiles can change hands before the coming round, and nothing is kept of blocks.
+    pub boundary: bool,
+    /// Whether no round is to come.
+    pub done: bool,
+}
+
+/// Makes a replica at clock 0 from a plan.
+pub type Maker = Box<dyn Fn(&Packet) -> Result<Box<dyn Replica>, Problem> + Send>;

@@ -1,0 +1,265 @@
+//! The members of a run: who they are, which tiles they own, and what they were last told to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::Caller;
+use crate::message::{Contribution, Member, Order, Which};
+
+/// Tiles are moved to even out the work when the slowest would be done this much sooner.
+const WORTH_MOVING: f64 = 1.25;
+/// How much the newest round counts in a member's speed.
+const NEWEST: f64 = 0.2;
+
+/// All members, by worker.
+#[derive(Default)]
+pub(super) struct Members {
+    by_worker: BTreeMap<u32, Entry>,
+    next_incarnation: u32,
+    /// Whether somebody came or went since tiles were last evened out.
+    changed: bool,
+}
+
+/// One member.
+pub(super) struct Entry {
+    pub member: Member,
+    /// The call that it joined with.
+    pub joined: Caller,
+    /// When it was last heard of.
+    pub heard: Duration,
+    pub owned: BTreeSet<u32>,
+    /// The tiles that it knows to be its own.
+    confirmed: Option<BTreeSet<u32>>,
+    pub order: Option<Issued>,
+    /// The number of the last order.
+    number: u32,
+    /// Its poll that waits for an answer: whose, since when, and the last order that it knows.
+    pub parked: Option<(Caller, Duration, u32)>,
+    /// Seconds for a tile, smoothed; 0 until it is known.
+    pace: f64,
+    /// Tiles folded so far.
+    pub folded: u64,
+}
+
+/// An order that was given.
+pub(super) struct Issued {
+    pub order: Order,
+    pub fold: Vec<u32>,
+    owned: BTreeSet<u32>,
+    pub since: Duration,
+    pub done: Option<Duration>,
+}
+
+impl Entry {
+    /// Whether it waits for an order.
+    pub fn is_idle(&self) -> bool {
+        self.order.as_ref().is_none_or(|issued| issued.done.is_some())
+    }
+
+    /// Notes what a poll tells: the last orders that the member has, and has carried out. What it gives is the
+    /// contribution and the tiles of an order that is done now.
+    pub fn told(&mut self, now: Duration, known: u32, done: u32) -> Option<(Contribution, Vec<u32>)> {
+        let issued = self.order.as_mut()?;
+        if issued.order.number != known {
+            return None;
+        }
+        self.confirmed = Some(issued.owned.clone());
+        if done != known || issued.done.is_some() {
+            return None;
+        }
+        issued.done = Some(now);
+        self.folded += issued.fold.len() as u64;
+        let pace = (now.saturating_sub(issued.since)).as_secs_f64() / issued.fold.len().max(1) as f64;
+        self.pace = if self.pace > 0.0 { (1.0 - NEWEST) * self.pace + NEWEST * pace } else { pace };
+        Some((Contribution { member: self.member, sequence: known }, issued.fold.clone()))
+    }
+
+    /// The order that the parked poll does not know of yet.
+    pub fn news(&self) -> Option<Order> {
+        let (_, _, known) = self.parked?;
+        self.order.as_ref().filter(|issued| issued.order.number > known && issued.done.is_none()).map(|issued| issued.order.clone())
+    }
+
+    fn issue(&mut self, now: Duration, epoch: u32, clock: u64, fold: Vec<u32>) {
+        self.number += 1;
+        let owned = (self.confirmed.as_ref() != Some(&self.owned)).then(|| self.owned.iter().copied().collect());
+        let which = if fold.len() == self.owned.len() { Which::Owned } else { Which::These(fold.clone()) };
+        if owned.is_some() {
+            // Whether this list arrives is not known before the member says so.
+            self.confirmed = None;
+        }
+        let order = Order { number: self.number, epoch, clock, owned, fold: which };
+        self.order = Some(Issued { order, fold, owned: self.owned.clone(), since: now, done: None });
+    }
+}
+
+impl Members {
+    /// The member that joined with this call, which may come twice.
+    pub fn joined_by(&self, call: Caller) -> Option<Member> {
+        self.iter().find(|entry| entry.joined == call).map(|entry| entry.member)
+    }
+
+    pub fn join(&mut self, now: Duration, joined: Caller) -> Member {
+        let worker = (0..).find(|worker| !self.by_worker.contains_key(worker)).unwrap_or_default();
+        let member = Member { worker, incarnation: self.next_incarnation };
+        self.next_incarnation += 1;
+        self.changed = true;
+        let entry = Entry {
+            member,
+            joined,
+            heard: now,
+            owned: BTreeSet::new(),
+            confirmed: None,
+            order: None,
+            number: 0,
+            parked: None,
+            pace: 0.0,
+            folded: 0,
+        };
+        self.by_worker.insert(worker, entry);
+        member
+    }
+
+    pub fn len(&self) -> usize {
+        self.by_worker.len()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.by_worker.values()
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.by_worker.values_mut()
+    }
+
+    /// The entry of exactly this member.
+    pub fn get_mut(&mut self, member: Member) -> Option<&mut Entry> {
+        self.by_worker.get_mut(&member.worker).filter(|entry| entry.member == member)
+    }
+
+    /// The members that came over a connection.
+    pub fn of_peer(&self, peer: u64) -> Vec<Member> {
+        self.iter().filter(|entry| entry.joined.peer == peer).map(|entry| entry.member).collect()
+    }
+
+    /// The tiles of a member that is no more.
+    pub fn remove(&mut self, member: Member) -> Option<Entry> {
+        self.get_mut(member)?;
+        self.changed = true;
+        self.by_worker.remove(&member.worker)
+    }
+
+    /// Gives tiles that nobody owns to those who own the fewest.
+    pub fn adopt(&mut self, tiles: impl IntoIterator<Item = u32>) {
+        for tile in tiles {
+            if let Some(entry) = self.by_worker.values_mut().min_by_key(|entry| (entry.owned.len(), entry.member)) {
+                entry.owned.insert(tile);
+            }
+        }
+    }
+
+    /// Ends all orders: what they ask for is not wanted any more.
+    pub fn revoke(&mut self) {
+        self.iter_mut().for_each(|entry| entry.order = None);
+    }
+
+    /// Tells idle members to fold those of their tiles that are not folded yet.
+    pub fn dispatch(&mut self, now: Duration, epoch: u32, clock: u64, is_folded: impl Fn(u32) -> bool) {
+        for entry in self.by_worker.values_mut().filter(|entry| entry.is_idle()) {
+            let fold: Vec<u32> = entry.owned.iter().copied().filter(|&tile| !is_folded(tile)).collect();
+            if !fold.is_empty() {
+                entry.issue(now, epoch, clock, fold);
+            }
+        }
+    }
+
+    /// Evens out the work, moving as few tiles as it can: by pace, when that is known and worth it.
+    pub fn even_out(&mut self) {
+        let tiles: usize = self.iter().map(|entry| entry.owned.len()).sum();
+        let paces: Vec<f64> = self.iter().filter(|entry| entry.pace > 0.0).map(|entry| entry.pace).collect();
+        let usual = paces.iter().sum::<f64>() / paces.len().max(1) as f64;
+        let speed = |entry: &Entry| 1.0 / if entry.pace > 0.0 { entry.pace } else { usual.max(f64::MIN_POSITIVE) };
+        let speeds: Vec<f64> = if paces.is_empty() { vec![1.0; self.len()] } else { self.iter().map(speed).collect() };
+        let best = tiles as f64 / speeds.iter().sum::<f64>();
+        let longest = self.iter().zip(&speeds).map(|(entry, speed)| entry.owned.len() as f64 / speed).fold(0.0, f64::max);
+        if !self.changed && longest <= WORTH_MOVING * best {
+            return;
+        }
+        self.changed = false;
+        let quotas = shares(tiles, &speeds);
+        let mut surplus = Vec::new();
+        for (entry, &quota) in self.by_worker.values_mut().zip(&quotas) {
+            while entry.owned.len() > quota {
+                surplus.extend(entry.owned.pop_last());
+            }
+        }
+        for (entry, &quota) in self.by_worker.values_mut().zip(&quotas) {
+            while entry.owned.len() < quota
+                && let Some(tile) = surplus.pop()
+            {
+                entry.owned.insert(tile);
+            }
+        }
+    }
+
+    /// A member that all others wait for, and that has taken far longer than any of them.
+    pub fn laggard(&self, now: Duration, lease: Duration, times: u32) -> Option<Member> {
+        let mut busy = self.iter().filter(|entry| !entry.is_idle());
+        let (Some(late), None) = (busy.next(), busy.next()) else { return None };
+        let took = |entry: &Entry| entry.order.as_ref().and_then(|o| Some(o.done?.saturating_sub(o.since)));
+        let longest = self.iter().filter_map(took).max()?;
+        let since = late.order.as_ref()?.since;
+        (now.saturating_sub(since) > lease.max(longest * times)).then_some(late.member)
+    }
+}
+
+/// Whole shares of `total` in proportion to `weights`, by largest remainder.
+fn shares(total: usize, weights: &[f64]) -> Vec<usize> {
+    let sum: f64 = weights.iter().sum();
+    let exact: Vec<f64> = weights.iter().map(|weight| total as f64 * weight / sum).collect();
+    let mut shares: Vec<usize> = exact.iter().map(|share| share.floor() as usize).collect();
+    let mut order: Vec<usize> = (0..weights.len()).collect();
+    order.sort_by(|&a, &b| (exact[b].fract()).total_cmp(&exact[a].fract()).then(a.cmp(&b)));
+    let left = total.saturating_sub(shares.iter().sum());
+    order.into_iter().cycle().take(left).for_each(|at| shares[at] += 1);
+    shares
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn shares_add_up_and_are_close_to_exact(total in 0usize..5_000, weights in prop::collection::vec(0.001f64..1_000.0, 1..20)) {
+            let shares = shares(total, &weights);
+            prop_assert_eq!(shares.iter().sum::<usize>(), total);
+            let sum: f64 = weights.iter().sum();
+            for (share, weight) in shares.iter().zip(&weights) {
+                prop_assert!((*share as f64 - total as f64 * weight / sum).abs() < 1.000_001);
+            }
+        }
+    }
+
+    fn caller(peer: u64) -> Caller {
+        Caller { peer, call: 1 }
+    }
+
+    #[test]
+    fn a_newcomer_gets_its_share_and_no_other_tile_moves() {
+        let mut members = Members::default();
+        let first = members.join(Duration::ZERO, caller(1));
+        let second = members.join(Duration::ZERO, caller(2));
+        members.adopt(0..9);
+        members.even_out();
+        let before: Vec<BTreeSet<u32>> = members.iter().map(|entry| entry.owned.clone()).collect();
+        members.join(Duration::ZERO, caller(3));
+        members.even_out();
+        let after: Vec<BTreeSet<u32>> = members.iter().map(|entry| entry.owned.clone()).collect();
+        assert_eq!(after.iter().map(BTreeSet::len).collect::<Vec<_>>(), [3, 3, 3]);
+        for (member, (before, after)) in [first, second].iter().zip(before.iter().zip(&after)) {
+            assert!(after.is_subset(before), "{member:?} was given a tile of another");
+        }
+    }
+}

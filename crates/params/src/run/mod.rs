@@ -1,0 +1,597 @@
+//! A run: who takes part, which tiles they own, and which contributions a clock is committed with.
+//!
+//! Its course: the shards open an epoch; members fold all tiles and stage their sums on every shard; when no tile is
+//! missing, the clock is committed by naming the contributions; their candidates lead to the next clock. A member that is
+//! lost leaves nothing behind: others fold its tiles. A shard that is lost takes all back to the last boundary.
+
+mod members;
+mod shards;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::message::{Candidates, Contribution, FromRun, FromShard, Joined, Member, ToRun, ToShard};
+use crate::shard::in_order;
+use crate::{Caller, Maker, Packet, Problem, Replica, Timing};
+use members::Members;
+use shards::{Shards, State, page};
+
+/// About how many bytes of the log one message holds.
+const LOG_BYTES: usize = 4 << 20;
+/// Who takes so many times as long as the slowest other is shut out.
+const FAR_LONGER: u32 = 20;
+
+/// What a run is given.
+pub struct Settings {
+    /// No two runs have the same.
+    pub run: u64,
+    /// How long everybody waits.
+    pub timing: Timing,
+    /// Workers that the first clock waits for, but no longer than [`Settings::grace`] once there is one.
+    pub workers: usize,
+    /// See [`Settings::workers`].
+    pub grace: Duration,
+    /// How long the run waits for its first worker, or for a shard that was lost.
+    pub patience: Duration,
+    /// How many tiles there are.
+    pub tiles: u32,
+    /// Where the shards listen.
+    pub shards: Vec<String>,
+    /// What is trained.
+    pub plan: Packet,
+}
+
+/// What the shell of a run is to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Answer a worker's call.
+    Answer {
+        /// Whose call.
+        to: Caller,
+        /// The answer.
+        answer: FromRun,
+    },
+    /// Answer a worker's call with a tile's bytes.
+    GiveTile {
+        /// Whose call.
+        to: Caller,
+        /// The tile's place among all tiles.
+        tile: u32,
+    },
+    /// Call a shard.
+    Call {
+        /// Its place.
+        shard: u32,
+        /// The call's number, which comes back with the answer.
+        call: u64,
+        /// What is asked.
+        ask: ToShard,
+    },
+    /// Start the shard anew, or connect to it anew, and tell with [`Run::shard_is_up`].
+    Revive {
+        /// Its place.
+        shard: u32,
+    },
+    /// Tell the user.
+    Tell(Note),
+    /// Stop; nothing follows. The replica that was made last has the result.
+    End(Result<(), Problem>),
+}
+
+/// What happens in a run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Note {
+    /// A worker has joined.
+    Joined(Member),
+    /// A worker has gone; its tiles are folded by others.
+    Gone {
+        /// Who.
+        member: Member,
+        /// Why.
+        why: Why,
+        /// How many tiles it owned.
+        tiles: usize,
+    },
+    /// A shard was lost; the run goes back.
+    ShardLost {
+        /// Its place.
+        shard: u32,
+        /// Why.
+        why: Why,
+        /// The clock that the run had come to.
+        from: u64,
+        /// The clock that it goes back to.
+        to: u64,
+    },
+}
+
+/// Why somebody is not there any more.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Why {
+    /// Its connection was closed.
+    Closed,
+    /// It was silent for too long.
+    Silent,
+    /// It took far longer than all others.
+    Late,
+    /// It left.
+    Left,
+    /// It was started anew.
+    Restarted,
+    /// It said why.
+    Failed(Problem),
+}
+
+/// What a run knows of one of its workers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// Who.
+    pub member: Member,
+    /// Rounds that it is behind the run.
+    pub staleness: u64,
+    /// The round it was told to fold last.
+    pub clock: u64,
+    /// Tiles that it owns.
+    pub tiles: usize,
+    /// Tiles that it has folded in all rounds.
+    pub folded: u64,
+}
+
+enum Phase {
+    /// Shards begin the epoch, or the first workers are waited for.
+    Opening,
+    /// Members fold.
+    Folding,
+    /// Shards commit; what they gave so far.
+    Committing(BTreeMap<u32, Candidates>),
+    /// It is over.
+    Ended,
+}
+
+/// A run without its shell.
+pub struct Run {
+    settings: Settings,
+    maker: Maker,
+    replica: Box<dyn Replica>,
+    epoch: u32,
+    /// What was committed, by clock; its length is the run's clock.
+    log: Vec<Candidates>,
+    /// The last clock at which tiles could change hands.
+    boundary: u64,
+    phase: Phase,
+    started: bool,
+    members: Members,
+    shards: Shards,
+    /// Which tiles are folded in this clock.
+    folded: Vec<bool>,
+    contributions: Vec<Contribution>,
+    /// Tiles without owner.
+    orphans: Vec<u32>,
+    /// Since when there has been no worker, and when the first joined.
+    deserted: Option<Duration>,
+    first_join: Option<Duration>,
+    actions: Vec<Action>,
+}
+
+impl Run {
+    /// A run at clock 0. It begins when its shards are up.
+    pub fn new(now: Duration, settings: Settings, maker: Maker) -> Result<Self, Problem> {
+        Ok(Self {
+            replica: maker(&settings.plan)?,
+            maker,
+            epoch: 1,
+            log: Vec::new(),
+            boundary: 0,
+            phase: Phase::Opening,
+            started: false,
+            members: Members::default(),
+            shards: Shards::new(now, settings.shards.len()),
+            folded: vec![false; settings.tiles as usize],
+            contributions: Vec::new(),
+            orphans: (0..settings.tiles).collect(),
+            deserted: Some(now),
+            first_join: None,
+            actions: Vec::new(),
+            settings,
+        })
+    }
+
+    /// What is to be done now, in this order.
+    pub fn actions(&mut self) -> Vec<Action> {
+        self.answer_polls();
+        self.actions.extend(self.shards.outbox.drain(..).map(|(shard, call, ask)| Action::Call { shard, call, ask }));
+        std::mem::take(&mut self.actions)
+    }
+
+    /// The first clock that is not committed.
+    pub fn clock(&self) -> u64 {
+        self.log.len() as u64
+    }
+
+    /// What is known of the workers.
+    pub fn status(&self) -> Vec<Status> {
+        let clock_of = |entry: &members::Entry| entry.order.as_ref().map_or(0, |issued| issued.order.clock);
+        let status = |entry: &members::Entry| Status {
+            member: entry.member,
+            staleness: self.clock().saturating_sub(clock_of(entry)),
+            clock: clock_of(entry),
+            tiles: entry.owned.len(),
+            folded: entry.folded,
+        };
+        self.members.iter().map(status).collect()
+    }
+
+    /// A shard was started or connected to, and knows nothing of this run.
+    pub fn shard_is_up(&mut self, now: Duration, shard: u32) {
+        self.shards.heard[shard as usize] = now;
+        self.open(now, shard);
+    }
+
+    /// A shard's connection was closed.
+    pub fn shard_closed(&mut self, now: Duration, shard: u32) {
+        self.lose_shard(now, shard, Why::Closed);
+    }
+
+    /// A connection of workers was closed.
+    pub fn closed(&mut self, now: Duration, peer: u64) {
+        for member in self.members.of_peer(peer) {
+            self.lose(now, member, Why::Closed);
+        }
+    }
+
+    /// The user stops the run.
+    pub fn stop(&mut self, now: Duration) {
+        self.end(now, Err(Problem::Stopped));
+    }
+
+    /// Takes a worker's call.
+    pub fn from_worker(&mut self, now: Duration, from: Caller, ask: ToRun) {
+        let answer = match ask {
+            _ if matches!(self.phase, Phase::Ended) => Some(FromRun::Ended),
+            ToRun::Join => Some(self.join(now, from)),
+            ToRun::Poll { member, known, done } => self.poll(now, from, member, known, done),
+            ToRun::Tile { member, tile } => self.of_member(now, member, |run| {
+                let is_there = tile < run.settings.tiles;
+                run.actions.extend(is_there.then_some(Action::GiveTile { to: from, tile }));
+                None
+            }),
+            ToRun::Log { member, from } => {
+                self.of_member(now, member, |run| Some(FromRun::Log { from, clocks: page(&run.log, from, LOG_BYTES) }))
+            }
+            ToRun::Fail { member, problem } => self.of_member(now, member, |run| {
+                run.fail(now, member, problem);
+                Some(FromRun::Fenced)
+            }),
+            ToRun::Leave { member } => {
+                self.lose(now, member, Why::Left);
+                Some(FromRun::Ended)
+            }
+        };
+        self.actions.extend(answer.map(|answer| Action::Answer { to: from, answer }));
+    }
+
+    /// Takes the answer of shard number `shard`.
+    pub fn from_shard(&mut self, now: Duration, shard: u32, call: u64, answer: FromShard) {
+        let Some(asked) = self.shards.calls.close(call) else { return };
+        self.shards.heard[shard as usize] = now;
+        match (answer, asked) {
+            (FromShard::Opened { .. }, ToShard::Open { .. }) => self.replay(now, shard, 0),
+            (FromShard::At { clock, .. }, ToShard::Replay { .. }) => self.replay(now, shard, clock),
+            (FromShard::At { .. }, ToShard::Advance { .. }) => self.shard_is_ready(now, shard),
+            (FromShard::Committed { clock, candidates, .. }, ToShard::Commit { .. }) => self.committed(now, shard, clock, candidates),
+            (FromShard::At { epoch, clock }, ToShard::Ping { .. }) => self.check(now, shard, epoch, clock),
+            // A shard that is told to begin has every right not to know what comes before.
+            (FromShard::Unknown, _) if self.shards.states[shard as usize] == State::Opening => {}
+            (FromShard::Unknown, _) => self.lose_shard(now, shard, Why::Restarted),
+            (FromShard::Failed(problem), _) => self.end(now, Err(problem)),
+            _ => {}
+        }
+    }
+
+    /// Notices who is silent, late or missing, and makes calls again that are not answered.
+    pub fn tick(&mut self, now: Duration) {
+        if matches!(self.phase, Phase::Ended) {
+            return;
+        }
+        let timing = self.settings.timing;
+        let silent: Vec<Member> = self.members.iter().filter(|entry| entry.heard + timing.lease <= now).map(|entry| entry.member).collect();
+        silent.into_iter().for_each(|member| self.lose(now, member, Why::Silent));
+        if let (Phase::Folding, Some(member)) = (&self.phase, self.members.laggard(now, timing.lease, FAR_LONGER)) {
+            self.lose(now, member, Why::Late);
+        }
+        if let Some(shard) = self.shards.silent(now, timing.lease) {
+            self.lose_shard(now, shard, Why::Silent);
+        }
+        self.give_up_waiting(now);
+        self.start(now);
+        self.shards.tick(now, timing.keepalive, timing.request_timeout, self.settings.run);
+        for entry in self.members.iter_mut() {
+            if let Some((caller, _, _)) = entry.parked.take_if(|(_, since, _)| *since + timing.keepalive <= now) {
+                self.actions.push(Action::Answer { to: caller, answer: FromRun::Wait });
+            }
+        }
+    }
+
+    /// When [`Run::tick`] has something to do.
+    pub fn deadline(&self) -> Option<Duration> {
+        let timing = &self.settings.timing;
+        let parked = self.members.iter().filter_map(|entry| entry.parked.map(|(_, since, _)| since + timing.keepalive));
+        let leases = self.members.iter().map(|entry| entry.heard + timing.lease);
+        let start = self.first_join.filter(|_| !self.started).map(|first| first + self.settings.grace);
+        let shards = self.shards.deadline(timing.keepalive, timing.request_timeout);
+        let over = matches!(self.phase, Phase::Ended);
+        parked.chain(leases).chain(start).chain([shards]).min().filter(|_| !over)
+    }
+
+    fn join(&mut self, now: Duration, from: Caller) -> FromRun {
+        let member = match self.members.joined_by(from) {
+            Some(member) => member,
+            None => self.admit(now, from),
+        };
+        let Settings { run, plan, shards, .. } = &self.settings;
+        FromRun::Joined(Joined { member, run: *run, plan: plan.clone(), shards: shards.clone() })
+    }
+
+    fn admit(&mut self, now: Duration, from: Caller) -> Member {
+        let member = self.members.join(now, from);
+        self.deserted = None;
+        self.first_join.get_or_insert(now);
+        self.actions.push(Action::Tell(Note::Joined(member)));
+        if self.started {
+            self.members.adopt(std::mem::take(&mut self.orphans));
+            self.dispatch(now);
+        } else {
+            self.start(now);
+        }
+        member
+    }
+
+    /// Answers a member; who is none is fenced.
+    fn of_member(&mut self, now: Duration, member: Member, work: impl FnOnce(&mut Self) -> Option<FromRun>) -> Option<FromRun> {
+        let Some(entry) = self.members.get_mut(member) else { return Some(FromRun::Fenced) };
+        entry.heard = now;
+        work(self)
+    }
+
+    fn poll(&mut self, now: Duration, from: Caller, member: Member, known: u32, done: u32) -> Option<FromRun> {
+        let Some(entry) = self.members.get_mut(member) else { return Some(FromRun::Fenced) };
+        entry.heard = now;
+        let contributed = entry.told(now, known, done);
+        if let Some((before, _, _)) = entry.parked.replace((from, now, known))
+            && before != from
+        {
+            self.actions.push(Action::Answer { to: before, answer: FromRun::Wait });
+        }
+        if let Some((contribution, tiles)) = contributed {
+            self.contributions.push(contribution);
+            tiles.into_iter().for_each(|tile| self.folded[tile as usize] = true);
+            self.go_on(now);
+        }
+        None
+    }
+
+    fn answer_polls(&mut self) {
+        for entry in self.members.iter_mut() {
+            if let Some(order) = entry.news()
+                && let Some((to, _, _)) = entry.parked.take()
+            {
+                self.actions.push(Action::Answer { to, answer: FromRun::Order(order) });
+            }
+        }
+    }
+
+    /// Begins the first clock of an epoch when all shards are ready and workers are there.
+    fn start(&mut self, now: Duration) {
+        let waited = self.first_join.is_some_and(|first| first + self.settings.grace <= now);
+        let are_enough = self.members.len() >= self.settings.workers.max(1) || (waited && self.members.len() > 0);
+        if matches!(self.phase, Phase::Opening) && self.shards.are_ready() && (self.started || are_enough) {
+            self.started = true;
+            self.phase = Phase::Folding;
+            self.members.adopt(std::mem::take(&mut self.orphans));
+            self.members.even_out();
+            self.dispatch(now);
+        }
+    }
+
+    fn dispatch(&mut self, now: Duration) {
+        if matches!(self.phase, Phase::Folding) {
+            let clock = self.clock();
+            let folded = &self.folded;
+            self.members.dispatch(now, self.epoch, clock, |tile| folded[tile as usize]);
+        }
+    }
+
+    /// After tiles were folded: commits when none is missing.
+    fn go_on(&mut self, now: Duration) {
+        let all = matches!(self.phase, Phase::Folding) && self.folded.iter().all(|&folded| folded);
+        if !all {
+            return self.dispatch(now);
+        }
+        self.phase = Phase::Committing(BTreeMap::new());
+        for (shard, state) in (0..).zip(self.shards.states.clone()) {
+            if state == State::Ready {
+                self.commit(now, shard);
+            }
+        }
+    }
+
+    fn commit(&mut self, now: Duration, shard: u32) {
+        let (run, epoch, clock) = (self.settings.run, self.epoch, self.clock());
+        let contributions = self.contributions.clone();
+        self.shards.call(now, shard, ToShard::Commit { run, epoch, clock, contributions });
+    }
+
+    fn committed(&mut self, now: Duration, shard: u32, clock: u64, candidates: Candidates) {
+        let (true, Phase::Committing(parts)) = (clock == self.log.len() as u64, &mut self.phase) else { return };
+        parts.insert(shard, candidates);
+        if parts.len() < self.shards.states.len() {
+            return;
+        }
+        let parts = std::mem::take(parts);
+        self.advance_shards(now, clock, &parts);
+        self.log.push(parts.into_values().flatten().collect());
+        if let Err(problem) = self.advance() {
+            return self.end(now, Err(problem));
+        }
+        let course = self.replica.course();
+        if course.done {
+            return self.end(now, Ok(()));
+        }
+        self.begin_clock();
+        if course.boundary {
+            self.boundary = self.clock();
+            self.members.even_out();
+        }
+        self.dispatch(now);
+    }
+
+    /// Tells every shard what the others found.
+    fn advance_shards(&mut self, now: Duration, clock: u64, parts: &BTreeMap<u32, Candidates>) {
+        let (run, epoch) = (self.settings.run, self.epoch);
+        for &shard in parts.keys() {
+            let others = parts.iter().filter(|(other, _)| **other != shard).flat_map(|(_, candidates)| candidates.clone()).collect();
+            self.shards.states[shard as usize] = State::Replaying;
+            self.shards.call(now, shard, ToShard::Advance { run, epoch, clock, others });
+        }
+    }
+
+    /// Takes the last clock of the log to the replica.
+    fn advance(&mut self) -> Result<(), Problem> {
+        let candidates = in_order(self.log.last().cloned().unwrap_or_default())?;
+        self.replica.advance(&candidates)
+    }
+
+    fn begin_clock(&mut self) {
+        self.phase = Phase::Folding;
+        self.folded.fill(false);
+        self.contributions.clear();
+    }
+
+    fn open(&mut self, now: Duration, shard: u32) {
+        self.shards.states[shard as usize] = State::Opening;
+        self.shards.calls.retain(|to, _| to != shard);
+        let Settings { run, plan, .. } = &self.settings;
+        let ask = ToShard::Open { run: *run, epoch: self.epoch, shard, plan: plan.clone() };
+        self.shards.call(now, shard, ask);
+    }
+
+    /// Gives a shard the next part of the log, or finds that it has all of it.
+    fn replay(&mut self, now: Duration, shard: u32, from: u64) {
+        if from >= self.clock() {
+            return self.shard_is_ready(now, shard);
+        }
+        self.shards.states[shard as usize] = State::Replaying;
+        let (run, epoch, clocks) = (self.settings.run, self.epoch, page(&self.log, from, LOG_BYTES));
+        self.shards.call(now, shard, ToShard::Replay { run, epoch, from, clocks });
+    }
+
+    fn shard_is_ready(&mut self, now: Duration, shard: u32) {
+        self.shards.states[shard as usize] = State::Ready;
+        match self.phase {
+            Phase::Opening => self.start(now),
+            Phase::Committing(_) => self.commit(now, shard),
+            _ => {}
+        }
+    }
+
+    /// A shard that is ready is never behind the run, unless it was started anew.
+    fn check(&mut self, now: Duration, shard: u32, epoch: u32, clock: u64) {
+        let is_ready = self.shards.states[shard as usize] == State::Ready;
+        if is_ready && epoch <= self.epoch && (epoch, clock) < (self.epoch, self.clock()) {
+            self.lose_shard(now, shard, Why::Restarted);
+        }
+    }
+
+    fn lose_shard(&mut self, now: Duration, shard: u32, why: Why) {
+        if matches!(self.phase, Phase::Ended) || matches!(self.shards.states[shard as usize], State::Lost(_)) {
+            return;
+        }
+        let from = self.clock();
+        if !matches!(self.phase, Phase::Opening)
+            && let Err(problem) = self.roll_back()
+        {
+            return self.end(now, Err(problem));
+        }
+        self.shards.states[shard as usize] = State::Lost(now);
+        self.shards.calls.retain(|to, _| to != shard);
+        self.actions.push(Action::Tell(Note::ShardLost { shard, why, from, to: self.clock() }));
+        self.actions.push(Action::Revive { shard });
+        for other in self.shards.present() {
+            self.open(now, other);
+        }
+    }
+
+    /// Begins a new epoch at the last boundary.
+    fn roll_back(&mut self) -> Result<(), Problem> {
+        self.epoch += 1;
+        self.log.truncate(self.boundary as usize);
+        self.replica = (self.maker)(&self.settings.plan)?;
+        for candidates in &self.log {
+            self.replica.advance(&in_order(candidates.clone())?)?;
+        }
+        self.members.revoke();
+        self.begin_clock();
+        self.phase = Phase::Opening;
+        Ok(())
+    }
+
+    fn fail(&mut self, now: Duration, member: Member, problem: Problem) {
+        match problem {
+            // The way between the two is broken; others may have one.
+            Problem::Silent { .. } => self.lose(now, member, Why::Failed(problem)),
+            problem => self.end(now, Err(problem)),
+        }
+    }
+
+    fn lose(&mut self, now: Duration, member: Member, why: Why) {
+        let Some(entry) = self.members.remove(member) else { return };
+        if let Some((to, _, _)) = entry.parked {
+            self.actions.push(Action::Answer { to, answer: FromRun::Fenced });
+        }
+        self.actions.push(Action::Tell(Note::Gone { member, why, tiles: entry.owned.len() }));
+        let run = self.settings.run;
+        for shard in self.shards.present() {
+            self.shards.call(now, shard, ToShard::Fence { run, member });
+        }
+        self.orphans.extend(entry.owned);
+        if self.members.len() == 0 {
+            self.deserted = Some(now);
+        } else if self.started {
+            self.members.adopt(std::mem::take(&mut self.orphans));
+            self.dispatch(now);
+        }
+    }
+
+    /// Ends the run when nobody has come for too long.
+    fn give_up_waiting(&mut self, now: Duration) {
+        let patience = self.settings.patience;
+        if self.deserted.is_some_and(|since| since + patience <= now) {
+            return self.end(now, Err(Problem::NoWorkers { seconds: patience.as_secs() }));
+        }
+        if let Some((shard, since)) = self.shards.missing()
+            && since + patience <= now
+        {
+            let who = format!("shard {shard} at {}", self.settings.shards[shard as usize]);
+            self.end(now, Err(Problem::Silent { who, seconds: patience.as_secs() }));
+        }
+    }
+
+    fn end(&mut self, now: Duration, result: Result<(), Problem>) {
+        if matches!(self.phase, Phase::Ended) {
+            return;
+        }
+        self.phase = Phase::Ended;
+        for entry in self.members.iter_mut() {
+            if let Some((to, _, _)) = entry.parked.take() {
+                self.actions.push(Action::Answer { to, answer: FromRun::Ended });
+            }
+        }
+        self.shards.calls.retain(|_, _| false);
+        let run = self.settings.run;
+        for shard in self.shards.present() {
+            self.shards.call(now, shard, ToShard::Close { run });
+        }
+        self.actions.extend(self.shards.outbox.drain(..).map(|(shard, call, ask)| Action::Call { shard, call, ask }));
+        self.actions.push(Action::End(result));
+    }
+}

@@ -1,0 +1,97 @@
+//! The shards as the run sees them: whether they are there, and how far they have come.
+
+use std::time::Duration;
+
+use crate::calls::Calls;
+use crate::message::{Candidates, ToShard};
+
+/// One shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// It is not there, since then.
+    Lost(Duration),
+    /// It has been told to begin the epoch.
+    Opening,
+    /// It takes in what was committed.
+    Replaying,
+    /// It stands at the run's clock.
+    Ready,
+}
+
+/// All shards, and the calls to them.
+pub(super) struct Shards {
+    pub states: Vec<State>,
+    /// When each was last heard of.
+    pub heard: Vec<Duration>,
+    pub calls: Calls<u32, ToShard>,
+    /// Calls to be sent.
+    pub outbox: Vec<(u32, u64, ToShard)>,
+    last_ping: Duration,
+}
+
+impl Shards {
+    pub fn new(now: Duration, count: usize) -> Self {
+        let states = vec![State::Lost(now); count];
+        Self { states, heard: vec![now; count], calls: Calls::new(), outbox: Vec::new(), last_ping: now }
+    }
+
+    pub fn call(&mut self, now: Duration, shard: u32, ask: ToShard) {
+        let call = self.calls.open(now, shard, ask.clone());
+        self.outbox.push((shard, call, ask));
+    }
+
+    pub fn are_ready(&self) -> bool {
+        self.states.iter().all(|state| *state == State::Ready)
+    }
+
+    /// The places of shards that are there.
+    pub fn present(&self) -> Vec<u32> {
+        (0..).zip(&self.states).filter(|(_, state)| !matches!(state, State::Lost(_))).map(|(shard, _)| shard).collect()
+    }
+
+    /// Asks for signs of life, and makes calls again that are not answered.
+    pub fn tick(&mut self, now: Duration, keepalive: Duration, request_timeout: Duration, run: u64) {
+        if self.last_ping + keepalive <= now {
+            self.last_ping = now;
+            self.calls.retain(|_, ask| !matches!(ask, ToShard::Ping { .. }));
+            for shard in self.present() {
+                self.call(now, shard, ToShard::Ping { run });
+            }
+        }
+        self.outbox.extend(self.calls.due(now, request_timeout).into_iter().map(|(call, shard, ask)| (shard, call, ask)));
+    }
+
+    pub fn deadline(&self, keepalive: Duration, request_timeout: Duration) -> Duration {
+        let ping = self.last_ping + keepalive;
+        self.calls.deadline(request_timeout).map_or(ping, |due| due.min(ping))
+    }
+
+    /// A shard that is there and has been silent for too long.
+    pub fn silent(&self, now: Duration, lease: Duration) -> Option<u32> {
+        self.present().into_iter().find(|&shard| self.heard[shard as usize] + lease <= now)
+    }
+
+    /// The shard that has been missing for the longest, and since when.
+    pub fn missing(&self) -> Option<(u32, Duration)> {
+        let lost = (0..).zip(&self.states).filter_map(|(shard, state)| match state {
+            State::Lost(since) => Some((shard, *since)),
+            _ => None,
+        });
+        lost.min_by_key(|(_, since)| *since)
+    }
+}
+
+/// As many clocks of the log from `from` on as fit a message of about `bytes`; at least one if there is one.
+pub(super) fn page(log: &[Candidates], from: u64, bytes: usize) -> Vec<Candidates> {
+    let mut left = bytes;
+    let mut page = Vec::new();
+    for candidates in log.iter().skip(from as usize) {
+        let size: usize = candidates.iter().map(|(_, candidate)| candidate.len() + 8).sum();
+        if !page.is_empty() && size > left {
+            break;
+        }
+        left = left.saturating_sub(size);
+        page.push(candidates.clone());
+    }
+    page
+}

@@ -1,0 +1,453 @@
+//! A worker: joins a run, carries out its orders one after the other, and keeps up with what is committed.
+//!
+//! It gives tasks to whoever computes, to be done in their order, and takes the sums back. Of the learner it knows only
+//! the clock that the computing side has come to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use quelea_core::block::Block;
+
+use crate::calls::Calls;
+use crate::message::{Candidates, Contribution, FromRun, FromShard, Joined, Member, Order, PushId, Pushed, ToRun, ToShard, Which};
+use crate::shard::in_order;
+use crate::{Packet, Problem, Timing};
+
+/// Tiles that are asked for at once.
+const FETCHED_AT_ONCE: usize = 4;
+
+/// Whom a worker calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum To {
+    /// The run.
+    Run,
+    /// A shard, by its place.
+    Shard(u32),
+}
+
+/// What a worker asks.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ask {
+    /// Of the run.
+    Run(ToRun),
+    /// Of a shard.
+    Shard(ToShard),
+}
+
+/// What the shell of a worker is to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Connect to the shards, which listen here.
+    Connect(Vec<String>),
+    /// Send a call.
+    Call {
+        /// To whom.
+        to: To,
+        /// The call's number, which comes back with the answer.
+        call: u64,
+        /// What is asked.
+        ask: Ask,
+    },
+    /// Let this be computed, after all tasks before it.
+    Compute(Task),
+    /// Stop; nothing follows.
+    End(Result<(), Problem>),
+}
+
+/// What is to be computed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Task {
+    /// Begin at clock 0 with the learner of this plan, and without tiles.
+    Open(Packet),
+    /// Go back to clock 0 with the same learner. Tiles stay, what is known of their rows does not.
+    Restart,
+    /// Take the candidates of all blocks to the next clock.
+    Advance(Vec<Packet>),
+    /// Keep a tile.
+    Keep {
+        /// Its place among all tiles.
+        tile: u32,
+        /// Its bytes.
+        bytes: Packet,
+    },
+    /// Forget all tiles but these.
+    Own(Vec<u32>),
+    /// Fold these tiles; the answer is [`Worker::folded`].
+    Fold {
+        /// Comes back with the sums.
+        sequence: u32,
+        /// The tiles.
+        tiles: Vec<u32>,
+    },
+}
+
+/// What a worker is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Nothing is ordered.
+    Idle,
+    /// It catches up with the order's clock, and fetches its tiles.
+    Readying,
+    /// Its tiles are being folded.
+    Folding,
+    /// The sums are on their way.
+    Pushing,
+}
+
+/// A worker without its shell.
+pub struct Worker {
+    timing: Timing,
+    calls: Calls<To, Ask>,
+    joined: Option<Joined>,
+    epoch: u32,
+    /// The clock of the computing side.
+    clock: u64,
+    order: Option<Order>,
+    stage: Stage,
+    /// The last order that came.
+    known: u32,
+    /// The last order that was carried out.
+    done: u32,
+    owned: Vec<u32>,
+    /// Tiles that the computing side has.
+    held: BTreeSet<u32>,
+    fetching: BTreeSet<u32>,
+    /// Shards that have not staged the sums yet.
+    unstaged: BTreeSet<u32>,
+    /// The clock that is being pulled, and what has come of it, by shard.
+    pulling: Option<(u64, BTreeMap<u32, Candidates>)>,
+    /// Whether the log was asked for.
+    reading: bool,
+    actions: Vec<Action>,
+}
+
+impl Worker {
+    /// A worker that asks to join.
+    pub fn new(now: Duration, timing: Timing) -> Self {
+        let mut worker = Self {
+            timing,
+            calls: Calls::new(),
+            joined: None,
+            epoch: 0,
+            clock: 0,
+            order: None,
+            stage: Stage::Idle,
+            known: 0,
+            done: 0,
+            owned: Vec::new(),
+            held: BTreeSet::new(),
+            fetching: BTreeSet::new(),
+            unstaged: BTreeSet::new(),
+            pulling: None,
+            reading: false,
+            actions: Vec::new(),
+        };
+        worker.ask_run(now, ToRun::Join);
+        worker
+    }
+
+    /// What is to be done now, in this order.
+    pub fn actions(&mut self) -> Vec<Action> {
+        std::mem::take(&mut self.actions)
+    }
+
+    /// Who it is, once it has joined.
+    pub fn member(&self) -> Option<Member> {
+        self.joined.as_ref().map(|joined| joined.member)
+    }
+
+    /// Makes calls again that are not answered, and gives up who never answers.
+    pub fn tick(&mut self, now: Duration) {
+        match self.calls.given_up(now, self.timing.patience()) {
+            Some(To::Run) => return self.end(Err(self.silent("the run".into()))),
+            Some(To::Shard(shard)) => {
+                self.calls.retain(|to, _| to != To::Shard(shard));
+                let problem = self.silent(self.name_of(shard));
+                self.fail(now, problem);
+            }
+            None => {}
+        }
+        for (call, to, ask) in self.calls.due(now, self.timing.request_timeout) {
+            self.actions.push(Action::Call { to, call, ask });
+        }
+    }
+
+    /// When [`Worker::tick`] has something to do.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.calls.deadline(self.timing.request_timeout)
+    }
+
+    /// The computing side cannot do what it was given.
+    pub fn failed(&mut self, now: Duration, problem: Problem) {
+        self.fail(now, problem);
+    }
+
+    /// Leaves the run.
+    pub fn leave(&mut self, now: Duration) {
+        if let Some(member) = self.member() {
+            self.ask_run(now, ToRun::Leave { member });
+        }
+        self.end(Ok(()));
+    }
+
+    /// The connection to a receiver is new: what it has not answered is sent again.
+    pub fn reconnected(&mut self, now: Duration, to: To) {
+        for (call, due, ask) in self.calls.due(now, Duration::ZERO) {
+            if due == to {
+                self.actions.push(Action::Call { to, call, ask });
+            }
+        }
+    }
+
+    /// Takes an answer of the run.
+    pub fn from_run(&mut self, now: Duration, call: u64, answer: FromRun) {
+        if self.calls.close(call).is_none() {
+            return;
+        }
+        match answer {
+            FromRun::Joined(joined) => self.join(now, joined),
+            FromRun::Order(order) => self.take(now, order),
+            FromRun::Wait => self.poll(now),
+            FromRun::Tile { tile, bytes } => {
+                self.fetching.remove(&tile);
+                if self.owned.contains(&tile) && self.held.insert(tile) {
+                    self.actions.push(Action::Compute(Task::Keep { tile, bytes }));
+                }
+                self.ready(now);
+            }
+            FromRun::Log { from, clocks } => self.read(now, from, clocks),
+            FromRun::Fenced => self.join_again(now),
+            FromRun::Ended => self.end(Ok(())),
+        }
+    }
+
+    /// Takes an answer of shard number `shard`.
+    pub fn from_shard(&mut self, now: Duration, shard: u32, call: u64, answer: FromShard) {
+        // A shard that has just been started may come to know the run: the call is made again later.
+        if answer == FromShard::Unknown || self.calls.close(call).is_none() {
+            return;
+        }
+        match answer {
+            FromShard::Pushed { id, pushed: Pushed::Applied | Pushed::Duplicate } => self.staged(now, shard, id),
+            FromShard::Committed { epoch, clock, candidates } => self.pulled(now, shard, (epoch, clock), candidates),
+            FromShard::Wait => self.pull(now, shard),
+            FromShard::Gone => {
+                self.forget_pulls();
+                self.ready(now);
+            }
+            FromShard::Failed(problem) => self.fail(now, problem),
+            // What was dropped or fenced is followed by another order.
+            _ => {}
+        }
+    }
+
+    /// Takes the sums of all blocks that a [`Task::Fold`] gave.
+    pub fn folded(&mut self, now: Duration, sequence: u32, blocks: Vec<Block>) {
+        let (Some(joined), Some(order), Stage::Folding) = (&self.joined, &self.order, self.stage) else { return };
+        if order.number != sequence {
+            return;
+        }
+        let shards = joined.shards.len() as u32;
+        let contribution = Contribution { member: joined.member, sequence };
+        let id = |shard| PushId { run: joined.run, epoch: order.epoch, shard, clock: order.clock, contribution };
+        let ids: Vec<PushId> = (0..shards).map(id).collect();
+        let mut parts = vec![Vec::new(); shards as usize];
+        for (block, number) in blocks.into_iter().zip(0..) {
+            parts[(number % shards) as usize].push((number, block));
+        }
+        self.stage = Stage::Pushing;
+        self.unstaged = (0..shards).collect();
+        for (id, blocks) in ids.into_iter().zip(parts) {
+            self.ask_shard(now, id.shard, ToShard::Push { id, blocks: Arc::new(blocks) });
+        }
+        if self.pulling.as_ref().is_none_or(|(clock, _)| *clock != self.clock) {
+            self.pulling = Some((self.clock, BTreeMap::new()));
+            (0..shards).for_each(|shard| self.pull(now, shard));
+        }
+    }
+
+    fn join(&mut self, now: Duration, joined: Joined) {
+        self.actions.push(Action::Connect(joined.shards.clone()));
+        self.actions.push(Action::Compute(Task::Open(joined.plan.clone())));
+        self.joined = Some(joined);
+        self.poll(now);
+    }
+
+    /// Forgets the run's past, and asks to be a new member.
+    fn join_again(&mut self, now: Duration) {
+        let actions = std::mem::take(&mut self.actions);
+        let calls = std::mem::replace(&mut self.calls, Calls::new());
+        *self = Self::new(now, self.timing);
+        // Numbers of calls go on, so that answers to old ones are known as such.
+        self.actions.clear();
+        self.calls = calls;
+        self.calls.retain(|_, _| false);
+        self.actions.splice(0..0, actions);
+        self.ask_run(now, ToRun::Join);
+    }
+
+    fn take(&mut self, now: Duration, order: Order) {
+        if order.number <= self.known {
+            return self.poll(now);
+        }
+        self.known = order.number;
+        self.calls.retain(|_, ask| !matches!(ask, Ask::Shard(ToShard::Push { .. })));
+        if order.epoch != self.epoch {
+            self.epoch = order.epoch;
+            self.clock = 0;
+            self.forget_pulls();
+            self.forget_log();
+            self.actions.push(Action::Compute(Task::Restart));
+        }
+        if let Some(owned) = &order.owned {
+            self.owned.clone_from(owned);
+            self.held.retain(|tile| owned.contains(tile));
+            self.actions.push(Action::Compute(Task::Own(owned.clone())));
+        }
+        self.order = Some(order);
+        self.stage = Stage::Readying;
+        self.poll(now);
+        self.ready(now);
+    }
+
+    /// Goes on with the order as far as it can without an answer.
+    fn ready(&mut self, now: Duration) {
+        let (Some(order), Stage::Readying) = (&self.order, self.stage) else { return };
+        let tiles = match &order.fold {
+            Which::Owned => self.owned.clone(),
+            Which::These(tiles) => tiles.clone(),
+        };
+        let (number, clock) = (order.number, order.clock);
+        self.fetch(now, &tiles);
+        if clock > self.clock {
+            self.catch_up(now);
+        } else if clock == self.clock && tiles.iter().all(|tile| self.held.contains(tile)) {
+            self.stage = Stage::Folding;
+            self.actions.push(Action::Compute(Task::Fold { sequence: number, tiles }));
+        }
+    }
+
+    fn fetch(&mut self, now: Duration, tiles: &[u32]) {
+        let Some(member) = self.member() else { return };
+        let missing: Vec<u32> = tiles.iter().copied().filter(|tile| !self.held.contains(tile) && !self.fetching.contains(tile)).collect();
+        for tile in missing.into_iter().take(FETCHED_AT_ONCE.saturating_sub(self.fetching.len())) {
+            self.fetching.insert(tile);
+            self.ask_run(now, ToRun::Tile { member, tile });
+        }
+    }
+
+    /// What the shards do not give is in the run's log.
+    fn catch_up(&mut self, now: Duration) {
+        let is_pulled = self.pulling.as_ref().is_some_and(|(clock, _)| *clock == self.clock);
+        let (false, false, Some(member)) = (is_pulled, self.reading, self.member()) else { return };
+        self.reading = true;
+        self.ask_run(now, ToRun::Log { member, from: self.clock });
+    }
+
+    fn read(&mut self, now: Duration, from: u64, clocks: Vec<Candidates>) {
+        self.reading = false;
+        let Some(goal) = self.order.as_ref().map(|order| order.clock) else { return };
+        for (clock, candidates) in (from..goal).zip(clocks) {
+            if clock == self.clock {
+                self.advance(now, candidates);
+            }
+        }
+        self.ready(now);
+    }
+
+    fn staged(&mut self, now: Duration, shard: u32, id: PushId) {
+        let (Some(order), Stage::Pushing) = (&self.order, self.stage) else { return };
+        if id.contribution.sequence != order.number {
+            return;
+        }
+        self.unstaged.remove(&shard);
+        if self.unstaged.is_empty() {
+            self.stage = Stage::Idle;
+            self.done = order.number;
+            self.poll(now);
+        }
+    }
+
+    fn pulled(&mut self, now: Duration, shard: u32, (epoch, clock): (u32, u64), candidates: Candidates) {
+        let shards = self.joined.as_ref().map_or(0, |joined| joined.shards.len());
+        let Some((pulling, parts)) = &mut self.pulling else { return };
+        if epoch != self.epoch || clock != *pulling || clock != self.clock {
+            return;
+        }
+        parts.insert(shard, candidates);
+        if parts.len() == shards {
+            let all = std::mem::take(parts).into_values().flatten().collect();
+            self.pulling = None;
+            self.advance(now, all);
+            self.ready(now);
+        }
+    }
+
+    fn advance(&mut self, now: Duration, candidates: Candidates) {
+        match in_order(candidates) {
+            Err(problem) => self.fail(now, problem),
+            Ok(candidates) => {
+                self.clock += 1;
+                self.actions.push(Action::Compute(Task::Advance(candidates)));
+            }
+        }
+    }
+
+    fn poll(&mut self, now: Duration) {
+        self.calls.retain(|_, ask| !matches!(ask, Ask::Run(ToRun::Poll { .. })));
+        if let Some(member) = self.member() {
+            self.ask_run(now, ToRun::Poll { member, known: self.known, done: self.done });
+        }
+    }
+
+    fn pull(&mut self, now: Duration, shard: u32) {
+        let (Some(joined), Some((clock, _))) = (&self.joined, &self.pulling) else { return };
+        let ask = ToShard::Pull { run: joined.run, epoch: self.epoch, clock: *clock };
+        self.ask_shard(now, shard, ask);
+    }
+
+    fn forget_pulls(&mut self) {
+        self.pulling = None;
+        self.calls.retain(|_, ask| !matches!(ask, Ask::Shard(ToShard::Pull { .. })));
+    }
+
+    fn forget_log(&mut self) {
+        self.reading = false;
+        self.calls.retain(|_, ask| !matches!(ask, Ask::Run(ToRun::Log { .. })));
+    }
+
+    fn fail(&mut self, now: Duration, problem: Problem) {
+        match self.member() {
+            Some(member) => self.ask_run(now, ToRun::Fail { member, problem }),
+            None => self.end(Err(problem)),
+        }
+    }
+
+    fn end(&mut self, result: Result<(), Problem>) {
+        self.calls.retain(|_, _| false);
+        self.actions.push(Action::End(result));
+    }
+
+    fn silent(&self, who: String) -> Problem {
+        Problem::Silent { who, seconds: self.timing.patience().as_secs() }
+    }
+
+    fn name_of(&self, shard: u32) -> String {
+        let address = self.joined.as_ref().and_then(|joined| joined.shards.get(shard as usize));
+        format!("shard {shard} at {}", address.map_or("", |a| a.as_str()))
+    }
+
+    fn ask_run(&mut self, now: Duration, ask: ToRun) {
+        self.ask(now, To::Run, Ask::Run(ask));
+    }
+
+    fn ask_shard(&mut self, now: Duration, shard: u32, ask: ToShard) {
+        self.ask(now, To::Shard(shard), Ask::Shard(ask));
+    }
+
+    fn ask(&mut self, now: Duration, to: To, ask: Ask) {
+        let call = self.calls.open(now, to, ask.clone());
+        self.actions.push(Action::Call { to, call, ask });
+    }
+}

@@ -226,6 +226,8 @@ pub enum ToShard {
     Ping {
         /// The run.
         run: u64,
+        /// The first clock that is not committed.
+        clock: u64,
     },
     /// The run: it has ended.
     Close {

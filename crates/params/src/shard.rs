@@ -70,7 +70,7 @@ impl Shard {
             }
             ToShard::Advance { run, epoch, clock, others } => Some(self.of_run(now, run, Some(epoch), |s| s.advance(clock, others))),
             ToShard::Fence { run, member } => Some(self.of_run(now, run, None, |s| s.fence(member))),
-            ToShard::Ping { run } => Some(self.of_run(now, run, None, |s| Ok(s.at()))),
+            ToShard::Ping { run, .. } => Some(self.of_run(now, run, None, |s| Ok(s.at()))),
             ToShard::Close { run } => {
                 if self.serving.as_ref().is_some_and(|s| s.run == run) {
                     self.stop(answers);

@@ -279,7 +279,13 @@ impl Run {
             (FromShard::At { clock, .. }, ToShard::Replay { .. }) => self.replay(now, shard, clock),
             (FromShard::At { .. }, ToShard::Advance { .. }) => self.shard_is_ready(now, shard),
             (FromShard::Committed { clock, candidates, .. }, ToShard::Commit { .. }) => self.committed(now, shard, clock, candidates),
-            (FromShard::At { epoch, clock }, ToShard::Ping { .. }) => self.check(now, shard, epoch, clock),
+            // A shard that is behind the run was started anew.
+            (FromShard::At { epoch, clock }, ToShard::Ping { clock: least, .. }) => {
+                let is_ready = self.shards.states[shard as usize] == State::Ready;
+                if is_ready && epoch == self.epoch && clock < least {
+                    self.lose_shard(now, shard, Why::Restarted);
+                }
+            }
             // A shard that is told to begin has every right not to know what comes before.
             (FromShard::Unknown, _) if self.shards.states[shard as usize] == State::Opening => {}
             (FromShard::Unknown, _) => self.lose_shard(now, shard, Why::Restarted),
@@ -304,7 +310,8 @@ impl Run {
         }
         self.give_up_waiting(now);
         self.start(now);
-        self.shards.tick(now, timing.keepalive, timing.request_timeout, self.settings.run);
+        let at = (self.settings.run, self.clock());
+        self.shards.tick(now, timing.keepalive, timing.request_timeout, at);
         for entry in self.members.iter_mut() {
             if let Some((caller, _, _)) = entry.parked.take_if(|(_, since, _)| *since + timing.keepalive <= now) {
                 self.actions.push(Action::Answer { to: caller, answer: FromRun::Wait });
@@ -491,14 +498,6 @@ impl Run {
             Phase::Opening => self.start(now),
             Phase::Committing(_) => self.commit(now, shard),
             _ => {}
-        }
-    }
-
-    /// A shard that is ready is never behind the run, unless it was started anew.
-    fn check(&mut self, now: Duration, shard: u32, epoch: u32, clock: u64) {
-        let is_ready = self.shards.states[shard as usize] == State::Ready;
-        if is_ready && epoch <= self.epoch && (epoch, clock) < (self.epoch, self.clock()) {
-            self.lose_shard(now, shard, Why::Restarted);
         }
     }
 

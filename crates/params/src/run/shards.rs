@@ -50,12 +50,12 @@ impl Shards {
     }
 
     /// Asks for signs of life, and makes calls again that are not answered.
-    pub fn tick(&mut self, now: Duration, keepalive: Duration, request_timeout: Duration, run: u64) {
+    pub fn tick(&mut self, now: Duration, keepalive: Duration, request_timeout: Duration, (run, clock): (u64, u64)) {
         if self.last_ping + keepalive <= now {
             self.last_ping = now;
             self.calls.retain(|_, ask| !matches!(ask, ToShard::Ping { .. }));
             for shard in self.present() {
-                self.call(now, shard, ToShard::Ping { run });
+                self.call(now, shard, ToShard::Ping { run, clock });
             }
         }
         self.outbox.extend(self.calls.due(now, request_timeout).into_iter().map(|(call, shard, ask)| (shard, call, ask)));

@@ -1,0 +1,88 @@
+//! The errors of connections.
+
+use std::io;
+
+/// Why a connection could not be made or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// The address cannot be used.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// Nobody answers there.
+    #[error("cannot connect to {address}: {source}")]
+    Connect {
+        /// The address.
+        address: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// An address that is none.
+    #[error("{address:?} is not an address: {rule}")]
+    Address {
+        /// What was given.
+        address: String,
+        /// What it should be.
+        rule: &'static str,
+    },
+    /// Without encryption nothing listens where others could read along.
+    #[error("{address} is not a loopback address, and without TLS nothing listens or connects beyond this machine")]
+    Exposed {
+        /// The address.
+        address: String,
+    },
+    /// The other side is of another version.
+    #[error("{address} speaks version {theirs} of the protocol, and this program version {ours}; use the same quelea on both sides")]
+    Version {
+        /// The address.
+        address: String,
+        /// Its version.
+        theirs: u32,
+        /// Ours.
+        ours: u32,
+    },
+    /// The two sides do not share a token.
+    #[error("{address} does not know this token; give both sides the same token file")]
+    Token {
+        /// The address.
+        address: String,
+    },
+    /// It is a run where a shard was expected, or the other way round, or no quelea at all.
+    #[error("{address} is not the address of {expected}")]
+    NotThat {
+        /// The address.
+        address: String,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// A frame that breaks the rules.
+    #[error("a message from {address} is malformed: {problem}")]
+    Malformed {
+        /// Whose.
+        address: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// The token file cannot be used.
+    #[error("token file {path}: {problem}")]
+    TokenFile {
+        /// The file.
+        path: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// The connection broke.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl WireError {
+    /// Whether trying again can help.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::Io(_))
+    }
+}

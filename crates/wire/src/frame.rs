@@ -1,0 +1,96 @@
+//! Frames: a message with the number of its call, behind its length.
+//!
+//! A frame is 20 bytes of header (call: u64, bytes of the head: u32, bytes beside it: u64; the lowest byte first), the
+//! head (the message and the shapes of its blocks, in postcard's format), and the blocks' numbers.
+
+use std::io::{self, IoSlice};
+
+use quelea_core::block::Block;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::WireError;
+use crate::message::{Message, Shape, bytes_of, rows};
+
+/// Small frames are read many at a time, large ones past this buffer.
+pub(crate) const BUFFER_BYTES: usize = 16 << 10;
+const HEADER: usize = 20;
+/// The most that a head may have: a page of the log, a tile, a plan.
+const MOST_HEAD: u32 = 1 << 30;
+/// The most that may lie beside it.
+const MOST_BESIDE: u64 = 1 << 36;
+/// What memory is taken for at once: a length that lies is paid for in bytes first.
+const GROWTH_BYTES: usize = 4 << 20;
+
+/// Writes a frame; it is not flushed.
+pub(crate) async fn write<M: Message>(to: &mut (impl AsyncWrite + Unpin), call: u64, message: &M) -> io::Result<u64> {
+    let blocks = message.blocks();
+    let shapes: Vec<(u32, Shape)> = blocks.iter().map(|(number, block)| (*number, Shape::of(block))).collect();
+    let beside: u64 = blocks.iter().map(|(_, block)| bytes_of(block).len() as u64).sum();
+    let mut start = vec![0; HEADER];
+    start = postcard::to_extend(&(message, shapes), start).map_err(io::Error::other)?;
+    let head = u32::try_from(start.len() - HEADER).ok().filter(|len| *len <= MOST_HEAD).ok_or_else(too_large)?;
+    start[..8].copy_from_slice(&call.to_le_bytes());
+    start[8..12].copy_from_slice(&head.to_le_bytes());
+    start[12..HEADER].copy_from_slice(&beside.to_le_bytes());
+    let parts = std::iter::once(start.as_slice()).chain(blocks.iter().map(|(_, block)| bytes_of(block)));
+    write_all(to, &mut parts.map(IoSlice::new).collect::<Vec<_>>()).await?;
+    Ok(start.len() as u64 + beside)
+}
+
+async fn write_all(to: &mut (impl AsyncWrite + Unpin), mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
+    IoSlice::advance_slices(&mut parts, 0);
+    while !parts.is_empty() {
+        match to.write_vectored(parts).await? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => IoSlice::advance_slices(&mut parts, written),
+        }
+    }
+    Ok(())
+}
+
+/// Reads a frame: the call's number, and the message.
+pub(crate) async fn read<M: Message>(from: &mut (impl AsyncRead + Unpin), address: &str) -> Result<(u64, M), WireError> {
+    let malformed = |problem| WireError::Malformed { address: address.into(), problem };
+    let mut header = [0; HEADER];
+    from.read_exact(&mut header).await?;
+    let number = |at: usize, len: usize| header[at..at + len].iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    let (call, head, beside) = (number(0, 8), number(8, 4), number(12, 8));
+    if head > u64::from(MOST_HEAD) || beside > MOST_BESIDE {
+        return Err(malformed("it is too long"));
+    }
+    let head = read_numbers::<u8>(from, head).await?;
+    let (mut message, shapes): (M, Vec<(u32, Shape)>) = postcard::from_bytes(&head).map_err(|_| malformed("its head cannot be read"))?;
+    let lengths: Option<u64> = shapes.iter().try_fold(0u64, |sum, (_, shape)| sum.checked_add(shape.bytes()?));
+    if lengths != Some(beside) {
+        return Err(malformed("its lengths contradict each other"));
+    }
+    let mut blocks = Vec::with_capacity(shapes.len());
+    for (number, shape) in shapes {
+        let block = match shape {
+            Shape::Integers(len) => Block::Integers(read_numbers(from, len).await?),
+            Shape::Fixed(len) => Block::Fixed(read_numbers(from, len).await?),
+            Shape::Bag(len) => Block::Bag(read_numbers(from, len).await?),
+            Shape::Rows(of) => rows(of),
+        };
+        blocks.push((number, block));
+    }
+    message.put_blocks(blocks);
+    Ok((call, message))
+}
+
+/// Reads numbers to where they stay. The memory taken is never far ahead of what has come.
+async fn read_numbers<T: bytemuck::Pod>(from: &mut (impl AsyncRead + Unpin), len: u64) -> Result<Vec<T>, WireError> {
+    let len = usize::try_from(len).map_err(|_| too_large())?;
+    let step = GROWTH_BYTES / size_of::<T>();
+    let mut numbers: Vec<T> = Vec::new();
+    while numbers.len() < len {
+        let start = numbers.len();
+        numbers.resize(len.min(start.max(step) + start), T::zeroed());
+        from.read_exact(bytemuck::cast_slice_mut(&mut numbers[start..])).await?;
+    }
+    Ok(numbers)
+}
+
+fn too_large() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "a message is too large to be sent")
+}

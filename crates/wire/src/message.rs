@@ -1,0 +1,120 @@
+//! What a message is on the wire: a head, and blocks beside it as they lie in memory.
+
+use std::sync::Arc;
+
+use quelea_core::block::{Block, PickedRow};
+use quelea_params::message::{FromRun, FromShard, ToRun, ToShard};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+#[cfg(target_endian = "big")]
+compile_error!("numbers are sent as they lie in memory, the lowest byte first");
+
+/// A message that can be sent.
+pub(crate) trait Message: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// The blocks that travel beside it.
+    fn blocks(&self) -> &[(u32, Block)] {
+        &[]
+    }
+
+    /// Puts the blocks back.
+    fn put_blocks(&mut self, _: Vec<(u32, Block)>) {}
+}
+
+impl Message for ToRun {}
+impl Message for FromRun {}
+impl Message for FromShard {}
+
+impl Message for ToShard {
+    fn blocks(&self) -> &[(u32, Block)] {
+        match self {
+            Self::Push { blocks, .. } => blocks,
+            _ => &[],
+        }
+    }
+
+    fn put_blocks(&mut self, received: Vec<(u32, Block)>) {
+        if let Self::Push { blocks, .. } = self {
+            *blocks = Arc::new(received);
+        }
+    }
+}
+
+/// What is called, and what answers.
+pub(crate) trait Service: Send + 'static {
+    type Ask: Message + Clone;
+    type Answer: Message;
+    /// Tells the two services apart in a greeting.
+    const NUMBER: u8;
+    /// What the other side is, for messages.
+    const NAME: &'static str;
+}
+
+/// What workers ask of a run.
+pub(crate) struct OfRun;
+
+impl Service for OfRun {
+    type Ask = ToRun;
+    type Answer = FromRun;
+    const NUMBER: u8 = 1;
+    const NAME: &'static str = "a run";
+}
+
+/// What runs and workers ask of a shard.
+pub(crate) struct OfShard;
+
+impl Service for OfShard {
+    type Ask = ToShard;
+    type Answer = FromShard;
+    const NUMBER: u8 = 2;
+    const NAME: &'static str = "a shard";
+}
+
+/// How a block is sent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Shape {
+    /// So many integers, beside the head.
+    Integers(u64),
+    /// So many fixed-point numbers.
+    Fixed(u64),
+    /// So many numbers in no order.
+    Bag(u64),
+    /// The rows themselves, in the head.
+    Rows(Vec<(u32, u32, Vec<f32>)>),
+}
+
+impl Shape {
+    pub(crate) fn of(block: &Block) -> Self {
+        match block {
+            Block::Integers(values) => Self::Integers(values.len() as u64),
+            Block::Fixed(values) => Self::Fixed(values.len() as u64),
+            Block::Bag(values) => Self::Bag(values.len() as u64),
+            Block::Rows(rows) => Self::Rows(rows.iter().map(|row| (row.tile, row.row, row.values.clone())).collect()),
+        }
+    }
+
+    /// How many bytes lie beside the head.
+    pub(crate) fn bytes(&self) -> Option<u64> {
+        match self {
+            Self::Integers(len) => len.checked_mul(8),
+            Self::Fixed(len) => len.checked_mul(16),
+            Self::Bag(len) => len.checked_mul(4),
+            Self::Rows(_) => Some(0),
+        }
+    }
+}
+
+/// The bytes of a block that lie beside the head.
+pub(crate) fn bytes_of(block: &Block) -> &[u8] {
+    match block {
+        Block::Integers(values) => bytemuck::cast_slice(values),
+        Block::Fixed(values) => bytemuck::cast_slice(values),
+        Block::Bag(values) => bytemuck::cast_slice(values),
+        Block::Rows(_) => &[],
+    }
+}
+
+/// The rows of a block that came with the head.
+pub(crate) fn rows(rows: Vec<(u32, u32, Vec<f32>)>) -> Block {
+    Block::Rows(rows.into_iter().map(|(tile, row, values)| PickedRow { tile, row, values }).collect())
+}

@@ -1,0 +1,5 @@
+//! `rpc`: frames over TCP.
+
+mod greeting;
+
+pub(crate) use greeting::{accept, greet};

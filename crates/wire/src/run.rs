@@ -1,0 +1,125 @@
+//! A run that listens for workers and calls its shards.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use quelea_params::message::{FromRun, ToShard};
+use quelea_params::run::{Action, Note, Run, Status};
+use quelea_params::{Packet, Problem};
+use tokio::sync::mpsc;
+
+use crate::driver::Clock;
+use crate::message::{OfRun, OfShard};
+use crate::peer::{self, Peer};
+use crate::server::{self, Server};
+use crate::{Listener, Token, WireError};
+
+/// Events of shards that wait to be taken.
+const MOST_EVENTS: usize = 1_024;
+/// How often the state of the workers is shown.
+const SHOWN_EVERY: Duration = Duration::from_millis(250);
+
+/// What a run needs of its process.
+pub trait Hooks {
+    /// Tells the user.
+    fn tell(&mut self, note: Note);
+    /// Shows how the workers are doing.
+    fn show(&mut self, clock: u64, status: Vec<Status>);
+    /// A tile's bytes.
+    fn tile(&mut self, tile: u32) -> Packet;
+    /// Starts a shard anew, if it is this process's own; the run connects to it by itself.
+    fn revive(&mut self, shard: u32);
+}
+
+/// The time of a run; its state machine must be made at the same time.
+pub(crate) struct Shell<'a, H> {
+    run: Run,
+    server: Server<OfRun>,
+    shards: Vec<Peer<OfShard>>,
+    hooks: &'a mut H,
+}
+
+/// Serves `run` until it ends or `stop` is over. The run must have been made just now.
+pub async fn serve_run<H: Hooks>(
+    run: Run,
+    listener: Listener,
+    token: Token,
+    shards: &[String],
+    connect_timeout: Duration,
+    hooks: &mut H,
+    stop: impl Future<Output = ()>,
+) -> Result<Result<(), Problem>, WireError> {
+    let clock = Clock::start();
+    let (tell, mut events) = mpsc::channel(MOST_EVENTS);
+    let connect = |(shard, address): (u32, &String)| {
+        Peer::start(address.clone(), token.clone(), connect_timeout, tell.clone(), move |event| (shard, event))
+    };
+    let peers = (0..).zip(shards).map(connect).collect();
+    let mut shell = Shell { run, server: Server::start(listener, token.clone())?, shards: peers, hooks };
+    let mut stop = pin!(stop);
+    let mut stopped = false;
+    let mut shown = Duration::ZERO;
+    let result = loop {
+        let deadline = shell.run.deadline();
+        tokio::select! {
+            event = shell.server.next() => match event {
+                server::Event::Asked(from, ask) => shell.run.from_worker(clock.now(), from, ask),
+                server::Event::Closed(peer) => shell.run.closed(clock.now(), peer),
+            },
+            Some((shard, event)) = events.recv() => match event {
+                peer::Event::Up => shell.run.shard_is_up(clock.now(), shard),
+                peer::Event::Down => shell.run.shard_closed(clock.now(), shard),
+                peer::Event::Failing(_) => {}
+                peer::Event::Refused(error) => return Err(error),
+                peer::Event::Answered(call, answer) => shell.run.from_shard(clock.now(), shard, call, answer),
+            },
+            () = clock.until(deadline) => {}
+            () = &mut stop, if !stopped => {
+                stopped = true;
+                shell.run.stop(clock.now());
+            }
+        }
+        let now = clock.now();
+        shell.run.tick(now);
+        if let Some(result) = shell.act() {
+            break result;
+        }
+        if now - shown >= SHOWN_EVERY {
+            shown = now;
+            shell.hooks.show(shell.run.clock(), shell.run.status());
+        }
+    };
+    for shard in shell.shards {
+        shard.finish().await;
+    }
+    shell.server.finish().await;
+    Ok(result)
+}
+
+impl<H: Hooks> Shell<'_, H> {
+    /// Does what the run wants done; what it gives is the run's end.
+    fn act(&mut self) -> Option<Result<(), Problem>> {
+        for action in self.run.actions() {
+            match action {
+                Action::Answer { to, answer } => self.server.answer(to, answer),
+                Action::GiveTile { to, tile } => {
+                    let bytes = self.hooks.tile(tile);
+                    self.server.answer(to, FromRun::Tile { tile, bytes });
+                }
+                Action::Call { shard, call, ask } => self.call(shard, call, ask),
+                Action::Revive { shard } => {
+                    self.hooks.revive(shard);
+                    self.shards[shard as usize].renew();
+                }
+                Action::Tell(note) => self.hooks.tell(note),
+                Action::End(result) => return Some(result),
+            }
+        }
+        None
+    }
+
+    fn call(&self, shard: u32, call: u64, ask: ToShard) {
+        self.shards[shard as usize].call(call, ask);
+    }
+}

@@ -1,9 +1,11 @@
 //! Blocks: what workers push. Merging two of them gives the same whatever the order.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Error, Result};
 
 /// A part of a round's sum; the learner numbers its blocks, and each is updated on its own.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Block {
     /// Integers that add up, position by position: counts, histograms, limbs of exact sums.
     Integers(Vec<i64>),
@@ -16,7 +18,7 @@ pub enum Block {
 }
 
 /// A row of the table that a learner picked.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PickedRow {
     /// Its tile.
     pub tile: u32,

@@ -7,6 +7,9 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use crate::Result;
 use crate::block::Block;
 use crate::estimator::Estimator;
@@ -15,15 +18,15 @@ use crate::tile::Tile;
 /// A training algorithm.
 pub trait Learner: Send + Sync {
     /// The parameters that workers pull for a round, and what the round is to do.
-    type Round: Send + Sync;
+    type Round: Clone + Send + Sync;
     /// What a worker holds for a tile beside its columns: bins, scores, assignments.
     type Rows: Send;
     /// What a thread adds tiles into.
     type Accumulator: Send;
-    /// What is kept of a block between its updates.
+    /// What is kept of a block between its updates. At a boundary nothing of it is needed.
     type Kept: Send + Default;
-    /// The small result of a block's update.
-    type Candidate: Send;
+    /// The small result of a block's update. It travels, so what is read must be exactly what was written.
+    type Candidate: Serialize + DeserializeOwned + Send;
 
     /// The first round.
     fn begin(&self) -> Result<Self::Round>;

@@ -13,7 +13,7 @@ use crate::sums::{Unit, weight_exponent};
 const CHUNK: usize = 256;
 
 /// What is known of a feature's training rows.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Moments {
     /// A number: the weight of the rows that have one, their mean and variance (by weights, of the population).
     Number {

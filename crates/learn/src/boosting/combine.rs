@@ -20,6 +20,7 @@ use super::split::{Finder, Split, shrink};
 use super::sums;
 
 /// The result of a block's update.
+#[derive(serde::Serialize, serde::Deserialize)]
 pub enum Candidate {
     /// Sums of doubles.
     Exact(Vec<f64>),

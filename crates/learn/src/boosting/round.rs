@@ -9,6 +9,7 @@ use super::quantile::Search;
 use super::scale::Bounds;
 
 /// What a round is to do.
+#[derive(Clone)]
 pub enum Phase {
     /// Gather samples of numbers for bin edges, and the mean of the target.
     Sample,
@@ -27,6 +28,7 @@ pub enum Phase {
 }
 
 /// The parameters of a round.
+#[derive(Clone)]
 pub struct Round {
     /// What it is to do.
     pub(super) phase: Phase,
@@ -51,7 +53,7 @@ pub struct Round {
 }
 
 /// The course of training so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Course {
     /// An entry per iteration.
     pub history: Vec<Iteration>,

@@ -10,7 +10,7 @@ use super::scale::Scale;
 const NOISE: f64 = 1e-12;
 
 /// Sums over rows.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Sums {
     /// Of gradients, in units of the tree's scale.
     pub gradient: i64,
@@ -35,7 +35,7 @@ impl std::ops::Sub for Sums {
 }
 
 /// Which bins go left.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Cut {
     /// Those up to this one.
     UpTo(usize),
@@ -44,7 +44,7 @@ pub enum Cut {
 }
 
 /// A way to part a node's rows.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Split {
     /// The index of the feature.
     pub feature: usize,

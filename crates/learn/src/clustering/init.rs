@@ -23,6 +23,7 @@ const OVERSAMPLING: f64 = 2.0;
 const STEPS: usize = 20;
 
 /// How far the start has come.
+#[derive(Clone)]
 pub struct Start {
     seed: u64,
     clusters: usize,

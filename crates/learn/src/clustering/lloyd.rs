@@ -15,6 +15,7 @@ use super::parameters::Parameters;
 use super::space::{Centers, Space};
 
 /// A pass: centres that rows are assigned to.
+#[derive(Clone)]
 pub struct Pass {
     /// The space.
     pub space: Arc<Space>,

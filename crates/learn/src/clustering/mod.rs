@@ -64,6 +64,7 @@ pub struct KMeansLearner {
 }
 
 /// What a round asks of the tiles.
+#[derive(Clone)]
 pub enum Round {
     /// The moments of every column.
     Moments,
@@ -104,6 +105,7 @@ pub enum Accumulator {
 }
 
 /// What a merged block comes to.
+#[derive(serde::Serialize, serde::Deserialize)]
 pub enum Candidate {
     /// The weight of all rows and the moments of every column.
     Moments(f64, Vec<Moments>),

@@ -60,6 +60,7 @@ pub struct LogisticLearner {
 }
 
 /// What a round asks of the tiles.
+#[derive(Clone)]
 pub enum Round {
     /// The moments of every column.
     Moments,
@@ -68,6 +69,7 @@ pub enum Round {
 }
 
 /// An evaluation of the objective.
+#[derive(Clone)]
 pub struct Pass {
     objective: Objective,
     point: Vec<f64>,
@@ -84,6 +86,7 @@ pub enum Accumulator {
 }
 
 /// What a merged block comes to.
+#[derive(serde::Serialize, serde::Deserialize)]
 pub enum Candidate {
     /// The weight of all rows and the moments of every column.
     Moments(f64, Vec<Moments>),

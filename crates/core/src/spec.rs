@@ -21,6 +21,12 @@ pub struct Job {
     /// How the work is done; nothing here but the seed changes what comes out.
     #[serde(default)]
     pub run: Run,
+    /// The processes that train; without it, this one alone. The model does not depend on it.
+    #[serde(default)]
+    pub cluster: Cluster,
+    /// How the processes of a cluster talk to each other, and how long they wait.
+    #[serde(default)]
+    pub transport: Transport,
 }
 
 /// The table and what its columns are for.
@@ -145,4 +151,70 @@ pub struct Run {
     pub threads: Option<usize>,
     /// What all random choices are drawn from.
     pub seed: u64,
+}
+
+/// The processes that train.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cluster {
+    /// Worker processes to start on this machine, and to end with the run. With 0 and shards, workers are those that are
+    /// started by hand with `quelea worker`; with neither, this process trains alone.
+    pub workers: usize,
+    /// Parameter shards: how many to start on this machine, or the addresses of those that were started by hand with
+    /// `quelea shard`. One, when there are workers and nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shards: Option<Shards>,
+    /// Where workers find the run: HOST:PORT. Port 0 takes a free one, which the run tells.
+    pub listen: String,
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Self { workers: 0, shards: None, listen: "127.0.0.1:0".into() }
+    }
+}
+
+impl Cluster {
+    /// Whether this process trains alone.
+    pub fn is_alone(&self) -> bool {
+        self.workers == 0 && self.shards.is_none()
+    }
+}
+
+/// The parameter shards of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected a number of shards, or a list of addresses such as [\"127.0.0.1:7101\"]")]
+pub enum Shards {
+    /// So many, started on this machine.
+    Count(usize),
+    /// Those that listen at these addresses, HOST:PORT each.
+    Addresses(Vec<String>),
+}
+
+/// How the processes of a cluster talk to each other, and how long they wait. Times are in seconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Transport {
+    /// How long a connection may take to be made. On a healthy network it takes milliseconds.
+    pub connect_timeout: f64,
+    /// After so long without an answer a call is made again. It counts once however often it is made, so a short time costs
+    /// traffic, not correctness.
+    pub request_timeout: f64,
+    /// How often a call is made again before its receiver is given up.
+    pub retries: u32,
+    /// Nobody is silent for longer than this, even with nothing to say; shorter than `request_timeout`.
+    pub keepalive: f64,
+    /// A worker or shard that is silent for so long is given up: its work is done by others. Longer than `keepalive`, or a
+    /// busy machine looks like a dead one.
+    pub lease: f64,
+    /// A file with the secret that the processes share, readable by its owner alone. Without it, one that belongs to this
+    /// user on this machine is made and used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<PathBuf>,
+}
+
+impl Default for Transport {
+    fn default() -> Self {
+        Self { connect_timeout: 5.0, request_timeout: 5.0, retries: 5, keepalive: 1.0, lease: 10.0, token_file: None }
+    }
 }

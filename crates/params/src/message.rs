@@ -64,7 +64,10 @@ pub type Candidates = Vec<(u32, Packet)>;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum ToRun {
     /// To become a member.
-    Join,
+    Join {
+        /// What people call the worker's process.
+        name: String,
+    },
     /// The next order; answered when there is one, or with [`FromRun::Wait`] after a while.
     Poll {
         /// Who asks.

@@ -97,6 +97,7 @@ enum Stage {
 
 /// A worker without its shell.
 pub struct Worker {
+    name: String,
     timing: Timing,
     calls: Calls<To, Ask>,
     joined: Option<Joined>,
@@ -123,9 +124,10 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker that asks to join.
-    pub fn new(now: Duration, timing: Timing) -> Self {
+    /// A worker that asks to join; people call its process `name`.
+    pub fn new(now: Duration, timing: Timing, name: String) -> Self {
         let mut worker = Self {
+            name,
             timing,
             calls: Calls::new(),
             joined: None,
@@ -143,7 +145,7 @@ impl Worker {
             reading: false,
             actions: Vec::new(),
         };
-        worker.ask_run(now, ToRun::Join);
+        worker.ask_to_join(now);
         worker
     }
 
@@ -278,13 +280,13 @@ impl Worker {
     fn join_again(&mut self, now: Duration) {
         let actions = std::mem::take(&mut self.actions);
         let calls = std::mem::replace(&mut self.calls, Calls::new());
-        *self = Self::new(now, self.timing);
+        *self = Self::new(now, self.timing, std::mem::take(&mut self.name));
         // Numbers of calls go on, so that answers to old ones are known as such.
         self.actions.clear();
         self.calls = calls;
         self.calls.retain(|_, _| false);
         self.actions.splice(0..0, actions);
-        self.ask_run(now, ToRun::Join);
+        self.ask_to_join(now);
     }
 
     fn take(&mut self, now: Duration, order: Order) {
@@ -436,6 +438,10 @@ impl Worker {
     fn name_of(&self, shard: u32) -> String {
         let address = self.joined.as_ref().and_then(|joined| joined.shards.get(shard as usize));
         format!("shard {shard} at {}", address.map_or("", |a| a.as_str()))
+    }
+
+    fn ask_to_join(&mut self, now: Duration) {
+        self.ask_run(now, ToRun::Join { name: self.name.clone() });
     }
 
     fn ask_run(&mut self, now: Duration, ask: ToRun) {

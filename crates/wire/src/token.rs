@@ -2,8 +2,8 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -44,6 +44,28 @@ impl Token {
         Ok(Self(token.to_vec()))
     }
 
+    /// The token of this user on this machine; made when there is none.
+    pub fn of_user() -> Result<Self, WireError> {
+        let path = path_of_user()?;
+        let refuse = |e: io::Error| WireError::TokenFile { path: path.display().to_string(), problem: e.to_string() };
+        if !path.exists() {
+            let folder = path.parent().unwrap_or(Path::new("."));
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(refuse)?;
+            // Written aside and then given its name, so that nobody reads half of it and the first of two wins.
+            let aside = folder.join(format!(".token-{}", std::process::id()));
+            let _ = fs::remove_file(&aside);
+            Self::random().map_err(refuse)?.write(&aside)?;
+            let named = fs::hard_link(&aside, &path);
+            fs::remove_file(&aside).map_err(refuse)?;
+            if let Err(error) = named
+                && error.kind() != io::ErrorKind::AlreadyExists
+            {
+                return Err(refuse(error));
+            }
+        }
+        Self::read(&path)
+    }
+
     /// Writes the token to a new file that only its owner may read.
     pub fn write(&self, path: &Path) -> Result<(), WireError> {
         let write = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(&self.0);
@@ -65,6 +87,14 @@ impl Token {
         parts.iter().for_each(|part| mac.update(part));
         mac
     }
+}
+
+/// Where this user's token lies: in the folder of the session, or of the user's state.
+fn path_of_user() -> Result<PathBuf, WireError> {
+    let folder = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let folder = folder("XDG_RUNTIME_DIR").or_else(|| folder("XDG_STATE_HOME")).or_else(|| Some(folder("HOME")?.join(".local/state")));
+    let none = || WireError::TokenFile { path: "quelea/token".into(), problem: "there is no home folder to keep it in; name one".into() };
+    Ok(folder.ok_or_else(none)?.join("quelea/token"))
 }
 
 /// Bytes that nobody can guess.

@@ -48,10 +48,11 @@ struct Shell {
     failing: Option<WireError>,
 }
 
-/// Joins the run at HOST:PORT and works for it until it ends or `stop` is over. Tasks go to the computing side; what it says
+/// Joins the run at HOST:PORT as `name` and works for it until it ends or `stop` is over. Tasks go to the computing side; what it says
 /// comes through `computed`.
 pub async fn join_run(
     address: &str,
+    name: String,
     token: Token,
     timing: Timing,
     connect_timeout: Duration,
@@ -62,7 +63,7 @@ pub async fn join_run(
     let clock = Clock::start();
     let (tell, mut heard) = mpsc::channel(MOST_EVENTS);
     let run = Peer::start(address.into(), token.clone(), connect_timeout, tell.clone(), Heard::OfRun);
-    let worker = Worker::new(clock.now(), timing);
+    let worker = Worker::new(clock.now(), timing, name);
     let mut shell = Shell { worker, token, connect_timeout, tell, run, shards: Vec::new(), tasks, failing: None };
     let mut stop = pin!(stop);
     let mut stopped = false;

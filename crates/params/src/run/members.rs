@@ -23,6 +23,7 @@ pub(super) struct Members {
 /// One member.
 pub(super) struct Entry {
     pub member: Member,
+    pub name: String,
     /// The call that it joined with.
     pub joined: Caller,
     /// When it was last heard of.
@@ -99,13 +100,14 @@ impl Members {
         self.iter().find(|entry| entry.joined == call).map(|entry| entry.member)
     }
 
-    pub fn join(&mut self, now: Duration, joined: Caller) -> Member {
+    pub fn join(&mut self, now: Duration, joined: Caller, name: String) -> Member {
         let worker = (0..).find(|worker| !self.by_worker.contains_key(worker)).unwrap_or_default();
         let member = Member { worker, incarnation: self.next_incarnation };
         self.next_incarnation += 1;
         self.changed = true;
         let entry = Entry {
             member,
+            name,
             joined,
             heard: now,
             owned: BTreeSet::new(),
@@ -249,12 +251,12 @@ mod tests {
     #[test]
     fn a_newcomer_gets_its_share_and_no_other_tile_moves() {
         let mut members = Members::default();
-        let first = members.join(Duration::ZERO, caller(1));
-        let second = members.join(Duration::ZERO, caller(2));
+        let first = members.join(Duration::ZERO, caller(1), String::new());
+        let second = members.join(Duration::ZERO, caller(2), String::new());
         members.adopt(0..9);
         members.even_out();
         let before: Vec<BTreeSet<u32>> = members.iter().map(|entry| entry.owned.clone()).collect();
-        members.join(Duration::ZERO, caller(3));
+        members.join(Duration::ZERO, caller(3), String::new());
         members.even_out();
         let after: Vec<BTreeSet<u32>> = members.iter().map(|entry| entry.owned.clone()).collect();
         assert_eq!(after.iter().map(BTreeSet::len).collect::<Vec<_>>(), [3, 3, 3]);

@@ -82,11 +82,18 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Note {
     /// A worker has joined.
-    Joined(Member),
+    Joined {
+        /// Who.
+        member: Member,
+        /// What people call its process.
+        name: String,
+    },
     /// A worker has gone; its tiles are folded by others.
     Gone {
         /// Who.
         member: Member,
+        /// What people call its process.
+        name: String,
         /// Why.
         why: Why,
         /// How many tiles it owned.
@@ -127,6 +134,8 @@ pub enum Why {
 pub struct Status {
     /// Who.
     pub member: Member,
+    /// What people call its process.
+    pub name: String,
     /// Rounds that it is behind the run.
     pub staleness: u64,
     /// The round it was told to fold last.
@@ -213,6 +222,7 @@ impl Run {
         let clock_of = |entry: &members::Entry| entry.order.as_ref().map_or(0, |issued| issued.order.clock);
         let status = |entry: &members::Entry| Status {
             member: entry.member,
+            name: entry.name.clone(),
             staleness: self.clock().saturating_sub(clock_of(entry)),
             clock: clock_of(entry),
             tiles: entry.owned.len(),
@@ -248,7 +258,7 @@ impl Run {
     pub fn from_worker(&mut self, now: Duration, from: Caller, ask: ToRun) {
         let answer = match ask {
             _ if matches!(self.phase, Phase::Ended) => Some(FromRun::Ended),
-            ToRun::Join => Some(self.join(now, from)),
+            ToRun::Join { name } => Some(self.join(now, from, name)),
             ToRun::Poll { member, known, done } => self.poll(now, from, member, known, done),
             ToRun::Tile { member, tile } => self.of_member(now, member, |run| {
                 let is_there = tile < run.settings.tiles;
@@ -330,20 +340,20 @@ impl Run {
         parked.chain(leases).chain(start).chain([shards]).min().filter(|_| !over)
     }
 
-    fn join(&mut self, now: Duration, from: Caller) -> FromRun {
+    fn join(&mut self, now: Duration, from: Caller, name: String) -> FromRun {
         let member = match self.members.joined_by(from) {
             Some(member) => member,
-            None => self.admit(now, from),
+            None => self.admit(now, from, name),
         };
         let Settings { run, plan, shards, .. } = &self.settings;
         FromRun::Joined(Joined { member, run: *run, plan: plan.clone(), shards: shards.clone() })
     }
 
-    fn admit(&mut self, now: Duration, from: Caller) -> Member {
-        let member = self.members.join(now, from);
+    fn admit(&mut self, now: Duration, from: Caller, name: String) -> Member {
+        let member = self.members.join(now, from, name.clone());
         self.deserted = None;
         self.first_join.get_or_insert(now);
-        self.actions.push(Action::Tell(Note::Joined(member)));
+        self.actions.push(Action::Tell(Note::Joined { member, name }));
         if self.started {
             self.members.adopt(std::mem::take(&mut self.orphans));
             self.dispatch(now);
@@ -547,7 +557,7 @@ impl Run {
         if let Some((to, _, _)) = entry.parked {
             self.actions.push(Action::Answer { to, answer: FromRun::Fenced });
         }
-        self.actions.push(Action::Tell(Note::Gone { member, why, tiles: entry.owned.len() }));
+        self.actions.push(Action::Tell(Note::Gone { member, name: entry.name, why, tiles: entry.owned.len() }));
         let run = self.settings.run;
         for shard in self.shards.present() {
             self.shards.call(now, shard, ToShard::Fence { run, member });

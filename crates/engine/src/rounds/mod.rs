@@ -1,13 +1,15 @@
 //! The round loop that drives every learner: fold tiles, merge blocks, update each, combine, again.
 //! What comes out does not depend on the layout: on how many workers and threads fold, and on who folds what.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+pub(crate) mod fold;
+pub(crate) mod reduce;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
-use quelea_core::block::Block;
 use quelea_core::learner::{Fitted, Learner, Progress, Step};
 use quelea_core::tile::Tile;
-use rayon::prelude::*;
+
+use reduce::AllKept;
 
 use crate::{Control, Error, Event, Result};
 
@@ -42,8 +44,7 @@ struct Rounds<'a, L: Learner> {
     control: &'a Control,
     /// Row state by tile; made when it is first needed.
     rows: Vec<Mutex<Option<L::Rows>>>,
-    /// What is kept of each block.
-    kept: Vec<Mutex<L::Kept>>,
+    kept: AllKept<L>,
     /// The tiles of each worker, in the order in which it folds them.
     owned: Vec<Vec<usize>>,
     boundaries: u64,
@@ -53,7 +54,7 @@ impl<'a, L: Learner> Rounds<'a, L> {
     fn new(learner: &'a L, tiles: &'a [Arc<Tile>], layout: Layout, control: &'a Control) -> Self {
         let owned = (0..layout.workers).map(|w| (w..tiles.len()).step_by(layout.workers).collect()).collect();
         let rows = tiles.iter().map(|_| Mutex::new(None)).collect();
-        Self { learner, tiles, layout, control, rows, kept: Vec::new(), owned, boundaries: 0 }
+        Self { learner, tiles, layout, control, rows, kept: AllKept::<L>::new(), owned, boundaries: 0 }
     }
 
     fn run(mut self) -> Result<Fitted> {
@@ -66,8 +67,11 @@ impl<'a, L: Learner> Rounds<'a, L> {
             {
                 self.move_tiles(seed);
             }
-            let sums = self.fold(&round)?;
-            let candidates = self.update(&round, sums)?;
+            let fold_tile = |tile: usize, to: &mut L::Accumulator| self.fold_tile(&round, tile, to);
+            let sums = fold::fold(self.learner, &round, &self.owned, self.layout.threads, fold_tile)?;
+            let blocks = (0..).zip(reduce::by_block(sums)?).collect();
+            let candidates = reduce::update(self.learner, &round, blocks, &mut self.kept)?;
+            let candidates = candidates.into_iter().map(|(_, candidate)| candidate).collect();
             let unit = self.learner.progress(&round).unit;
             round = match self.learner.combine(round, candidates)? {
                 Step::Next(next) => next,
@@ -111,23 +115,6 @@ impl<'a, L: Learner> Rounds<'a, L> {
         }
     }
 
-    /// Folds all tiles; every thread gives the blocks of its own accumulator.
-    fn fold(&self, round: &L::Round) -> Result<Vec<Vec<Block>>> {
-        let next: Vec<AtomicUsize> = self.owned.iter().map(|_| AtomicUsize::new(0)).collect();
-        (0..self.layout.workers * self.layout.threads)
-            .into_par_iter()
-            .with_max_len(1)
-            .map(|thread| {
-                let worker = thread / self.layout.threads;
-                let mut accumulator = self.learner.accumulator(round);
-                while let Some(&tile) = self.owned[worker].get(next[worker].fetch_add(1, Ordering::Relaxed)) {
-                    self.fold_tile(round, tile, &mut accumulator)?;
-                }
-                Ok(self.learner.blocks(round, accumulator)?)
-            })
-            .collect()
-    }
-
     fn fold_tile(&self, round: &L::Round, tile: usize, accumulator: &mut L::Accumulator) -> Result<()> {
         self.control.check()?;
         let mut rows = self.rows[tile].lock().unwrap_or_else(PoisonError::into_inner);
@@ -136,33 +123,5 @@ impl<'a, L: Learner> Rounds<'a, L> {
         }
         let rows = rows.as_mut().ok_or_else(|| Error::internal("row state was not made"))?;
         Ok(self.learner.fold(round, &self.tiles[tile], rows, accumulator)?)
-    }
-
-    /// Merges the sums block by block, and updates each block.
-    fn update(&mut self, round: &L::Round, sums: Vec<Vec<Block>>) -> Result<Vec<L::Candidate>> {
-        let count = sums.first().map_or(0, Vec::len);
-        if sums.iter().any(|blocks| blocks.len() != count) {
-            return Err(Error::internal("threads gave different numbers of blocks"));
-        }
-        if self.kept.len() < count {
-            self.kept.resize_with(count, Mutex::default);
-        }
-        let mut of_block: Vec<Vec<Block>> = (0..count).map(|_| Vec::with_capacity(sums.len())).collect();
-        for blocks in sums {
-            blocks.into_iter().zip(&mut of_block).for_each(|(block, of_block)| of_block.push(block));
-        }
-        of_block
-            .into_par_iter()
-            .with_max_len(1)
-            .enumerate()
-            .map(|(index, sums)| {
-                let mut sums = sums.into_iter();
-                let mut sum = sums.next().ok_or_else(|| Error::internal("a round without threads"))?;
-                sums.try_for_each(|other| sum.merge(other))?;
-                sum.settle();
-                let mut kept = self.kept[index].lock().unwrap_or_else(PoisonError::into_inner);
-                Ok(self.learner.update(round, index, sum, &mut kept)?)
-            })
-            .collect()
     }
 }

@@ -1,0 +1,62 @@
+//! What is trained, as it travels to shards and workers: all that makes a learner, and nothing of its data.
+
+use std::sync::Arc;
+
+use quelea_core::schema::Schema;
+use quelea_learn::registry::{self, Keys, Visitor};
+use quelea_model::Model;
+use quelea_params::{Packet, Problem};
+use serde::{Deserialize, Serialize};
+
+/// A learner to be made.
+pub(crate) struct Plan {
+    /// The learner's name.
+    pub learner: String,
+    /// Its hyper-parameters.
+    pub parameters: Keys,
+    /// What is known of the table.
+    pub schema: Arc<Schema>,
+    /// What random choices are drawn from.
+    pub seed: u64,
+    /// The model file that training goes on from.
+    pub start_from: Option<Vec<u8>>,
+}
+
+/// The parts that JSON can carry; floats come out of it as they went in.
+#[derive(Serialize, Deserialize)]
+struct Words {
+    learner: String,
+    parameters: Keys,
+    schema: Schema,
+    seed: u64,
+}
+
+impl Plan {
+    pub fn write(&self) -> Result<Packet, Problem> {
+        let words = Words {
+            learner: self.learner.clone(),
+            parameters: self.parameters.clone(),
+            schema: self.schema.as_ref().clone(),
+            seed: self.seed,
+        };
+        let words = serde_json::to_vec(&words).map_err(|e| Problem::internal(e.to_string()))?;
+        let bytes = postcard::to_allocvec(&(words, &self.start_from)).map_err(|e| Problem::internal(e.to_string()))?;
+        Ok(bytes.into())
+    }
+
+    pub fn read(packet: &Packet) -> Result<Self, Problem> {
+        let unreadable = |e: &dyn std::fmt::Display| Problem::internal(format!("the run's plan cannot be read: {e}"));
+        let (words, start_from): (Vec<u8>, Option<Vec<u8>>) = postcard::from_bytes(packet).map_err(|e| unreadable(&e))?;
+        let Words { learner, parameters, schema, seed } = serde_json::from_slice(&words).map_err(|e| unreadable(&e))?;
+        Ok(Self { learner, parameters, schema: Arc::new(schema), seed, start_from })
+    }
+
+    /// Makes the learner and hands it to `visitor`.
+    pub fn with_learner<V: Visitor>(self, visitor: V) -> Result<V::Output, Problem> {
+        let estimator = match self.start_from {
+            None => None,
+            Some(bytes) => Some(Model::from_bytes(&bytes).map_err(|e| Problem::internal(e.to_string()))?.estimator),
+        };
+        Ok(registry::with_learner(&self.learner, &self.parameters, self.schema, self.seed, estimator, visitor)?)
+    }
+}

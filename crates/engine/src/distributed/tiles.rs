@@ -1,0 +1,104 @@
+//! Tiles as they travel: an Arrow stream of one batch.
+
+use std::io::Cursor;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, Float32Array, PrimitiveArray, UInt32Array};
+use arrow::buffer::ScalarBuffer;
+use arrow::datatypes::{ArrowPrimitiveType, DataType, Field, Float32Type, Schema, UInt32Type};
+use arrow::error::ArrowError;
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use arrow_ipc::reader::StreamReader;
+use arrow_ipc::writer::StreamWriter;
+use quelea_core::tile::{Role, Tile, Values};
+use quelea_params::{Packet, Problem};
+
+const TARGET: &str = "target";
+const WEIGHT: &str = "weight";
+const NUMBER: &str = "number";
+const ROLE: &str = "role";
+const VALIDATION: &str = "validation";
+
+/// A tile as bytes.
+pub(crate) fn write(tile: &Tile) -> Result<Packet, Problem> {
+    let write = || {
+        let batch = batch(tile)?;
+        let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema())?;
+        writer.write(&batch)?;
+        writer.into_inner()
+    };
+    write().map(Packet::from).map_err(|e: ArrowError| Problem::internal(e.to_string()))
+}
+
+/// The tile of these bytes.
+pub(crate) fn read(bytes: &[u8]) -> Result<Tile, Problem> {
+    let unreadable = |e: ArrowError| Problem::internal(format!("a tile cannot be read: {e}"));
+    let mut reader = StreamReader::try_new(Cursor::new(bytes), None).map_err(unreadable)?;
+    match reader.next() {
+        Some(batch) => tile(&batch.map_err(unreadable)?),
+        None => Err(Problem::internal("a tile without rows")),
+    }
+}
+
+fn batch(tile: &Tile) -> Result<RecordBatch, ArrowError> {
+    let mut columns: Vec<(String, ArrayRef)> = Vec::new();
+    for (at, values) in tile.features.iter().enumerate() {
+        let column: ArrayRef = match values {
+            Values::Number(numbers) => Arc::new(Float32Array::new(numbers.clone(), None)),
+            Values::Category(codes) => Arc::new(UInt32Array::new(codes.clone(), None)),
+        };
+        columns.push((at.to_string(), column));
+    }
+    if !tile.target.is_empty() {
+        columns.push((TARGET.into(), Arc::new(Float32Array::new(tile.target.clone(), None))));
+    }
+    if let Some(weight) = &tile.weight {
+        columns.push((WEIGHT.into(), Arc::new(Float32Array::new(weight.clone(), None))));
+    }
+    let field = |(name, column): &(String, ArrayRef)| Field::new(name, column.data_type().clone(), false);
+    let fields: Vec<Field> = columns.iter().map(field).collect();
+    let role = if tile.role == Role::Validation { VALIDATION } else { "train" };
+    let notes = [(NUMBER.to_string(), tile.number.to_string()), (ROLE.to_string(), role.to_string())].into();
+    let schema = Arc::new(Schema::new_with_metadata(fields, notes));
+    let options = RecordBatchOptions::new().with_row_count(Some(tile.rows));
+    RecordBatch::try_new_with_options(schema, columns.into_iter().map(|(_, column)| column).collect(), &options)
+}
+
+fn tile(batch: &RecordBatch) -> Result<Tile, Problem> {
+    let schema = batch.schema();
+    let note = |key| schema.metadata().get(key).ok_or_else(|| Problem::internal(format!("a tile without its {key}")));
+    let number = note(NUMBER)?.parse().map_err(|_| Problem::internal("a tile without a number"))?;
+    let role = if note(ROLE)? == VALIDATION { Role::Validation } else { Role::Train };
+    let mut tile = Tile { number, role, rows: batch.num_rows(), features: Vec::new(), target: Vec::new().into(), weight: None };
+    for (field, column) in schema.fields().iter().zip(batch.columns()) {
+        match (field.name().as_str(), column.data_type()) {
+            (TARGET, _) => tile.target = values::<Float32Type>(column)?,
+            (WEIGHT, _) => tile.weight = Some(values::<Float32Type>(column)?),
+            (_, DataType::Float32) => tile.features.push(Values::Number(values::<Float32Type>(column)?)),
+            (_, _) => tile.features.push(Values::Category(values::<UInt32Type>(column)?)),
+        }
+    }
+    Ok(tile)
+}
+
+fn values<T: ArrowPrimitiveType>(column: &ArrayRef) -> Result<ScalarBuffer<T::Native>, Problem> {
+    let column = column.as_any().downcast_ref::<PrimitiveArray<T>>();
+    column.map(|column| column.values().clone()).ok_or_else(|| Problem::internal("a tile's column is of another type"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tile_comes_back_as_it_went() {
+        let numbers = vec![1.5, f32::NAN, -0.0].into();
+        let codes = vec![0, quelea_core::tile::MISSING, quelea_core::tile::UNSEEN].into();
+        for (target, weight) in [(vec![0.0, 1.0, 0.0], None), (Vec::new(), Some(vec![0.5, 0.0, 2.0].into()))] {
+            let features = vec![Values::Number(ScalarBuffer::clone(&numbers)), Values::Category(ScalarBuffer::clone(&codes))];
+            let tile = Tile { number: 7, role: Role::Validation, rows: 3, features, target: target.into(), weight };
+            let back = read(&write(&tile).unwrap()).unwrap();
+            assert_eq!(format!("{back:?}"), format!("{tile:?}"));
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! From the sums of many to the candidates of each block.
+
+use std::collections::BTreeMap;
+
+use quelea_core::block::Block;
+use quelea_core::learner::Learner;
+use quelea_core::{Error, Result};
+use rayon::prelude::*;
+
+/// A block's number, its update's result, and what is kept of it.
+type Updated<L> = (u32, <L as Learner>::Candidate, <L as Learner>::Kept);
+
+/// What is kept of blocks, by their numbers.
+pub(crate) type AllKept<L> = BTreeMap<u32, <L as Learner>::Kept>;
+
+/// The parts of each block, out of the blocks of each part.
+pub(crate) fn by_block(parts: Vec<Vec<Block>>) -> Result<Vec<Vec<Block>>> {
+    let count = parts.first().map_or(0, Vec::len);
+    if parts.iter().any(|blocks| blocks.len() != count) {
+        return Err(Error::Table { problem: "threads gave different numbers of blocks".into() });
+    }
+    let mut of_block: Vec<Vec<Block>> = (0..count).map(|_| Vec::with_capacity(parts.len())).collect();
+    for blocks in parts {
+        blocks.into_iter().zip(&mut of_block).for_each(|(block, of_block)| of_block.push(block));
+    }
+    Ok(of_block)
+}
+
+/// The sum of a block's parts; it is not settled.
+pub(crate) fn merge(parts: Vec<Block>) -> Result<Block> {
+    let mut parts = parts.into_iter();
+    let mut sum = parts.next().ok_or_else(|| Error::Table { problem: "a block without parts".into() })?;
+    parts.try_for_each(|part| sum.merge(part))?;
+    Ok(sum)
+}
+
+/// Updates blocks with the sums of their parts, in parallel; candidates come in the order of `blocks`.
+pub(crate) fn update<L: Learner>(
+    learner: &L,
+    round: &L::Round,
+    blocks: Vec<(u32, Vec<Block>)>,
+    kept: &mut AllKept<L>,
+) -> Result<Vec<(u32, L::Candidate)>> {
+    if learner.is_boundary(round) {
+        kept.clear();
+    }
+    let work: Vec<(u32, Vec<Block>, L::Kept)> =
+        blocks.into_iter().map(|(number, parts)| (number, parts, kept.remove(&number).unwrap_or_default())).collect();
+    let update = |(number, parts, mut kept): (u32, Vec<Block>, L::Kept)| {
+        let mut sum = merge(parts)?;
+        sum.settle();
+        let candidate = learner.update(round, number as usize, sum, &mut kept)?;
+        Ok((number, candidate, kept))
+    };
+    let updated: Vec<Updated<L>> = work.into_par_iter().with_max_len(1).map(update).collect::<Result<_>>()?;
+    let mut candidates = Vec::with_capacity(updated.len());
+    for (number, candidate, of_block) in updated {
+        kept.insert(number, of_block);
+        candidates.push((number, candidate));
+    }
+    Ok(candidates)
+}

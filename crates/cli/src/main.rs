@@ -1,5 +1,6 @@
 //! The `quelea` program: arguments become domain objects, one `match` runs the command, errors become exit codes.
 
+mod child;
 mod commands;
 mod interrupt;
 mod text;
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{completions, evaluate, init, inspect, predict, schema, train};
+use crate::commands::{completions, evaluate, init, inspect, predict, schema, shard, train, worker};
 use crate::view::View;
 
 /// Gives memory back to the system, and shares it among threads, better than the system's allocator: a training of a
@@ -29,6 +30,8 @@ struct Program {
 #[derive(Subcommand)]
 enum Command {
     Train(train::Arguments),
+    Shard(shard::Arguments),
+    Worker(worker::Arguments),
     Evaluate(evaluate::Arguments),
     Predict(predict::Arguments),
     Inspect(inspect::Arguments),
@@ -60,6 +63,8 @@ fn main() -> ExitCode {
 fn run(command: Command, view: &View) -> anyhow::Result<()> {
     match command {
         Command::Train(arguments) => train::run(arguments, view),
+        Command::Shard(arguments) => shard::run(arguments, view),
+        Command::Worker(arguments) => worker::run(arguments, view),
         Command::Evaluate(arguments) => evaluate::run(arguments, view),
         Command::Predict(arguments) => predict::run(arguments, view),
         Command::Inspect(arguments) => inspect::run(arguments, view),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use quelea_core::learner::Progress;
-use quelea_engine::{Control, Event};
+use quelea_engine::{Control, Event, WorkerStatus};
 use serde_json::{Value, json};
 
 use crate::text;
@@ -31,6 +31,8 @@ struct Shown {
     since: Instant,
     last_line: Option<Instant>,
     train_rows: u64,
+    /// How the workers of a cluster are doing.
+    workers: Vec<WorkerStatus>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -103,7 +105,7 @@ fn lock(shown: &Mutex<Shown>) -> std::sync::MutexGuard<'_, Shown> {
 
 impl Shown {
     fn new() -> Self {
-        Self { bar: ProgressBar::hidden(), phase: Phase::None, since: Instant::now(), last_line: None, train_rows: 0 }
+        Self { bar: ProgressBar::hidden(), phase: Phase::None, since: Instant::now(), last_line: None, train_rows: 0, workers: Vec::new() }
     }
 
     /// Notes the phase; true when it has just begun.
@@ -127,7 +129,7 @@ impl Shown {
                 }
                 self.bar.set_length(progress.of);
                 self.bar.set_position(progress.done);
-                self.bar.set_message(self.training_text(&progress));
+                self.bar.set_message(self.training_text(&progress) + &self.worker_lines());
             }
             Event::Prepared { .. } => {
                 let line = self.prepared_text(&event);
@@ -135,6 +137,8 @@ impl Shown {
                 say(&line);
             }
             Event::Warning { message } => self.bar.suspend(|| say(&format!("warning: {message}"))),
+            Event::Cluster { message } => self.bar.suspend(|| say(&message)),
+            Event::Workers { workers, .. } => self.workers = workers,
         }
     }
 
@@ -160,10 +164,13 @@ impl Shown {
         match event {
             Event::Prepared { .. } => say(&self.prepared_text(&event)),
             Event::Warning { message } => say(&format!("warning: {message}")),
+            Event::Cluster { message } => say(&message),
+            Event::Workers { workers, .. } => self.workers = workers,
             Event::Training { progress } => {
                 self.enter(Phase::Training);
                 if progress.done == progress.of || self.is_time_for_a_line() {
-                    say(&format!("{} {}/{} {}", progress.unit, progress.done, progress.of, self.training_text(&progress)));
+                    let text = self.training_text(&progress) + &self.worker_lines();
+                    say(&format!("{} {}/{} {text}", progress.unit, progress.done, progress.of));
                 }
             }
             Event::Reading { rows, of } | Event::Scoring { rows, of } => {
@@ -195,6 +202,24 @@ impl Shown {
         format!("{train} rows to train on, {validation} to validate, {test} to test; {features} features{classes}")
     }
 
+    /// A line for each worker of a cluster, each on a new line.
+    fn worker_lines(&self) -> String {
+        let seconds = self.since.elapsed().as_secs_f64().max(1e-9);
+        let line = |of: &WorkerStatus| {
+            format!(
+                "\n  worker {} ({}): round {}, {} behind, {} tiles, {:.1} M rows/s, {} sent and received",
+                of.worker,
+                of.process,
+                of.clock,
+                of.staleness,
+                of.tiles,
+                of.rows as f64 / seconds / 1e6,
+                text::bytes(of.bytes)
+            )
+        };
+        self.workers.iter().map(line).collect()
+    }
+
     /// Losses, rows per second and the time that is left.
     fn training_text(&self, progress: &Progress) -> String {
         let seconds = self.since.elapsed().as_secs_f64();
@@ -216,6 +241,10 @@ fn print_json(line: &Value) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
+fn worker_as_json(of: &WorkerStatus) -> Value {
+    json!({"worker": of.worker, "process": of.process, "round": of.clock, "staleness": of.staleness, "tiles": of.tiles, "rows": of.rows, "bytes": of.bytes})
+}
+
 fn as_json(event: Event) -> Value {
     match event {
         Event::Reading { rows, of } => json!({"event": "reading", "rows": rows, "of": of}),
@@ -227,5 +256,9 @@ fn as_json(event: Event) -> Value {
             json!({"event": "training", "unit": progress.unit, "done": progress.done, "of": progress.of, "loss": progress.last.loss, "validation_loss": progress.last.validation_loss})
         }
         Event::Warning { message } => json!({"event": "warning", "message": message}),
+        Event::Cluster { message } => json!({"event": "cluster", "message": message}),
+        Event::Workers { clock, workers } => {
+            json!({"event": "workers", "round": clock, "workers": workers.iter().map(worker_as_json).collect::<Vec<_>>()})
+        }
     }
 }

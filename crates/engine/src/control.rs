@@ -49,11 +49,42 @@ pub enum Event {
         /// Rows in all, where the table says so.
         of: Option<u64>,
     },
+    /// Something has happened in a cluster that needs no care.
+    Cluster {
+        /// What it is.
+        message: String,
+    },
+    /// How the workers of a cluster are doing.
+    Workers {
+        /// The round that the run has come to.
+        clock: u64,
+        /// Each of them.
+        workers: Vec<WorkerStatus>,
+    },
     /// Something that the user should know.
     Warning {
         /// What it is and what to do.
         message: String,
     },
+}
+
+/// How a worker is doing.
+#[derive(Debug, Clone)]
+pub struct WorkerStatus {
+    /// Its place among the run's workers.
+    pub worker: u32,
+    /// What people call its process.
+    pub process: String,
+    /// The round that it was told to fold last.
+    pub clock: u64,
+    /// Rounds that it is behind the run.
+    pub staleness: u64,
+    /// Tiles that it owns.
+    pub tiles: usize,
+    /// Rows that it has folded, over all rounds.
+    pub rows: u64,
+    /// Bytes that it has sent to shards and received from them.
+    pub bytes: u64,
 }
 
 impl Control {

@@ -83,6 +83,23 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
+    /// A process of the cluster cannot be reached or does not belong to it.
+    #[error(transparent)]
+    Wire(#[from] quelea_wire::WireError),
+    /// A cluster that cannot go on.
+    #[error("{problem}")]
+    Cluster {
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// A process that cannot be started.
+    #[error("{who} cannot be started: {problem}")]
+    Process {
+        /// Which.
+        who: String,
+        /// What the system says.
+        problem: String,
+    },
     /// The caller asked to stop.
     #[error("stopped")]
     Cancelled,

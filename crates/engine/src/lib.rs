@@ -2,6 +2,7 @@
 //! what is learned is decided in `learn`, how a model looks in `model`.
 
 pub mod control;
+mod distributed;
 pub mod error;
 mod init;
 pub mod inspect;
@@ -15,7 +16,8 @@ mod table;
 mod threads;
 mod train;
 
-pub use control::{Control, Event};
+pub use control::{Control, Event, WorkerStatus};
+pub use distributed::{shard, worker};
 pub use error::{Error, Result};
 pub use init::init;
 pub use score::{Destination, evaluate, predict, read_model};

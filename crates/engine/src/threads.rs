@@ -1,6 +1,7 @@
 //! The threads of one call: a pool that computes and a runtime that reads. Nothing is global.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use crate::{Error, Result};
 
@@ -8,7 +9,7 @@ use crate::{Error, Result};
 pub(crate) struct Threads {
     /// How many.
     pub count: usize,
-    pool: rayon::ThreadPool,
+    pool: Arc<rayon::ThreadPool>,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -18,7 +19,12 @@ impl Threads {
         let count = count.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let pool = rayon::ThreadPoolBuilder::new().num_threads(count).build().map_err(Error::internal)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(count).build().map_err(Error::internal)?;
-        Ok(Self { count, pool, runtime })
+        Ok(Self { count, pool: Arc::new(pool), runtime })
+    }
+
+    /// The pool that computes.
+    pub fn pool(&self) -> Arc<rayon::ThreadPool> {
+        self.pool.clone()
     }
 
     /// Runs `work` to its end; its parallel iterators use the pool.

@@ -20,7 +20,7 @@ use crate::rounds::{self, Layout};
 use crate::score;
 use crate::table::Table;
 use crate::threads::Threads;
-use crate::{Control, Error, Event, Result, job};
+use crate::{Control, Error, Event, Result, distributed, job};
 
 /// Trains as `job` says, measures the model on all rows, and writes the model file.
 pub fn train(job: &Job, control: &Control) -> Result<Model> {
@@ -106,10 +106,16 @@ fn fit(job: &Job, table: &Table, before: Option<Model>, threads: &Threads, layou
     let before_schema = before.as_ref().map(|model| &model.schema);
     let prepared = threads.wait(prepare::prepare(job, table, before_schema, threads.count, control))?;
     refuse_number(job, table, &prepared.schema.target)?;
-    let run = Run { tiles: &prepared.tiles, layout, control };
-    let estimator = before.map(|model| model.estimator);
-    let learn = || registry::with_learner(&job.model.kind, &job.model.parameters, prepared.schema.clone(), job.run.seed, estimator, run);
-    let fitted = threads.run(learn)??;
+    let fitted = if job.cluster.is_alone() {
+        let run = Run { tiles: &prepared.tiles, layout, control };
+        let estimator = before.map(|model| model.estimator);
+        let learn =
+            || registry::with_learner(&job.model.kind, &job.model.parameters, prepared.schema.clone(), job.run.seed, estimator, run);
+        threads.run(learn)??
+    } else {
+        let start_from = before.map(|model| model.to_bytes()).transpose().map_err(Error::internal)?;
+        distributed::fit(job, &prepared, start_from, threads, control)?
+    };
     if let Some(warning) = fitted.warning {
         control.warn(warning);
     }

@@ -76,6 +76,8 @@ pub enum ToRun {
         known: u32,
         /// The last order that it has carried out: its contribution is staged on every shard.
         done: u32,
+        /// Bytes that it has sent to shards and received from them so far.
+        bytes: u64,
     },
     /// A tile.
     Tile {

@@ -120,6 +120,7 @@ pub struct Worker {
     pulling: Option<(u64, BTreeMap<u32, Candidates>)>,
     /// Whether the log was asked for.
     reading: bool,
+    bytes: u64,
     actions: Vec<Action>,
 }
 
@@ -143,6 +144,7 @@ impl Worker {
             unstaged: BTreeSet::new(),
             pulling: None,
             reading: false,
+            bytes: 0,
             actions: Vec::new(),
         };
         worker.ask_to_join(now);
@@ -183,6 +185,11 @@ impl Worker {
     /// The computing side cannot do what it was given.
     pub fn failed(&mut self, now: Duration, problem: Problem) {
         self.fail(now, problem);
+    }
+
+    /// Notes how many bytes have gone to shards and come from them so far, for the run to show.
+    pub fn has_moved(&mut self, bytes: u64) {
+        self.bytes = bytes;
     }
 
     /// Leaves the run.
@@ -399,7 +406,7 @@ impl Worker {
     fn poll(&mut self, now: Duration) {
         self.calls.retain(|_, ask| !matches!(ask, Ask::Run(ToRun::Poll { .. })));
         if let Some(member) = self.member() {
-            self.ask_run(now, ToRun::Poll { member, known: self.known, done: self.done });
+            self.ask_run(now, ToRun::Poll { member, known: self.known, done: self.done, bytes: self.bytes });
         }
     }
 

@@ -48,8 +48,8 @@ async fn write_all(to: &mut (impl AsyncWrite + Unpin), mut parts: &mut [IoSlice<
     Ok(())
 }
 
-/// Reads a frame: the call's number, and the message.
-pub(crate) async fn read<M: Message>(from: &mut (impl AsyncRead + Unpin), address: &str) -> Result<(u64, M), WireError> {
+/// Reads a frame: the call's number, the message, and how many bytes it had.
+pub(crate) async fn read<M: Message>(from: &mut (impl AsyncRead + Unpin), address: &str) -> Result<(u64, M, u64), WireError> {
     let malformed = |problem| WireError::Malformed { address: address.into(), problem };
     let mut header = [0; HEADER];
     from.read_exact(&mut header).await?;
@@ -58,6 +58,7 @@ pub(crate) async fn read<M: Message>(from: &mut (impl AsyncRead + Unpin), addres
     if head > u64::from(MOST_HEAD) || beside > MOST_BESIDE {
         return Err(malformed("it is too long"));
     }
+    let bytes = HEADER as u64 + head + beside;
     let head = read_numbers::<u8>(from, head).await?;
     let (mut message, shapes): (M, Vec<(u32, Shape)>) = postcard::from_bytes(&head).map_err(|_| malformed("its head cannot be read"))?;
     let lengths: Option<u64> = shapes.iter().try_fold(0u64, |sum, (_, shape)| sum.checked_add(shape.bytes()?));
@@ -75,7 +76,7 @@ pub(crate) async fn read<M: Message>(from: &mut (impl AsyncRead + Unpin), addres
         blocks.push((number, block));
     }
     message.put_blocks(blocks);
-    Ok((call, message))
+    Ok((call, message, bytes))
 }
 
 /// Reads numbers to where they stay. The memory taken is never far ahead of what has come.

@@ -11,6 +11,7 @@ mod rpc;
 mod run;
 mod server;
 mod shard;
+mod terms;
 mod token;
 mod worker;
 
@@ -18,5 +19,6 @@ pub use error::WireError;
 pub use run::{Hooks, serve_run};
 pub use server::Listener;
 pub use shard::serve_shard;
+pub use terms::Terms;
 pub use token::Token;
 pub use worker::{Computed, join_run};

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::BufReader;
@@ -13,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use crate::message::Service;
 use crate::server::loopback;
 use crate::token::Token;
-use crate::{WireError, frame, rpc};
+use crate::{Terms, WireError, frame, rpc};
 
 /// The first pause between two attempts to connect; it doubles up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -39,6 +40,8 @@ pub(crate) enum Event<S: Service> {
 pub(crate) struct Peer<S: Service> {
     calls: mpsc::UnboundedSender<(u64, S::Ask)>,
     renew: Arc<Notify>,
+    /// Bytes sent and received.
+    moved: Arc<AtomicU64>,
     task: JoinHandle<()>,
 }
 
@@ -46,14 +49,16 @@ impl<S: Service> Peer<S> {
     /// Begins to connect to HOST:PORT; `tell` hears of everything, in its order.
     pub(crate) fn start<E: Send + 'static>(
         address: String,
-        token: Token,
-        connect_timeout: Duration,
+        terms: &Terms,
         tell: mpsc::Sender<E>,
         wrap: impl Fn(Event<S>) -> E + Send + Sync + 'static,
     ) -> Self {
+        let (token, connect_timeout) = (terms.token.clone(), terms.connect_timeout);
         let (calls, mut to_send) = mpsc::unbounded_channel();
         let renew = Arc::new(Notify::new());
         let renewed = renew.clone();
+        let moved = Arc::new(AtomicU64::new(0));
+        let count = moved.clone();
         let task = tokio::spawn(async move {
             let mut pause = FIRST_PAUSE;
             loop {
@@ -71,7 +76,7 @@ impl<S: Service> Peer<S> {
                             return;
                         }
                         let over = tokio::select! {
-                            over = pump::<S, E>(stream, &address, &mut to_send, &tell, &wrap) => over,
+                            over = pump::<S, E>(stream, &address, &mut to_send, &tell, &count, &wrap) => over,
                             () = renewed.notified() => false,
                         };
                         if over {
@@ -87,13 +92,18 @@ impl<S: Service> Peer<S> {
                 pause = (pause * 2).min(LAST_PAUSE);
             }
         });
-        Self { calls, renew, task }
+        Self { calls, renew, moved, task }
     }
 
     /// Sends a call. Without a connection it is lost.
     pub(crate) fn call(&self, call: u64, ask: S::Ask) {
         // A task that has ended has told why.
         let _ = self.calls.send((call, ask));
+    }
+
+    /// Bytes sent and received so far.
+    pub(crate) fn moved(&self) -> u64 {
+        self.moved.load(Ordering::Relaxed)
     }
 
     /// Gives up the connection and makes another.
@@ -127,12 +137,14 @@ async fn pump<S: Service, E>(
     address: &str,
     to_send: &mut mpsc::UnboundedReceiver<(u64, S::Ask)>,
     tell: &mpsc::Sender<E>,
+    moved: &AtomicU64,
     wrap: &impl Fn(Event<S>) -> E,
 ) -> bool {
     let (read, mut write) = stream.into_split();
     let reading = async {
         let mut read = BufReader::with_capacity(frame::BUFFER_BYTES, read);
-        while let Ok((call, answer)) = frame::read(&mut read, address).await {
+        while let Ok((call, answer, bytes)) = frame::read(&mut read, address).await {
+            moved.fetch_add(bytes, Ordering::Relaxed);
             if tell.send(wrap(Event::Answered(call, answer))).await.is_err() {
                 return true;
             }
@@ -141,9 +153,10 @@ async fn pump<S: Service, E>(
     };
     let writing = async {
         while let Some((call, ask)) = to_send.recv().await {
-            if frame::write(&mut write, call, &ask).await.is_err() {
-                return false;
-            }
+            match frame::write(&mut write, call, &ask).await {
+                Ok(bytes) => moved.fetch_add(bytes, Ordering::Relaxed),
+                Err(_) => return false,
+            };
         }
         true
     };

@@ -13,7 +13,7 @@ use crate::driver::Clock;
 use crate::message::{OfRun, OfShard};
 use crate::peer::{self, Peer};
 use crate::server::{self, Server};
-use crate::{Listener, Token, WireError};
+use crate::{Listener, Terms, WireError};
 
 /// Events of shards that wait to be taken.
 const MOST_EVENTS: usize = 1_024;
@@ -32,8 +32,7 @@ pub trait Hooks {
     fn revive(&mut self, shard: u32);
 }
 
-/// The time of a run; its state machine must be made at the same time.
-pub(crate) struct Shell<'a, H> {
+struct Shell<'a, H> {
     run: Run,
     server: Server<OfRun>,
     shards: Vec<Peer<OfShard>>,
@@ -44,19 +43,16 @@ pub(crate) struct Shell<'a, H> {
 pub async fn serve_run<H: Hooks>(
     run: Run,
     listener: Listener,
-    token: Token,
+    terms: &Terms,
     shards: &[String],
-    connect_timeout: Duration,
     hooks: &mut H,
     stop: impl Future<Output = ()>,
 ) -> Result<Result<(), Problem>, WireError> {
     let clock = Clock::start();
     let (tell, mut events) = mpsc::channel(MOST_EVENTS);
-    let connect = |(shard, address): (u32, &String)| {
-        Peer::start(address.clone(), token.clone(), connect_timeout, tell.clone(), move |event| (shard, event))
-    };
+    let connect = |(shard, address): (u32, &String)| Peer::start(address.clone(), terms, tell.clone(), move |event| (shard, event));
     let peers = (0..).zip(shards).map(connect).collect();
-    let mut shell = Shell { run, server: Server::start(listener, token.clone())?, shards: peers, hooks };
+    let mut shell = Shell { run, server: Server::start(listener, terms.token.clone())?, shards: peers, hooks };
     let mut stop = pin!(stop);
     let mut stopped = false;
     let mut shown = Duration::ZERO;

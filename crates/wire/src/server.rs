@@ -172,7 +172,7 @@ async fn serve<S: Service>(
     let reading = async {
         let mut read = BufReader::with_capacity(frame::BUFFER_BYTES, read);
         loop {
-            let (call, ask) = frame::read(&mut read, address).await?;
+            let (call, ask, _) = frame::read(&mut read, address).await?;
             tell.send(Heard::Asked(Caller { peer, call }, ask)).await.map_err(gone)?;
         }
     };

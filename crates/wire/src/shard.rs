@@ -3,24 +3,18 @@
 use std::future::Future;
 use std::pin::pin;
 
+use quelea_params::Maker;
 use quelea_params::shard::Shard;
-use quelea_params::{Maker, Timing};
 
 use crate::driver::Clock;
 use crate::message::OfShard;
 use crate::server::{Event, Server};
-use crate::{Listener, Token, WireError};
+use crate::{Listener, Terms, WireError};
 
 /// Serves runs, one at a time, until `stop` is over.
-pub async fn serve_shard(
-    listener: Listener,
-    token: Token,
-    timing: Timing,
-    maker: Maker,
-    stop: impl Future<Output = ()>,
-) -> Result<(), WireError> {
-    let mut server = Server::<OfShard>::start(listener, token)?;
-    let mut shard = Shard::new(maker, timing);
+pub async fn serve_shard(listener: Listener, terms: Terms, maker: Maker, stop: impl Future<Output = ()>) -> Result<(), WireError> {
+    let mut server = Server::<OfShard>::start(listener, terms.token)?;
+    let mut shard = Shard::new(maker, terms.timing);
     let mut stop = pin!(stop);
     let clock = Clock::start();
     let mut answers = Vec::new();

@@ -6,14 +6,14 @@ use std::sync::mpsc as std_mpsc;
 use std::time::Duration;
 
 use quelea_core::block::Block;
+use quelea_params::Problem;
 use quelea_params::worker::{Action, Ask, Task, To, Worker};
-use quelea_params::{Problem, Timing};
 use tokio::sync::mpsc;
 
 use crate::driver::Clock;
 use crate::message::{OfRun, OfShard};
 use crate::peer::{Event, Peer};
-use crate::{Token, WireError};
+use crate::{Terms, WireError};
 
 /// Events of connections that wait to be taken.
 const MOST_EVENTS: usize = 1_024;
@@ -38,8 +38,7 @@ enum Heard {
 
 struct Shell {
     worker: Worker,
-    token: Token,
-    connect_timeout: Duration,
+    terms: Terms,
     tell: mpsc::Sender<Heard>,
     run: Peer<OfRun>,
     shards: Vec<Peer<OfShard>>,
@@ -53,18 +52,16 @@ struct Shell {
 pub async fn join_run(
     address: &str,
     name: String,
-    token: Token,
-    timing: Timing,
-    connect_timeout: Duration,
+    terms: Terms,
     tasks: std_mpsc::Sender<Task>,
     mut computed: mpsc::UnboundedReceiver<Computed>,
     stop: impl Future<Output = ()>,
 ) -> Result<Result<(), Problem>, WireError> {
     let clock = Clock::start();
     let (tell, mut heard) = mpsc::channel(MOST_EVENTS);
-    let run = Peer::start(address.into(), token.clone(), connect_timeout, tell.clone(), Heard::OfRun);
-    let worker = Worker::new(clock.now(), timing, name);
-    let mut shell = Shell { worker, token, connect_timeout, tell, run, shards: Vec::new(), tasks, failing: None };
+    let run = Peer::start(address.into(), &terms, tell.clone(), Heard::OfRun);
+    let worker = Worker::new(clock.now(), terms.timing, name);
+    let mut shell = Shell { worker, terms, tell, run, shards: Vec::new(), tasks, failing: None };
     let mut stop = pin!(stop);
     let mut stopped = false;
     let result = loop {
@@ -84,6 +81,7 @@ pub async fn join_run(
                 shell.worker.leave(clock.now());
             }
         }
+        shell.worker.has_moved(shell.shards.iter().map(Peer::moved).sum());
         shell.worker.tick(clock.now());
     };
     shell.run.finish().await;
@@ -137,7 +135,7 @@ impl Shell {
     fn connect(&mut self, shards: Vec<String>) {
         let start = |(shard, address)| {
             let wrap = move |event| Heard::OfShard(shard, event);
-            Peer::start(address, self.token.clone(), self.connect_timeout, self.tell.clone(), wrap)
+            Peer::start(address, &self.terms, self.tell.clone(), wrap)
         };
         self.shards = (0..).zip(shards).map(start).collect();
     }

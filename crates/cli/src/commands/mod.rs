@@ -6,4 +6,6 @@ pub mod init;
 pub mod inspect;
 pub mod predict;
 pub mod schema;
+pub mod shard;
 pub mod train;
+pub mod worker;

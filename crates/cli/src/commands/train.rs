@@ -35,6 +35,9 @@ pub struct Arguments {
     /// The ONNX file to write [output.model]
     #[arg(long, short, value_name = "FILE")]
     output: Option<String>,
+    /// Worker processes to start on this machine; without them this process trains alone [cluster.workers]
+    #[arg(long, value_name = "N")]
+    workers: Option<u64>,
     /// Threads to compute with; all cores when not given. The model does not depend on it [run.threads]
     #[arg(long, value_name = "N")]
     threads: Option<u64>,
@@ -56,7 +59,7 @@ impl Arguments {
             None => Draft::default(),
         };
         let texts = [("data.table", self.data), ("data.target", self.target), ("model.type", self.model), ("output.model", self.output)];
-        let numbers = [("run.threads", self.threads), ("run.seed", self.seed)];
+        let numbers = [("cluster.workers", self.workers), ("run.threads", self.threads), ("run.seed", self.seed)];
         let values = texts.map(|(key, text)| (key, text.map(serde_json::Value::from))).into_iter();
         let values = values.chain(numbers.map(|(key, number)| (key, number.map(serde_json::Value::from))));
         for (key, value) in values {

@@ -56,7 +56,13 @@ impl Visitor for Follow<'_> {
 
     fn visit<L: Learner + 'static>(self, learner: L) -> Self::Output {
         let round = learner.begin()?;
-        let mut holding = Holding { clock: 0, start: Start { round: round.clone(), clocks: Vec::new() }, round: Some(round), learner, tiles: BTreeMap::new() };
+        let mut holding = Holding {
+            clock: 0,
+            start: Start { round: round.clone(), clocks: Vec::new() },
+            round: Some(round),
+            learner,
+            tiles: BTreeMap::new(),
+        };
         for task in self.tasks {
             match task {
                 Task::Open(plan) => return Ok(Some(plan)),

@@ -30,6 +30,7 @@ pub(super) fn check(job: &mut Job) -> Result<()> {
         )
         .into());
     }
+    super::cluster::check(job)?;
     check_model(job)
 }
 

@@ -9,7 +9,7 @@ use super::{Result, schema, wrong};
 use crate::suggest;
 
 /// The tables of a job file.
-const TABLES: [&str; 4] = ["data", "model", "output", "run"];
+const TABLES: [&str; 6] = ["data", "model", "output", "run", "cluster", "transport"];
 
 /// Refuses unknown keys and says which were probably meant.
 pub(super) fn check(values: &Map<String, Value>) -> Result<()> {
@@ -33,7 +33,7 @@ pub(super) fn check(values: &Map<String, Value>) -> Result<()> {
 fn known(values: &Map<String, Value>) -> Result<Vec<(String, Vec<String>)>> {
     let job = schema::of_job();
     let mut known: Vec<(String, Vec<String>)> =
-        ["data", "output", "run"].map(|table| (table.to_string(), schema::keys(&job, table))).into();
+        ["data", "output", "run", "cluster", "transport"].map(|table| (table.to_string(), schema::keys(&job, table))).into();
     let kind = values.get("model").and_then(|model| model.get("type"));
     let names = || registry::LEARNERS.iter().map(|learner| learner.name);
     let list = || names().collect::<Vec<_>>().join(", ");
@@ -72,7 +72,13 @@ pub(super) fn rebase(values: &mut Map<String, Value>, folder: &Path) {
             *path = folder.join(path.as_str()).to_string_lossy().into_owned();
         }
     };
-    for (table, keys) in [("data", &["table", "validation", "test"][..]), ("output", &["model"]), ("model", &["start_from"])] {
+    let paths = [
+        ("data", &["table", "validation", "test"][..]),
+        ("output", &["model"]),
+        ("model", &["start_from"]),
+        ("transport", &["token_file"]),
+    ];
+    for (table, keys) in paths {
         for key in keys {
             rebase(values.get_mut(table).and_then(|table| table.get_mut(key)));
         }

@@ -1,6 +1,7 @@
 //! The job file: read from TOML, changed by single keys, checked before any data is read.
 
 mod check;
+mod cluster;
 mod keys;
 mod schema;
 
@@ -124,7 +125,9 @@ pub(crate) fn without_places(job: &Job) -> Value {
     let is_continued = job.model.start_from.take().is_some();
     let mut value = serde_json::to_value(job).expect("a job is plain data");
     if let Some(job) = value.as_object_mut() {
-        job.remove("output");
+        for places in ["output", "cluster", "transport"] {
+            job.remove(places);
+        }
         if is_continued {
             job.insert("continued".into(), true.into());
         }

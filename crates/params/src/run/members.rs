@@ -40,6 +40,8 @@ pub(super) struct Entry {
     pace: f64,
     /// Tiles folded so far.
     pub folded: u64,
+    /// Bytes that it has sent to shards and received from them.
+    pub bytes: u64,
 }
 
 /// An order that was given.
@@ -117,6 +119,7 @@ impl Members {
             parked: None,
             pace: 0.0,
             folded: 0,
+            bytes: 0,
         };
         self.by_worker.insert(worker, entry);
         member

@@ -144,6 +144,8 @@ pub struct Status {
     pub tiles: usize,
     /// Tiles that it has folded in all rounds.
     pub folded: u64,
+    /// Bytes that it has sent to shards and received from them.
+    pub bytes: u64,
 }
 
 enum Phase {
@@ -227,6 +229,7 @@ impl Run {
             clock: clock_of(entry),
             tiles: entry.owned.len(),
             folded: entry.folded,
+            bytes: entry.bytes,
         };
         self.members.iter().map(status).collect()
     }
@@ -259,7 +262,10 @@ impl Run {
         let answer = match ask {
             _ if matches!(self.phase, Phase::Ended) => Some(FromRun::Ended),
             ToRun::Join { name } => Some(self.join(now, from, name)),
-            ToRun::Poll { member, known, done } => self.poll(now, from, member, known, done),
+            ToRun::Poll { member, known, done, bytes } => {
+                self.members.get_mut(member).into_iter().for_each(|entry| entry.bytes = bytes);
+                self.poll(now, from, member, known, done)
+            }
             ToRun::Tile { member, tile } => self.of_member(now, member, |run| {
                 let is_there = tile < run.settings.tiles;
                 run.actions.extend(is_there.then_some(Action::GiveTile { to: from, tile }));

@@ -1,0 +1,54 @@
+//! What shards and workers have in common: their terms, and when they end.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use quelea_core::spec::Transport;
+use quelea_engine::Control;
+
+use crate::interrupt;
+use crate::view::View;
+
+/// How long a child may take to end once its parent is gone.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How a process belongs to a cluster.
+#[derive(Args)]
+pub struct Membership {
+    /// A file with the secret that the processes of a run share [transport.token_file]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// The transport of the job whose run has started this process, as JSON
+    #[arg(long, value_name = "TRANSPORT", hide = true, conflicts_with = "token_file")]
+    child: Option<String>,
+}
+
+impl Membership {
+    /// The terms, and a control that ends with the parent for a child, and with Ctrl-C for all others.
+    pub fn begin(&self, view: &View) -> Result<(Transport, Control)> {
+        let control = view.control();
+        match &self.child {
+            Some(transport) => {
+                let transport = serde_json::from_str(transport).context("--child is for processes that quelea starts itself")?;
+                end_with_parent(control.clone());
+                Ok((transport, control))
+            }
+            None => Ok((Transport { token_file: self.token_file.clone(), ..Transport::default() }, interrupt::stoppable(control)?)),
+        }
+    }
+}
+
+/// The standard input of a child ends when its parent does, however that happens.
+fn end_with_parent(control: Control) {
+    std::thread::spawn(move || {
+        let mut rest = Vec::new();
+        // Nothing is ever written to it; that it breaks is as good an end as any.
+        let _ = std::io::stdin().read_to_end(&mut rest);
+        control.cancel();
+        std::thread::sleep(FAREWELL);
+        std::process::exit(1);
+    });
+}

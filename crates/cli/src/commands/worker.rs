@@ -1,0 +1,27 @@
+//! `quelea worker`: works for a training run.
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::child::Membership;
+use crate::view::View;
+
+/// Work for a training run until it ends
+#[derive(Args)]
+#[command(after_help = "Example:\n  quelea worker --run rpc://127.0.0.1:7100")]
+pub struct Arguments {
+    /// Where the run listens, as `quelea train` tells it
+    #[arg(long, value_name = "URL")]
+    run: String,
+    /// Threads to compute with; all cores when not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    #[command(flatten)]
+    membership: Membership,
+}
+
+/// Works.
+pub fn run(arguments: Arguments, view: &View) -> Result<()> {
+    let (transport, control) = arguments.membership.begin(view)?;
+    Ok(quelea_engine::worker(&arguments.run, &transport, arguments.threads.map(usize::from), &control)?)
+}

@@ -1,0 +1,221 @@
+//! Training with several processes: the same file as with one, whoever dies on the way, and nothing stays behind.
+//!
+//! QUELEA_KILLS says how many runs are hurt at random (8); QUELEA_KILLS_SEED where their seeds begin (0).
+
+mod program;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use program::Folder;
+
+const LEARNERS: [&str; 4] = [
+    "--model gradient-boosting --target y --set model.n_estimators=12",
+    "--model gradient-boosting --target x0 --set model.n_estimators=4 --set model.objective=quantile --set data.ignore=[\"y\"]",
+    "--model logistic-regression --target y",
+    "--model k-means --set model.n_clusters=7 --set data.ignore=[\"y\"]",
+];
+/// Waits that make a dead process known soon, and a busy machine not dead.
+const PATIENT: &str = "--set transport.keepalive=0.2 --set transport.lease=3 --set transport.request_timeout=1";
+
+/// A table of several tiles, with gaps and categories.
+fn folder() -> Folder {
+    let folder = Folder::new();
+    let mut state = 1u64;
+    let mut next = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as f64 / (1u64 << 31) as f64
+    };
+    let mut rows = String::from("x0,x1,x2,color,y\n");
+    for row in 0..30_000 {
+        let [x0, x1, x2, noise] = [next(), next(), next(), next()];
+        let color = ["red", "green", "blue"][(next() * 3.0) as usize];
+        let class = (x0 * 2.0 + x1 * x2 - f64::from(u8::from(color == "red")) + noise) > 1.2;
+        let x1 = if row % 17 == 0 { String::new() } else { format!("{x1:.4}") };
+        rows += &format!("{x0:.4},{x1},{x2:.4},{color},{}\n", if class { "yes" } else { "no" });
+    }
+    folder.write("t.csv", rows);
+    folder
+}
+
+fn train(folder: &Folder, learner: &str, output: &str, more: &str) -> Child {
+    let line = format!("train --data t.csv {learner} --output {output} --threads 1 --json {more}");
+    folder.command(&line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Waits for a training that must succeed.
+fn model(folder: &Folder, child: Child, output: &str) -> Vec<u8> {
+    let ended = child.wait_with_output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+    assert!(ended.status.success(), "{out}\n{err}");
+    fs::read(folder.path(output)).unwrap()
+}
+
+fn alone(folder: &Folder, learner: &str) -> Vec<u8> {
+    model(folder, train(folder, learner, "alone.onnx", ""), "alone.onnx")
+}
+
+/// The living children of a process, with their command lines.
+fn children(of: u32) -> Vec<(u32, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let Some(process) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        let after_name: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        if after_name.get(1) == Some(&of.to_string().as_str()) && after_name[0] != "Z" {
+            let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            found.push((process, String::from_utf8_lossy(&line).replace('\0', " ")));
+        }
+    }
+    found
+}
+
+fn send(signal: &str, process: u32) {
+    // It may have ended by itself.
+    let _ = Command::new("kill").args([signal, &process.to_string()]).stderr(Stdio::null()).status();
+}
+
+/// Waits until none of these processes is there any more.
+fn wait_for_the_end(processes: &BTreeSet<u32>) {
+    let is_there = |process: &u32| fs::read(format!("/proc/{process}/cmdline")).is_ok_and(|line| !line.is_empty());
+    while processes.iter().any(is_there) {
+        sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn workers_and_shards_make_the_same_file() {
+    let folder = folder();
+    for learner in LEARNERS {
+        let expected = alone(&folder, learner);
+        for (workers, shards) in [(1, 1), (2, 2), (3, 1)] {
+            let cluster = format!("--set cluster.workers={workers} --set cluster.shards={shards}");
+            let found = model(&folder, train(&folder, learner, "many.onnx", &cluster), "many.onnx");
+            assert!(found == expected, "{learner}: {workers} workers, {shards} shards");
+        }
+    }
+    folder.is_clean();
+}
+
+/// A small generator of test choices.
+struct Choices(u64);
+
+impl Choices {
+    fn below(&mut self, most: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % most
+    }
+}
+
+#[test]
+fn whoever_dies_or_hangs_the_file_is_the_same() {
+    let number = |name: &str, or: u64| std::env::var(name).map_or(or, |value| value.parse().unwrap());
+    let folder = folder();
+    let expected: Vec<Vec<u8>> = LEARNERS.iter().map(|learner| alone(&folder, learner)).collect();
+    let first = number("QUELEA_KILLS_SEED", 0);
+    for seed in first..first + number("QUELEA_KILLS", 8) {
+        let mut choices = Choices(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1);
+        let learner = seed as usize % LEARNERS.len();
+        let child = train(&folder, LEARNERS[learner], "hurt.onnx", &format!("{PATIENT} --set cluster.workers=3 --set cluster.shards=2"));
+        let mut seen = BTreeSet::new();
+        let mut done = Vec::new();
+        for _ in 0..=choices.below(3) {
+            sleep(Duration::from_millis(choices.below(900)));
+            let now = children(child.id());
+            seen.extend(now.iter().map(|(process, _)| *process));
+            let kind = [" worker ", " shard "][choices.below(2) as usize];
+            let signal = ["-KILL", "-KILL", "-STOP"][choices.below(3) as usize];
+            let victims: Vec<u32> = now.iter().filter(|(_, line)| line.contains(kind)).map(|(process, _)| *process).collect();
+            if let Some(victim) = victims.get(choices.below(victims.len().max(1) as u64) as usize) {
+                send(signal, *victim);
+                done.push(format!("{signal}{kind}{victim}"));
+            }
+        }
+        let id = child.id();
+        let found = model(&folder, child, "hurt.onnx");
+        assert!(found == expected[learner], "seed {seed}, {}: {done:?}", LEARNERS[learner]);
+        assert!(children(id).is_empty());
+        wait_for_the_end(&seen);
+    }
+    folder.is_clean();
+}
+
+#[test]
+fn a_killed_run_leaves_no_process_behind() {
+    let folder = folder();
+    let endless = "--model gradient-boosting --target y --set model.n_estimators=100000";
+    let mut child = train(&folder, endless, "never.onnx", "--set cluster.workers=2");
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("\"training\"") {
+        line.clear();
+        assert_ne!(out.read_line(&mut line).unwrap(), 0, "it ended before it trained");
+    }
+    let processes: BTreeSet<u32> = children(child.id()).into_iter().map(|(process, _)| process).collect();
+    assert_eq!(processes.len(), 3, "two workers and a shard");
+    send("-KILL", child.id());
+    child.wait().unwrap();
+    wait_for_the_end(&processes);
+}
+
+#[test]
+fn processes_started_by_hand_train_too() {
+    let folder = folder();
+    let expected = alone(&folder, LEARNERS[0]);
+    fs::write(folder.path("secret"), "0123456789abcdef0123456789abcdef").unwrap();
+    fs::set_permissions(folder.path("secret"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let mut shard =
+        folder.command("shard --listen 127.0.0.1:0 --token-file secret").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(shard.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().rsplit(' ').next().unwrap();
+    // The same shard serves one run after the other.
+    for output in ["first.onnx", "second.onnx"] {
+        let more = format!("--set transport.token_file=secret --set cluster.shards=[\"{address}\"]");
+        let mut run = train(&folder, LEARNERS[0], output, &more);
+        let mut out = BufReader::new(run.stdout.take().unwrap());
+        let url = loop {
+            line.clear();
+            assert_ne!(out.read_line(&mut line).unwrap(), 0, "it ended before it listened");
+            if let Some((_, rest)) = line.split_once("rpc://") {
+                break format!("rpc://{}", rest.split(|c: char| c == ';' || c == '"' || c.is_whitespace()).next().unwrap());
+            }
+        };
+        // A worker with another secret is refused, and told why.
+        fs::write(folder.path("other"), "fedcba9876543210fedcba9876543210").unwrap();
+        fs::set_permissions(folder.path("other"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        folder.refuse(&format!("worker --run {url} --token-file other"), &["does not know this token", "token file"]);
+        let mut worker = folder.command(&format!("worker --run {url} --token-file secret --threads 1")).spawn().unwrap();
+        out.read_to_end(&mut Vec::new()).unwrap();
+        assert!(run.wait().unwrap().success());
+        assert!(worker.wait().unwrap().success());
+        assert!(fs::read(folder.path(output)).unwrap() == expected, "{output}");
+    }
+    send("-TERM", shard.id());
+    assert!(shard.wait().unwrap().success());
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    let folder = folder();
+    let train = "train --data t.csv --target y --model gradient-boosting --output m.onnx";
+    for (keys, words) in [
+        ("--set cluster.workers=9999", ["cluster.workers", "1024"]),
+        ("--set cluster.shards=0", ["cluster.shards", "from 1"]),
+        ("--set cluster.shards=[]", ["cluster.shards", "empty"]),
+        ("--set cluster.shards=[\"127.0.0.1:1\",\"127.0.0.1:1\"]", ["cluster.shards", "twice"]),
+        ("--set transport.lease=0.1", ["transport.keepalive", "transport.lease"]),
+        ("--set transport.retries=-1", ["transport.retries", "-1"]),
+        ("--set cluster.workers=1 --set cluster.listen=0.0.0.0:0", ["0.0.0.0:0", "TLS"]),
+        ("--set cluster.workers=1 --set cluster.listen=nowhere", ["nowhere", "HOST:PORT"]),
+        ("--set cluster.workers=1 --set transport.token_file=t.csv", ["t.csv", "chmod 600"]),
+    ] {
+        folder.refuse(&format!("{train} {keys}"), &words);
+    }
+    folder.refuse("worker --run 127.0.0.1:1", &["rpc://"]);
+    folder.refuse("shard --listen 0.0.0.0:0", &["TLS"]);
+}

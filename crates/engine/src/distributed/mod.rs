@@ -1,0 +1,177 @@
+//! Training with several processes: the run lives in this one, workers and shards in others.
+//!
+//! The same rounds as on one machine, taken apart: workers fold (`compute`), shards update and all advance (`replica`).
+
+mod compute;
+mod plan;
+mod processes;
+mod replica;
+mod roles;
+mod tiles;
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use quelea_core::learner::Fitted;
+use quelea_core::spec::{Job, Shards as ShardsOfJob};
+use quelea_core::tile::Tile;
+use quelea_params::message::Member;
+use quelea_params::run::{Note, Run, Settings, Status, Why};
+use quelea_params::{Packet, Problem};
+use quelea_wire::{Hooks, Listener, Terms, serve_run};
+
+use crate::control::WorkerStatus;
+use crate::prepare::Prepared;
+use crate::threads::Threads;
+use crate::{Control, Error, Event, Result};
+use plan::Plan;
+use processes::{Program, Shards, Workers};
+use replica::Outcome;
+pub use roles::{shard, worker};
+
+/// How long the first clock waits for more workers once there is one.
+const GRACE: Duration = Duration::from_secs(3);
+/// How long a run waits for its first worker, or for a shard that was lost.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Trains on prepared rows as `job` says; `start_from` is the model file to go on from.
+pub(crate) fn fit(job: &Job, prepared: &Prepared, start_from: Option<Vec<u8>>, threads: &Threads, control: &Control) -> Result<Fitted> {
+    let plan = Plan {
+        learner: job.model.kind.clone(),
+        parameters: job.model.parameters.clone(),
+        schema: prepared.schema.clone(),
+        seed: job.run.seed,
+        start_from,
+    };
+    let terms = roles::terms(&job.transport)?;
+    let listener = Listener::bind(&job.cluster.listen)?;
+    let program = Arc::new(program(job)?);
+    let mut own_shards = match &job.cluster.shards {
+        Some(ShardsOfJob::Addresses(_)) => None,
+        Some(ShardsOfJob::Count(count)) => Some(Shards::start(program.clone(), *count)?),
+        None => Some(Shards::start(program.clone(), 1)?),
+    };
+    let addresses = match (&job.cluster.shards, &own_shards) {
+        (Some(ShardsOfJob::Addresses(addresses)), _) => addresses.clone(),
+        (_, Some(shards)) => shards.addresses().to_vec(),
+        (_, None) => Vec::new(),
+    };
+    let url = format!("rpc://{}", listener.address());
+    control.tell(Event::Cluster { message: format!("the run listens at {url}; more workers join with `quelea worker --run {url}`") });
+    let share = threads.count.div_ceil(job.cluster.workers.max(1));
+    let workers = Workers::start(program, job.cluster.workers, &url, job.run.threads.unwrap_or(share));
+    let outcome = Outcome::default();
+    let settings = Settings {
+        run: run_number(),
+        timing: terms.timing,
+        workers: job.cluster.workers,
+        grace: GRACE,
+        patience: PATIENCE,
+        tiles: prepared.tiles.len() as u32,
+        shards: addresses.clone(),
+        plan: plan.write()?,
+    };
+    let progress = control.clone();
+    let on_progress = Arc::new(move |progress_now| progress.tell(Event::Training { progress: progress_now }));
+    let maker = replica::maker(threads.pool(), outcome.clone(), on_progress);
+    let mut hooks = OfEngine { tiles: &prepared.tiles, control, shards: own_shards.as_mut(), workers: &workers };
+    let run = Run::new(Duration::ZERO, settings, maker)?;
+    serve(run, listener, &terms, &addresses, &mut hooks)?;
+    drop(workers);
+    let fitted = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
+    fitted.ok_or_else(|| Error::internal("the run ended without a result"))
+}
+
+fn serve(run: Run, listener: Listener, terms: &Terms, addresses: &[String], hooks: &mut OfEngine<'_>) -> Result<()> {
+    let control = hooks.control;
+    let ended = roles::runtime()?.block_on(serve_run(run, listener, terms, addresses, hooks, roles::stopped(control)))?;
+    Ok(ended?)
+}
+
+/// This program, and what its children must know of the job.
+fn program(job: &Job) -> Result<Program> {
+    let file = std::env::current_exe().map_err(|e| Error::Process { who: "a worker".into(), problem: e.to_string() })?;
+    let transport = serde_json::to_string(&job.transport).map_err(Error::internal)?;
+    Ok(Program { file, common: vec!["--child".into(), transport] })
+}
+
+/// A number that no other run has.
+fn run_number() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    since.as_nanos() as u64 ^ u64::from(std::process::id()).rotate_left(48)
+}
+
+struct OfEngine<'a> {
+    tiles: &'a [Arc<Tile>],
+    control: &'a Control,
+    shards: Option<&'a mut Shards>,
+    workers: &'a Workers,
+}
+
+impl Hooks for OfEngine<'_> {
+    fn tell(&mut self, note: Note) {
+        if let Note::Gone { name, why: Why::Silent | Why::Late, .. } = &note
+            && let Some(process) = own_process(name)
+        {
+            self.workers.end_process(process);
+        }
+        match &note {
+            Note::Joined { .. } => self.control.tell(Event::Cluster { message: words(&note) }),
+            _ => self.control.warn(words(&note)),
+        }
+    }
+
+    fn show(&mut self, clock: u64, status: Vec<Status>) {
+        let of_tile = |tile: &Arc<Tile>| tile.rows as u64;
+        let rows = self.tiles.iter().map(of_tile).sum::<u64>() / self.tiles.len().max(1) as u64;
+        let show = |status: Status| WorkerStatus {
+            worker: status.member.worker,
+            process: status.name,
+            clock: status.clock,
+            staleness: status.staleness,
+            tiles: status.tiles,
+            rows: status.folded * rows,
+            bytes: status.bytes,
+        };
+        self.control.tell(Event::Workers { clock, workers: status.into_iter().map(show).collect() });
+    }
+
+    fn tile(&mut self, tile: u32) -> Packet {
+        // A tile that cannot be written is refused by whoever reads it, with its reason.
+        self.tiles.get(tile as usize).and_then(|tile| tiles::write(tile).ok()).unwrap_or_default()
+    }
+
+    fn revive(&mut self, shard: u32) {
+        if let Some(Err(error)) = self.shards.as_mut().map(|shards| shards.revive(shard as usize)) {
+            self.control.warn(format!("shard {shard} cannot be started again: {error}"));
+        }
+    }
+}
+
+/// The number of a process of this machine, out of its name.
+fn own_process(name: &str) -> Option<u32> {
+    let process = name.rsplit('/').next()?.parse().ok()?;
+    (roles::name_of(process) == name).then_some(process)
+}
+
+fn words(note: &Note) -> String {
+    let who = |member: &Member, name: &str| format!("worker {} ({name})", member.worker);
+    let because = |why: &Why| match why {
+        Why::Closed => "its connection was closed".into(),
+        Why::Silent => "it has been silent for too long".into(),
+        Why::Late => "it took far longer than all others".into(),
+        Why::Left => "it left".into(),
+        Why::Restarted => "it was started anew".into(),
+        Why::Failed(problem) => Problem::to_string(problem),
+    };
+    match note {
+        Note::Joined { member, name } => format!("{} has joined", who(member, name)),
+        Note::Gone { member, name, why, tiles } => {
+            format!("{} is gone: {}; others take over its {tiles} tiles", who(member, name), because(why))
+        }
+        Note::ShardLost { shard, why, from, to } if from == to => format!("shard {shard} is gone: {}; it is started anew", because(why)),
+        Note::ShardLost { shard, why, from, to } => {
+            format!("shard {shard} is gone: {}; the run goes back from round {from} to round {to}", because(why))
+        }
+    }
+}

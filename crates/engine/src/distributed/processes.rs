@@ -1,0 +1,180 @@
+//! The processes that a run starts on this machine: kept alive while it lasts, and ended with it, whatever happens.
+//!
+//! A child ends by itself when its standard input does, so that none stays behind when this process is killed.
+
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::{Error, Result};
+
+/// How often a worker that ends is started again before it is left alone.
+const MOST_RESTARTS: u32 = 10;
+/// How long a worker must have lived for its restarts to be forgotten.
+const HEALTHY: Duration = Duration::from_secs(60);
+/// How often a child is looked at.
+const GLANCE: Duration = Duration::from_millis(20);
+/// How long a child may take to end by itself.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What children are told on their command line.
+pub(crate) struct Program {
+    /// The program's file.
+    pub file: PathBuf,
+    /// Arguments that every child is given.
+    pub common: Vec<String>,
+}
+
+impl Program {
+    fn start(&self, arguments: &[String]) -> io::Result<Child> {
+        let mut command = Command::new(&self.file);
+        command.args(arguments).args(&self.common).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // Ctrl-C is for this process alone; it ends its children itself.
+        command.process_group(0);
+        command.spawn()
+    }
+}
+
+/// Shards of this process, by place.
+pub(crate) struct Shards {
+    program: Arc<Program>,
+    children: Vec<Child>,
+    addresses: Vec<String>,
+}
+
+impl Shards {
+    pub fn start(program: Arc<Program>, count: usize) -> Result<Self> {
+        let mut shards = Self { program, children: Vec::new(), addresses: Vec::new() };
+        for shard in 0..count {
+            let mut child = shards.program.start(&listen("127.0.0.1:0")).map_err(|e| not_started(&format!("shard {shard}"), &e))?;
+            let address = first_line(&mut child);
+            shards.children.push(child);
+            let address = address.map_err(|e| not_started(&format!("shard {shard}"), &e))?;
+            shards.addresses.push(address);
+        }
+        Ok(shards)
+    }
+
+    pub fn addresses(&self) -> &[String] {
+        &self.addresses
+    }
+
+    /// Ends shard number `shard`, and starts it anew at the same address. When that fails, the run gives it up in time.
+    pub fn revive(&mut self, shard: usize) -> io::Result<()> {
+        let (Some(child), Some(address)) = (self.children.get_mut(shard), self.addresses.get(shard)) else { return Ok(()) };
+        end(child, Duration::ZERO);
+        *child = self.program.start(&listen(address))?;
+        Ok(())
+    }
+}
+
+impl Drop for Shards {
+    fn drop(&mut self) {
+        end_all(&mut self.children);
+    }
+}
+
+/// Workers of this process. Each is started again when it ends.
+pub(crate) struct Workers {
+    over: Arc<AtomicBool>,
+    keepers: Vec<JoinHandle<()>>,
+    children: Vec<Arc<Mutex<Option<Child>>>>,
+}
+
+impl Workers {
+    pub fn start(program: Arc<Program>, count: usize, run: &str, threads: usize) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let arguments = ["worker", "--run", run, "--threads", &threads.to_string()].map(String::from).to_vec();
+        let children: Vec<Arc<Mutex<Option<Child>>>> = (0..count).map(|_| Arc::default()).collect();
+        let keep = |child: &Arc<Mutex<Option<Child>>>| {
+            let (program, over, child, arguments) = (program.clone(), over.clone(), child.clone(), arguments.clone());
+            std::thread::spawn(move || keep_alive(&program, &arguments, &child, &over))
+        };
+        let keepers = children.iter().map(keep).collect();
+        Self { over, keepers, children }
+    }
+
+    /// Ends the worker with this process id, which does not answer any more; it is started again.
+    pub fn end_process(&self, process: u32) {
+        for child in &self.children {
+            if let Some(child) = child.lock().unwrap_or_else(PoisonError::into_inner).as_mut()
+                && child.id() == process
+            {
+                end(child, Duration::ZERO);
+            }
+        }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        self.keepers.drain(..).for_each(|keeper| {
+            let _ = keeper.join();
+        });
+        let mut children: Vec<Child> =
+            self.children.iter().filter_map(|child| child.lock().unwrap_or_else(PoisonError::into_inner).take()).collect();
+        end_all(&mut children);
+    }
+}
+
+fn keep_alive(program: &Program, arguments: &[String], place: &Mutex<Option<Child>>, over: &AtomicBool) {
+    let mut restarts = 0;
+    while !over.load(Ordering::Relaxed) && restarts <= MOST_RESTARTS {
+        let started = Instant::now();
+        // What does not start now may start later; the run says when it waits in vain.
+        let Ok(child) = program.start(arguments) else { break };
+        *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
+        let has_ended = || match place.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            Some(child) => !matches!(child.try_wait(), Ok(None)),
+            None => true,
+        };
+        while !over.load(Ordering::Relaxed) && !has_ended() {
+            std::thread::sleep(GLANCE);
+        }
+        restarts = if started.elapsed() > HEALTHY { 1 } else { restarts + 1 };
+    }
+}
+
+fn listen(address: &str) -> Vec<String> {
+    ["shard", "--listen", address].map(String::from).to_vec()
+}
+
+/// The address that a shard tells on its first line.
+fn first_line(child: &mut Child) -> io::Result<String> {
+    let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line)?;
+    match line.trim().rsplit(' ').next() {
+        Some(address) if !address.is_empty() => Ok(address.into()),
+        _ => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it ended at once")),
+    }
+}
+
+fn not_started(who: &str, error: &io::Error) -> Error {
+    Error::Process { who: who.into(), problem: error.to_string() }
+}
+
+fn end_all(children: &mut [Child]) {
+    children.iter_mut().for_each(|child| drop(child.stdin.take()));
+    children.iter_mut().for_each(|child| end(child, FAREWELL));
+}
+
+/// Waits for a child, and kills it when it takes longer than it may.
+fn end(child: &mut Child, patience: Duration) {
+    drop(child.stdin.take());
+    let until = Instant::now() + patience;
+    while matches!(child.try_wait(), Ok(None)) {
+        if Instant::now() >= until {
+            let _ = child.kill();
+            let _ = child.wait();
+            return;
+        }
+        std::thread::sleep(GLANCE);
+    }
+}

@@ -1,0 +1,104 @@
+//! What the processes of a cluster do: a shard, and a worker.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use quelea_core::spec::Transport;
+use quelea_params::{Problem, Timing};
+use quelea_wire::{Listener, Terms, Token, WireError, join_run, serve_shard};
+
+use super::compute::compute;
+use super::replica;
+use crate::threads::Threads;
+use crate::{Control, Error, Result};
+
+/// How often a stop is looked for.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// The terms of a job's transport.
+pub(crate) fn terms(transport: &Transport) -> Result<Terms> {
+    let timing = Timing {
+        keepalive: Duration::from_secs_f64(transport.keepalive),
+        lease: Duration::from_secs_f64(transport.lease),
+        request_timeout: Duration::from_secs_f64(transport.request_timeout),
+        retries: transport.retries,
+    };
+    let token = match &transport.token_file {
+        Some(file) => Token::read(file),
+        None => Token::of_user(),
+    };
+    Ok(Terms { token: token?, timing, connect_timeout: Duration::from_secs_f64(transport.connect_timeout) })
+}
+
+/// A runtime of one thread; the caller's.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::internal)
+}
+
+/// Is over when the caller asks to stop.
+pub(crate) async fn stopped(control: &Control) {
+    while control.check().is_ok() {
+        tokio::time::sleep(GLANCE).await;
+    }
+}
+
+/// Serves runs as a parameter shard at `address`, a HOST:PORT, until the caller asks to stop. `on_listening` is told the
+/// address, with the port that was taken.
+pub fn shard(
+    address: &str,
+    transport: &Transport,
+    threads: Option<usize>,
+    control: &Control,
+    on_listening: impl FnOnce(&str),
+) -> Result<()> {
+    let terms = terms(transport)?;
+    let listener = Listener::bind(address)?;
+    let pool = Threads::new(threads)?.pool();
+    let maker = replica::maker(pool, Arc::default(), Arc::new(|_| {}));
+    on_listening(&listener.address());
+    Ok(runtime()?.block_on(serve_shard(listener, terms, maker, stopped(control)))?)
+}
+
+/// Works for the run at `url`, such as rpc://127.0.0.1:7100, until it ends or the caller asks to stop.
+pub fn worker(url: &str, transport: &Transport, threads: Option<usize>, control: &Control) -> Result<()> {
+    let rule = "write rpc://HOST:PORT, as the run tells it";
+    let address = url.strip_prefix("rpc://").ok_or_else(|| WireError::Address { address: url.into(), rule })?;
+    work(address, &name(), terms(transport)?, threads, stopped(control))
+}
+
+/// Works for the run at HOST:PORT under a name.
+fn work(address: &str, name: &str, terms: Terms, threads: Option<usize>, stop: impl Future<Output = ()>) -> Result<()> {
+    let threads = Threads::new(threads)?;
+    let (tasks, to_do) = mpsc::channel();
+    let (tell, computed) = tokio::sync::mpsc::unbounded_channel();
+    // It ends once the tasks do; a fold under way is not waited for.
+    let computing = std::thread::spawn(move || compute(&to_do, &tell, &threads));
+    let ended = runtime()?.block_on(join_run(address, name.into(), terms, tasks, computed, stop))?;
+    drop(computing);
+    ended.map_err(Error::from)
+}
+
+/// What people call this process: its machine and its number.
+pub(crate) fn name() -> String {
+    name_of(std::process::id())
+}
+
+/// What people call a process of this machine.
+pub(crate) fn name_of(process: u32) -> String {
+    let host = std::fs::read_to_string(Path::new("/proc/sys/kernel/hostname")).unwrap_or_default();
+    let host = host.trim();
+    format!("{}/{process}", if host.is_empty() { "here" } else { host })
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        match problem {
+            Problem::Learner(error) => Self::Learner(error),
+            Problem::Stopped => Self::Cancelled,
+            Problem::Internal { what } => Self::Internal { what },
+            problem => Self::Cluster { problem: problem.to_string() },
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Checks of a job's cluster and transport.
+
+use std::collections::BTreeSet;
+
+use quelea_core::spec::{Cluster, Job, Shards, Transport};
+
+use super::{Result, wrong};
+
+const MOST_WORKERS: usize = 1_024;
+const MOST_SHARDS: usize = 256;
+/// An hour.
+const MOST_SECONDS: f64 = 3_600.0;
+const MOST_RETRIES: u32 = 1_000;
+
+/// Refuses what is not possible.
+pub(super) fn check(job: &Job) -> Result<()> {
+    check_cluster(&job.cluster)?;
+    check_transport(&job.transport)
+}
+
+fn check_cluster(cluster: &Cluster) -> Result<()> {
+    if cluster.workers > MOST_WORKERS {
+        return Err(wrong("cluster.workers", format!("this is a number from 0 to {MOST_WORKERS}")));
+    }
+    match &cluster.shards {
+        Some(Shards::Count(count)) if !(1..=MOST_SHARDS).contains(count) => {
+            Err(wrong("cluster.shards", format!("this is a number from 1 to {MOST_SHARDS}, or a list of addresses")))
+        }
+        Some(Shards::Addresses(addresses)) => check_addresses(addresses),
+        _ => Ok(()),
+    }
+}
+
+fn check_addresses(addresses: &[String]) -> Result<()> {
+    if addresses.is_empty() {
+        return Err(wrong("cluster.shards", "the list is empty; name a shard\'s HOST:PORT, or give a number"));
+    }
+    let mut seen = BTreeSet::new();
+    match addresses.iter().find(|address| !seen.insert(*address)) {
+        Some(twice) => Err(wrong("cluster.shards", format!("{twice:?} is named twice"))),
+        None => Ok(()),
+    }
+}
+
+fn check_transport(transport: &Transport) -> Result<()> {
+    let Transport { connect_timeout, request_timeout, keepalive, lease, retries, .. } = *transport;
+    let times = [("connect_timeout", connect_timeout), ("request_timeout", request_timeout), ("keepalive", keepalive), ("lease", lease)];
+    if let Some((key, seconds)) = times.into_iter().find(|(_, seconds)| !(*seconds > 0.0 && *seconds <= MOST_SECONDS)) {
+        let problem = format!("{seconds} is not possible; this is a number of seconds, above 0 and up to {MOST_SECONDS}");
+        return Err(wrong(format!("transport.{key}"), problem));
+    }
+    if retries > MOST_RETRIES {
+        return Err(wrong("transport.retries", format!("this is a number from 0 to {MOST_RETRIES}")));
+    }
+    for (key, longer) in [("request_timeout", request_timeout), ("lease", lease)] {
+        if keepalive >= longer {
+            let problem =
+                format!("{keepalive} s is not shorter than transport.{key}, which is {longer} s; a quiet process would look dead");
+            return Err(wrong("transport.keepalive", problem));
+        }
+    }
+    Ok(())
+}

@@ -77,6 +77,16 @@ impl<To: Copy + PartialEq, Body: Clone> Calls<To, Body> {
         due
     }
 
+    /// The calls to a receiver whose connection is new; all of them are to be made again.
+    pub(crate) fn again(&mut self, now: Duration, to: To) -> Vec<(u64, Body)> {
+        let mut again = Vec::new();
+        for (&call, waiting) in self.waiting.iter_mut().filter(|(_, waiting)| waiting.to == to) {
+            waiting.last = now;
+            again.push((call, waiting.body.clone()));
+        }
+        again
+    }
+
     /// A receiver that has left a call unanswered for `patience`.
     pub(crate) fn given_up(&self, now: Duration, patience: Duration) -> Option<To> {
         self.waiting.values().find(|waiting| waiting.first + patience <= now).map(|waiting| waiting.to)

@@ -90,6 +90,8 @@ pub enum ToRun {
     Log {
         /// Who asks.
         member: Member,
+        /// The epoch that the member knows; of others, nothing is given.
+        epoch: u32,
         /// The first clock that is missing.
         from: u64,
     },

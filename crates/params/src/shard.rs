@@ -129,6 +129,9 @@ impl Shard {
 
     fn open(&mut self, now: Duration, (run, epoch): (u64, u32), shard: u32, plan: &Packet, answers: &mut Answers) -> FromShard {
         let mut fenced = BTreeMap::new();
+        if self.serving.as_ref().is_some_and(|s| s.run == run) {
+            self.heard = now;
+        }
         match &self.serving {
             Some(s) if s.run != run && !self.is_deserted(now) => return FromShard::Failed(Problem::Busy),
             // A call that came twice, or late, must not throw away what the epoch has brought.
@@ -217,7 +220,10 @@ impl Serving {
 
     fn pull(&mut self, now: Duration, from: Caller, clock: u64) -> Option<FromShard> {
         if clock >= self.clock {
-            self.parked.push((from, now));
+            // It may come again before it is answered.
+            if self.parked.iter().all(|(caller, _)| *caller != from) {
+                self.parked.push((from, now));
+            }
             return None;
         }
         Some(self.committed_at(clock).unwrap_or(FromShard::Gone))

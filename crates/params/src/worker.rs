@@ -106,6 +106,8 @@ pub struct Worker {
     clock: u64,
     order: Option<Order>,
     stage: Stage,
+    /// Folds that were asked for, in all lives.
+    folds: u32,
     /// The last order that came.
     known: u32,
     /// The last order that was carried out.
@@ -136,6 +138,7 @@ impl Worker {
             clock: 0,
             order: None,
             stage: Stage::Idle,
+            folds: 0,
             known: 0,
             done: 0,
             owned: Vec::new(),
@@ -202,11 +205,8 @@ impl Worker {
 
     /// The connection to a receiver is new: what it has not answered is sent again.
     pub fn reconnected(&mut self, now: Duration, to: To) {
-        for (call, due, ask) in self.calls.due(now, Duration::ZERO) {
-            if due == to {
-                self.actions.push(Action::Call { to, call, ask });
-            }
-        }
+        let again = self.calls.again(now, to);
+        self.actions.extend(again.into_iter().map(|(call, ask)| Action::Call { to, call, ask }));
     }
 
     /// Takes an answer of the run.
@@ -254,11 +254,12 @@ impl Worker {
     /// Takes the sums of all blocks that a [`Task::Fold`] gave.
     pub fn folded(&mut self, now: Duration, sequence: u32, blocks: Vec<Block>) {
         let (Some(joined), Some(order), Stage::Folding) = (&self.joined, &self.order, self.stage) else { return };
-        if order.number != sequence {
+        // Sums that were asked for earlier may be of other tiles, of another clock, or of the life before.
+        if sequence != self.folds {
             return;
         }
         let shards = joined.shards.len() as u32;
-        let contribution = Contribution { member: joined.member, sequence };
+        let contribution = Contribution { member: joined.member, sequence: order.number };
         let id = |shard| PushId { run: joined.run, epoch: order.epoch, shard, clock: order.clock, contribution };
         let ids: Vec<PushId> = (0..shards).map(id).collect();
         let mut parts = vec![Vec::new(); shards as usize];
@@ -287,8 +288,10 @@ impl Worker {
     fn join_again(&mut self, now: Duration) {
         let actions = std::mem::take(&mut self.actions);
         let calls = std::mem::replace(&mut self.calls, Calls::new());
+        let folds = self.folds;
         *self = Self::new(now, self.timing, std::mem::take(&mut self.name));
-        // Numbers of calls go on, so that answers to old ones are known as such.
+        // Numbers of calls and folds go on, so that answers to old ones are known as such.
+        self.folds = folds;
         self.actions.clear();
         self.calls = calls;
         self.calls.retain(|_, _| false);
@@ -327,13 +330,14 @@ impl Worker {
             Which::Owned => self.owned.clone(),
             Which::These(tiles) => tiles.clone(),
         };
-        let (number, clock) = (order.number, order.clock);
+        let clock = order.clock;
         self.fetch(now, &tiles);
         if clock > self.clock {
             self.catch_up(now);
         } else if clock == self.clock && tiles.iter().all(|tile| self.held.contains(tile)) {
             self.stage = Stage::Folding;
-            self.actions.push(Action::Compute(Task::Fold { sequence: number, tiles }));
+            self.folds += 1;
+            self.actions.push(Action::Compute(Task::Fold { sequence: self.folds, tiles }));
         }
     }
 
@@ -351,10 +355,14 @@ impl Worker {
         let is_pulled = self.pulling.as_ref().is_some_and(|(clock, _)| *clock == self.clock);
         let (false, false, Some(member)) = (is_pulled, self.reading, self.member()) else { return };
         self.reading = true;
-        self.ask_run(now, ToRun::Log { member, from: self.clock });
+        self.ask_run(now, ToRun::Log { member, epoch: self.epoch, from: self.clock });
     }
 
     fn read(&mut self, now: Duration, from: u64, clocks: Vec<Candidates>) {
+        if clocks.is_empty() {
+            // The run has gone back; its next order tells where to.
+            return;
+        }
         self.reading = false;
         let Some(goal) = self.order.as_ref().map(|order| order.clock) else { return };
         for (clock, candidates) in (from..goal).zip(clocks) {

@@ -271,9 +271,10 @@ impl Run {
                 run.actions.extend(is_there.then_some(Action::GiveTile { to: from, tile }));
                 None
             }),
-            ToRun::Log { member, from } => {
-                self.of_member(now, member, |run| Some(FromRun::Log { from, clocks: page(&run.log, from, LOG_BYTES) }))
-            }
+            ToRun::Log { member, epoch, from } => self.of_member(now, member, |run| {
+                let clocks = if epoch == run.epoch { page(&run.log, from, LOG_BYTES) } else { Vec::new() };
+                Some(FromRun::Log { from, clocks })
+            }),
             ToRun::Fail { member, problem } => self.of_member(now, member, |run| {
                 run.fail(now, member, problem);
                 Some(FromRun::Fenced)
@@ -291,7 +292,11 @@ impl Run {
         let Some(asked) = self.shards.calls.close(call) else { return };
         self.shards.heard[shard as usize] = now;
         match (answer, asked) {
-            (FromShard::Opened { .. }, ToShard::Open { .. }) => self.replay(now, shard, 0),
+            (FromShard::Opened { .. }, ToShard::Open { .. }) => {
+                // What was sent before may be answered by a shard that had not begun yet.
+                self.shards.calls.retain(|to, _| to != shard);
+                self.replay(now, shard, 0);
+            }
             (FromShard::At { clock, .. }, ToShard::Replay { .. }) => self.replay(now, shard, clock),
             (FromShard::At { .. }, ToShard::Advance { .. }) => self.shard_is_ready(now, shard),
             (FromShard::Committed { clock, candidates, .. }, ToShard::Commit { .. }) => self.committed(now, shard, clock, candidates),
@@ -340,7 +345,7 @@ impl Run {
         let timing = &self.settings.timing;
         let parked = self.members.iter().filter_map(|entry| entry.parked.map(|(_, since, _)| since + timing.keepalive));
         let leases = self.members.iter().map(|entry| entry.heard + timing.lease);
-        let start = self.first_join.filter(|_| !self.started).map(|first| first + self.settings.grace);
+        let start = self.first_join.filter(|_| !self.started && self.can_start()).map(|first| first + self.settings.grace);
         let shards = self.shards.deadline(timing.keepalive, timing.request_timeout);
         let over = matches!(self.phase, Phase::Ended);
         parked.chain(leases).chain(start).chain([shards]).min().filter(|_| !over)
@@ -361,11 +366,10 @@ impl Run {
         self.first_join.get_or_insert(now);
         self.actions.push(Action::Tell(Note::Joined { member, name }));
         if self.started {
-            self.members.adopt(std::mem::take(&mut self.orphans));
+            self.give_orphans();
             self.dispatch(now);
-        } else {
-            self.start(now);
         }
+        self.start(now);
         member
     }
 
@@ -406,13 +410,27 @@ impl Run {
     /// Begins the first clock of an epoch when all shards are ready and workers are there.
     fn start(&mut self, now: Duration) {
         let waited = self.first_join.is_some_and(|first| first + self.settings.grace <= now);
-        let are_enough = self.members.len() >= self.settings.workers.max(1) || (waited && self.members.len() > 0);
-        if matches!(self.phase, Phase::Opening) && self.shards.are_ready() && (self.started || are_enough) {
+        let are_enough = self.members.len() >= self.settings.workers;
+        if self.can_start() && (self.started || waited || are_enough) {
+            if self.replica.course().done {
+                return self.end(now, Ok(()));
+            }
             self.started = true;
             self.phase = Phase::Folding;
-            self.members.adopt(std::mem::take(&mut self.orphans));
+            self.give_orphans();
             self.members.even_out();
             self.dispatch(now);
+        }
+    }
+
+    fn can_start(&self) -> bool {
+        matches!(self.phase, Phase::Opening) && self.shards.are_ready() && self.members.len() > 0
+    }
+
+    /// Tiles without owner wait for a member.
+    fn give_orphans(&mut self) {
+        if self.members.len() > 0 {
+            self.members.adopt(std::mem::take(&mut self.orphans));
         }
     }
 
@@ -572,7 +590,7 @@ impl Run {
         if self.members.len() == 0 {
             self.deserted = Some(now);
         } else if self.started {
-            self.members.adopt(std::mem::take(&mut self.orphans));
+            self.give_orphans();
             self.dispatch(now);
         }
     }

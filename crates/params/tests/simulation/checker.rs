@@ -1,0 +1,315 @@
+//! Reads a trace and says what breaks the contract. It knows what was sent, folded and applied, and nothing of the state
+//! of any machine.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use quelea_core::block::Block;
+use quelea_params::message::{Candidates, Contribution, FromRun, FromShard, Member, PushId, Pushed, ToRun, ToShard};
+use quelea_params::run::{Note, Why};
+use quelea_params::{Packet, Problem};
+
+use crate::faults::{Fate, Scenario};
+use crate::toy::{Update, sequential};
+use crate::trace::{Body, Entry, Event, Message, Node, Process, packets};
+
+type Verdict = Result<(), String>;
+/// An epoch and a clock.
+type Round = (u32, u64);
+type Blocks = Vec<(u32, Block)>;
+
+fn ensure(holds: bool, what: impl FnOnce() -> String) -> Verdict {
+    if holds { Ok(()) } else { Err(what()) }
+}
+
+struct Fold {
+    clock: u64,
+    tiles: Vec<u32>,
+    blocks: Vec<Block>,
+}
+
+struct Push {
+    tiles: Vec<u32>,
+    parts: BTreeMap<u32, Arc<Blocks>>,
+}
+
+pub struct Checker<'a> {
+    scenario: &'a Scenario,
+    turn: u64,
+    /// What each worker folded last.
+    folds: BTreeMap<Process, Fold>,
+    pushes: BTreeMap<(Round, Contribution), Push>,
+    staged: BTreeSet<(Process, Round, Contribution)>,
+    commits: BTreeMap<Round, Vec<Contribution>>,
+    applied: BTreeMap<Round, BTreeMap<u32, Candidates>>,
+    /// What was committed, as each epoch sees it.
+    logs: BTreeMap<u32, Vec<Vec<Packet>>>,
+    epoch: u32,
+    /// The epoch of each worker process.
+    epochs: BTreeMap<Process, u32>,
+    /// Shards that were started, or have said that they do not know the run, since the run lost them last.
+    reborn: BTreeSet<u32>,
+    /// How often a log was asked for.
+    reads: BTreeMap<(Member, u32, u64), usize>,
+    burst: Burst,
+    ended: Option<(Result<(), Problem>, u64)>,
+}
+
+/// What was sent in one turn.
+#[derive(Default)]
+struct Burst {
+    turn: u64,
+    calls: BTreeMap<Process, usize>,
+    answers: BTreeSet<(Process, u64, u64)>,
+}
+
+/// Whether a trace keeps the contract.
+pub fn check(scenario: &Scenario, trace: &[Entry]) -> Verdict {
+    let mut checker = Checker::new(scenario);
+    for (line, entry) in trace.iter().enumerate() {
+        checker.turn = entry.turn;
+        checker.take(&entry.event).map_err(|problem| format!("event {line} at {:?}: {problem}", entry.at))?;
+    }
+    checker.ending(trace)
+}
+
+impl<'a> Checker<'a> {
+    fn new(scenario: &'a Scenario) -> Self {
+        Self {
+            scenario,
+            turn: 0,
+            folds: BTreeMap::new(),
+            pushes: BTreeMap::new(),
+            staged: BTreeSet::new(),
+            commits: BTreeMap::new(),
+            applied: BTreeMap::new(),
+            logs: BTreeMap::from([(1, Vec::new())]),
+            epoch: 1,
+            epochs: BTreeMap::new(),
+            reborn: BTreeSet::new(),
+            reads: BTreeMap::new(),
+            burst: Burst::default(),
+            ended: None,
+        }
+    }
+
+    fn take(&mut self, event: &Event) -> Verdict {
+        match event {
+            Event::Started(Process { node: Node::Shard(shard), .. }) => {
+                self.reborn.insert(*shard);
+                Ok(())
+            }
+            Event::Sent(process, message) => self.sent(*process, message),
+            Event::Received(process, message) => self.received(*process, message),
+            Event::Folded { process, clock, tiles, blocks } => {
+                let fold = Fold { clock: *clock, tiles: tiles.clone(), blocks: blocks.clone() };
+                self.folds.insert(*process, fold);
+                Ok(())
+            }
+            Event::Advanced { process, clock, candidates } => self.advanced(*process, *clock, candidates),
+            Event::Applied { process, epoch, clock, update } => self.update(*process, (*epoch, *clock), update),
+            Event::Told(note) => self.told(note),
+            Event::RunEnded { result, model } => {
+                ensure(self.ended.is_none(), || "the run ends twice".into())?;
+                self.ended = Some((result.clone(), *model));
+                Ok(())
+            }
+            Event::WorkerEnded(process, result) => self.worker_ended(*process, result),
+            _ => Ok(()),
+        }
+    }
+
+    fn sent(&mut self, process: Process, message: &Message) -> Verdict {
+        self.is_bounded(process, message)?;
+        match (process.node, &message.body) {
+            (Node::Worker(_), Body::ToShard(ToShard::Push { id, blocks })) => self.pushed(process, id, blocks),
+            (Node::Worker(_), Body::ToRun(ToRun::Log { member, from, .. })) => {
+                let epoch = self.epochs.get(&process).copied().unwrap_or_default();
+                let reads = self.reads.entry((*member, epoch, *from)).or_default();
+                *reads += 1;
+                ensure(*reads <= 30, || format!("{member:?} asks for the log from {from} on again and again"))
+            }
+            (Node::Shard(_), Body::FromShard(FromShard::Pushed { id, pushed: Pushed::Applied })) => {
+                let is_new = self.staged.insert((process, (id.epoch, id.clock), id.contribution));
+                ensure(is_new, || format!("{process:?} stages twice: {id:?}"))
+            }
+            (Node::Shard(shard), Body::FromShard(FromShard::Unknown)) => {
+                self.reborn.insert(shard);
+                Ok(())
+            }
+            (Node::Run, Body::ToShard(ToShard::Commit { epoch, clock, contributions, .. })) => {
+                self.committing((*epoch, *clock), contributions)
+            }
+            (Node::Run, Body::ToShard(ToShard::Advance { epoch, clock, .. })) => self.is_applied_on_all((*epoch, *clock)),
+            (Node::Run, Body::FromRun(FromRun::Order(order))) if order.clock > 0 => {
+                let log = &self.logs[&order.epoch];
+                ensure(log.len() as u64 == order.clock, || format!("{order:?}, but {} clocks are committed", log.len()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Nobody asks for much at once, and nobody is answered twice at once.
+    fn is_bounded(&mut self, process: Process, message: &Message) -> Verdict {
+        if self.burst.turn != self.turn {
+            self.burst = Burst { turn: self.turn, ..Burst::default() };
+        }
+        let (shards, workers) = (self.scenario.shards as usize, self.scenario.workers.len());
+        if matches!(message.body, Body::FromRun(_) | Body::FromShard(_)) {
+            let is_new = self.burst.answers.insert((process, message.link, message.call));
+            ensure(is_new, || format!("{process:?} answers twice at once: {message:?}"))?;
+            let answers = self.burst.answers.iter().filter(|(from, _, _)| *from == process).count();
+            return ensure(answers <= 4 * workers + 4, || format!("{process:?} gives {answers} answers at once"));
+        }
+        let calls = self.burst.calls.entry(process).or_default();
+        *calls += 1;
+        let most = if process.node == Node::Run { shards * (8 + 4 * workers) } else { 10 + 3 * shards };
+        ensure(*calls <= most, || format!("{process:?} makes {calls} calls at once, the last is {message:?}"))
+    }
+
+    fn received(&mut self, process: Process, message: &Message) -> Verdict {
+        match &message.body {
+            Body::FromRun(FromRun::Joined(_)) => {
+                self.epochs.insert(process, 0);
+                Ok(())
+            }
+            Body::FromRun(FromRun::Order(order)) => {
+                let epoch = self.epochs.entry(process).or_default();
+                *epoch = (*epoch).max(order.epoch);
+                Ok(())
+            }
+            Body::FromShard(FromShard::Committed { epoch, clock, candidates }) if matches!(process.node, Node::Worker(_)) => {
+                let round = (*epoch, *clock);
+                let applied = self.applied.get(&round).into_iter().flat_map(BTreeMap::values);
+                let is_applied = applied.into_iter().any(|a| a == candidates);
+                ensure(is_applied, || format!("{process:?} pulls what no shard has applied in {round:?}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn pushed(&mut self, process: Process, id: &PushId, blocks: &Arc<Blocks>) -> Verdict {
+        let push = match self.pushes.entry(((id.epoch, id.clock), id.contribution)) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                let fold = self.folds.get(&process).ok_or("a push without a fold")?;
+                ensure(fold.clock == id.clock, || format!("sums of clock {} are pushed for {id:?}", fold.clock))?;
+                entry.insert(Push { tiles: fold.tiles.clone(), parts: part(&fold.blocks, self.scenario.shards) })
+            }
+        };
+        ensure(push.parts.get(&id.shard) == Some(blocks), || format!("pushed are other sums than were folded: {id:?}"))
+    }
+
+    /// Every tile counts once.
+    fn committing(&mut self, round: Round, contributions: &[Contribution]) -> Verdict {
+        if let Some(before) = self.commits.get(&round) {
+            return ensure(before == contributions, || format!("{round:?} is committed in two ways"));
+        }
+        let mut tiles = Vec::new();
+        for contribution in contributions {
+            let push = self.pushes.get(&(round, *contribution));
+            tiles.extend(push.ok_or_else(|| format!("{contribution:?} is named in {round:?} and was never pushed"))?.tiles.iter().copied());
+            for shard in 0..self.scenario.shards {
+                let is_staged = self.staged.iter().any(|(p, r, c)| p.node == Node::Shard(shard) && (r, c) == (&round, contribution));
+                ensure(is_staged, || format!("{contribution:?} is named in {round:?} and not staged on shard {shard}"))?;
+            }
+        }
+        tiles.sort_unstable();
+        let all: Vec<u32> = (0..self.scenario.plan.tiles).collect();
+        self.commits.insert(round, contributions.to_vec());
+        ensure(tiles == all, || format!("{round:?} is committed with the tiles {tiles:?}"))
+    }
+
+    /// A shard applies exactly what the commit names, once.
+    fn update(&mut self, process: Process, round: Round, update: &Update) -> Verdict {
+        let Node::Shard(shard) = process.node else { return Err("who is no shard updates blocks".into()) };
+        let named = self.commits.get(&round).ok_or_else(|| format!("{round:?} is applied, but not committed"))?;
+        let mut sums: Option<Blocks> = None;
+        for contribution in named {
+            let is_staged = self.staged.contains(&(process, round, *contribution));
+            ensure(is_staged, || format!("{process:?} applies {contribution:?}, and has not staged it"))?;
+            let part = self.pushes[&(round, *contribution)].parts[&shard].as_ref().clone();
+            sums = Some(sums.map_or(part.clone(), |sums| added(sums, part)));
+        }
+        ensure(sums.as_ref() == Some(&update.sums), || format!("{process:?} applies other sums in {round:?} than are named"))?;
+        let on_shards = self.applied.entry(round).or_default();
+        let before = on_shards.insert(shard, update.candidates.clone());
+        ensure(before.is_none(), || format!("{process:?} applies {round:?} again"))?;
+        if on_shards.len() == self.scenario.shards as usize {
+            let all: Candidates = on_shards.values().flatten().cloned().collect();
+            let log = self.logs.get_mut(&round.0).ok_or("an epoch that never began")?;
+            ensure(log.len() as u64 == round.1, || format!("{round:?} follows {} committed clocks", log.len()))?;
+            log.push(packets(&all));
+        }
+        Ok(())
+    }
+
+    fn is_applied_on_all(&self, round: Round) -> Verdict {
+        let on_shards = self.applied.get(&round).map_or(0, BTreeMap::len);
+        ensure(on_shards == self.scenario.shards as usize, || format!("the run goes on after {round:?}, applied on {on_shards} shards"))
+    }
+
+    /// A worker goes on with what its epoch has committed.
+    fn advanced(&self, process: Process, clock: u64, candidates: &[Packet]) -> Verdict {
+        let epoch = self.epochs.get(&process).copied().unwrap_or_default();
+        let committed = self.logs.get(&epoch).and_then(|log| log.get(clock as usize));
+        let is_same = committed.is_some_and(|committed| committed == candidates);
+        ensure(is_same, || format!("{process:?} leaves clock {clock} in epoch {epoch} with candidates that were not committed then"))
+    }
+
+    fn told(&mut self, note: &Note) -> Verdict {
+        let Note::ShardLost { shard, why, from, to } = note else { return Ok(()) };
+        let was_reborn = self.reborn.remove(shard);
+        ensure(*why != Why::Restarted || was_reborn, || format!("shard {shard} was not started anew"))?;
+        let plan = self.scenario.plan;
+        let boundary = (0..=*from).rev().find(|&clock| plan.is_boundary(clock)).unwrap_or_default();
+        ensure(*to == boundary, || format!("the last boundary before {from} is {boundary}, and the run goes back to {to}"))?;
+        let log = self.logs[&self.epoch][..*to as usize].to_vec();
+        self.epoch += 1;
+        self.logs.insert(self.epoch, log);
+        Ok(())
+    }
+
+    fn worker_ended(&self, process: Process, result: &Result<(), Problem>) -> Verdict {
+        let is_usual = match result {
+            Ok(()) => true,
+            Err(Problem::Silent { who, .. }) => who == "the run",
+            Err(_) => false,
+        };
+        ensure(is_usual, || format!("{process:?} ends with {result:?}"))
+    }
+
+    fn ending(&self, trace: &[Entry]) -> Verdict {
+        let (result, model) = self.ended.as_ref().ok_or("the run has not ended")?;
+        let is_struck = trace.iter().any(|entry| entry.event == Event::Fault(format!("{:?}", self.scenario.fate)));
+        let fate = if is_struck { self.scenario.fate } else { Fate::Model };
+        match (result, fate) {
+            (Ok(()), _) => {
+                let expected = sequential(&self.scenario.plan);
+                let log = &self.logs[&self.epoch];
+                ensure(log.len() as u64 == self.scenario.plan.rounds, || format!("the run ends after {} clocks", log.len()))?;
+                ensure(*model == expected, || "the model is another than one process comes to".into())
+            }
+            (Err(Problem::NoWorkers { .. }), Fate::NoWorkers) => Ok(()),
+            (Err(Problem::Silent { who, .. }), Fate::ShardDies(shard) | Fate::ShardStops(shard) | Fate::ShardUnreachable(shard)) => {
+                ensure(who.starts_with(&format!("shard {shard} at host-{shard}")), || format!("the run names {who}"))
+            }
+            (Err(problem), _) => Err(format!("the run ends with \"{problem}\" after {fate:?}")),
+        }
+    }
+}
+
+/// The blocks of each shard: their numbers go round.
+fn part(blocks: &[Block], shards: u32) -> BTreeMap<u32, Arc<Blocks>> {
+    let of = |shard| (0..).zip(blocks).filter(move |(number, _)| number % shards == shard).map(|(number, block)| (number, block.clone()));
+    (0..shards).map(|shard| (shard, Arc::new(of(shard).collect()))).collect()
+}
+
+fn added(sums: Blocks, part: Blocks) -> Blocks {
+    let both = sums.into_iter().zip(part);
+    both.map(|((number, mut sum), (_, block))| {
+        sum.merge(block).expect("small integers");
+        (number, sum)
+    })
+    .collect()
+}

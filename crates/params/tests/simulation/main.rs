@@ -1,0 +1,79 @@
+//! Deterministic simulation of run, shards, workers and their network. Every history hangs on its seed alone.
+//!
+//! `QUELEA_SIMULATION_SEEDS=n` plays n histories, `QUELEA_SIMULATION_SEED=n` plays history n and shows what happens in it.
+
+mod broken;
+mod checker;
+mod faults;
+mod network;
+mod processes;
+mod random;
+mod toy;
+mod trace;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use broken::Defect;
+use faults::Scenario;
+use trace::{Entry, fingerprint};
+use world::World;
+
+const USUAL_SEEDS: u64 = 60;
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {value}")))
+}
+
+/// What happens under a seed, and what is wrong with it.
+fn play(seed: u64, defect: Defect) -> (Vec<Entry>, Result<(), String>) {
+    let scenario = Scenario::new(seed);
+    let (trace, played) = World::new(scenario.clone(), defect).play();
+    let checked = checker::check(&scenario, &trace);
+    (trace, played.and(checked))
+}
+
+/// As [`play`], without the trace, and with panics as a fault like others.
+fn verdict(seed: u64, defect: Defect) -> Result<(), String> {
+    let played = catch_unwind(AssertUnwindSafe(|| play(seed, defect).1));
+    played.unwrap_or_else(|_| Err("somebody panicked".into()))
+}
+
+#[test]
+fn every_history_keeps_the_contract() {
+    if let Some(seed) = setting("QUELEA_SIMULATION_SEED") {
+        println!("{:#?}", Scenario::new(seed));
+        let (trace, verdict) = play(seed, Defect::Nothing);
+        trace.iter().enumerate().for_each(|(line, entry)| println!("{line:6} {:?} {:?}", entry.at, entry.event));
+        return verdict.unwrap_or_else(|problem| panic!("seed {seed}: {problem}"));
+    }
+    let mut failed = Vec::new();
+    for seed in 0..setting("QUELEA_SIMULATION_SEEDS").unwrap_or(USUAL_SEEDS) {
+        if let Err(problem) = verdict(seed, Defect::Nothing) {
+            println!("seed {seed}: {problem}");
+            failed.push(seed);
+        }
+    }
+    assert!(failed.is_empty(), "{} histories failed; replay one with QUELEA_SIMULATION_SEED={}", failed.len(), failed[0]);
+}
+
+#[test]
+fn a_seed_replays_exactly() {
+    for seed in 0..10 {
+        let (first, second) = (play(seed, Defect::Nothing).0, play(seed, Defect::Nothing).0);
+        assert_eq!(fingerprint(&first), fingerprint(&second), "seed {seed}");
+    }
+    assert_ne!(fingerprint(&play(1, Defect::Nothing).0), fingerprint(&play(2, Defect::Nothing).0));
+}
+
+#[test]
+fn shards_without_a_window_are_caught() {
+    let caught = (0..USUAL_SEEDS).filter(|&seed| verdict(seed, Defect::NoWindow).is_err()).count();
+    assert!(caught > 0, "{USUAL_SEEDS} histories with pushes that are applied again, and none was found out");
+}
+
+#[test]
+fn shards_that_count_all_that_is_staged_are_caught() {
+    let caught = (0..USUAL_SEEDS).filter(|&seed| verdict(seed, Defect::NoStaging).is_err()).count();
+    assert!(caught > 0, "{USUAL_SEEDS} histories with commits of all that is staged, and none was found out");
+}

@@ -1,0 +1,337 @@
+//! The shells: a process around each machine, with a queue for a worker's computing side.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use quelea_params::message::ToShard;
+use quelea_params::run::{self, Run, Settings};
+use quelea_params::shard::{Answers, Shard};
+use quelea_params::worker::{self, Ask, Task, To, Worker};
+use quelea_params::{Caller, Maker};
+
+use crate::broken::{Defect, Tamper};
+use crate::faults::Scenario;
+use crate::toy::{Computer, Journal, Plan, replica};
+use crate::trace::{Body, Event, Message, Node, Process};
+
+/// What a process wants of the world.
+pub enum Effect {
+    Call {
+        to: Node,
+        call: u64,
+        body: Body,
+    },
+    Answer {
+        to: Caller,
+        body: Body,
+    },
+    Connect(Node),
+    Revive(u32),
+    /// To be told with [`Shell::computed`] when so many tiles could have been folded.
+    Compute {
+        tiles: u32,
+    },
+    Record(Event),
+    Exit,
+}
+
+pub trait Shell {
+    fn receive(&mut self, now: Duration, from: Node, message: Message);
+    fn tick(&mut self, now: Duration);
+    fn deadline(&self) -> Option<Duration>;
+    fn effects(&mut self) -> Vec<Effect>;
+    /// A connection to this process is down.
+    fn closed(&mut self, _now: Duration, _link: u64) {}
+    /// A connection from this process is up.
+    fn connected(&mut self, _now: Duration, _to: Node) {}
+    /// A connection from this process is down; what it wants then is among its effects.
+    fn disconnected(&mut self, _now: Duration, _to: Node) {}
+    fn computed(&mut self, _now: Duration) {}
+    fn leave(&mut self, _now: Duration) {}
+    /// Whether it still does something for a run.
+    fn is_serving(&self) -> bool;
+}
+
+fn maker(salt: u64, journal: &Arc<Mutex<Journal>>) -> Maker {
+    let journal = journal.clone();
+    Box::new(move |plan| Ok(replica(plan, salt, &journal)))
+}
+
+pub struct RunShell {
+    machine: Run,
+    plan: Plan,
+    journal: Arc<Mutex<Journal>>,
+    effects: Vec<Effect>,
+    is_over: bool,
+}
+
+impl RunShell {
+    pub fn new(now: Duration, scenario: &Scenario) -> Self {
+        let journal = Arc::default();
+        let settings = Settings {
+            run: scenario.seed,
+            timing: scenario.timing,
+            workers: scenario.wanted,
+            grace: scenario.grace,
+            patience: scenario.patience,
+            tiles: scenario.plan.tiles,
+            shards: (0..scenario.shards).map(address).collect(),
+            plan: scenario.plan.packet(),
+        };
+        let effects = (0..scenario.shards).map(|shard| Effect::Connect(Node::Shard(shard))).collect();
+        let machine = Run::new(now, settings, maker(0, &journal)).expect("the toy learner begins");
+        Self { machine, plan: scenario.plan, journal, effects, is_over: false }
+    }
+}
+
+fn address(shard: u32) -> String {
+    format!("host-{shard}")
+}
+
+impl Shell for RunShell {
+    fn receive(&mut self, now: Duration, from: Node, Message { link, call, body }: Message) {
+        match (from, body) {
+            (_, Body::ToRun(ask)) => self.machine.from_worker(now, Caller { peer: link, call }, ask),
+            (Node::Shard(shard), Body::FromShard(answer)) => self.machine.from_shard(now, shard, call, answer),
+            (from, body) => panic!("{from:?} sends {body:?} to the run"),
+        }
+    }
+
+    fn tick(&mut self, now: Duration) {
+        self.machine.tick(now);
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        self.machine.deadline()
+    }
+
+    fn effects(&mut self) -> Vec<Effect> {
+        for action in self.machine.actions() {
+            let effect = match action {
+                run::Action::Answer { to, answer } => Effect::Answer { to, body: Body::FromRun(answer) },
+                run::Action::GiveTile { to, tile } => {
+                    let bytes = self.plan.tile(tile);
+                    Effect::Answer { to, body: Body::FromRun(quelea_params::message::FromRun::Tile { tile, bytes }) }
+                }
+                run::Action::Call { shard, call, ask } => Effect::Call { to: Node::Shard(shard), call, body: Body::ToShard(ask) },
+                run::Action::Revive { shard } => Effect::Revive(shard),
+                run::Action::Tell(note) => Effect::Record(Event::Told(note)),
+                run::Action::End(result) => {
+                    self.is_over = true;
+                    Effect::Record(Event::RunEnded { result, model: self.journal.lock().expect("one thread").model })
+                }
+            };
+            self.effects.push(effect);
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    fn closed(&mut self, now: Duration, link: u64) {
+        self.machine.closed(now, link);
+    }
+
+    fn connected(&mut self, now: Duration, to: Node) {
+        if let Node::Shard(shard) = to {
+            self.machine.shard_is_up(now, shard);
+        }
+    }
+
+    fn disconnected(&mut self, now: Duration, to: Node) {
+        if let Node::Shard(shard) = to {
+            self.machine.shard_closed(now, shard);
+        }
+    }
+
+    fn is_serving(&self) -> bool {
+        !self.is_over
+    }
+}
+
+pub struct ShardShell {
+    me: Process,
+    machine: Shard,
+    journal: Arc<Mutex<Journal>>,
+    answers: Answers,
+    applied: Vec<Event>,
+    defect: Defect,
+    tamper: Tamper,
+}
+
+impl ShardShell {
+    pub fn new(me: Process, salt: u64, scenario: &Scenario, defect: Defect) -> Self {
+        let journal = Arc::default();
+        let machine = Shard::new(maker(salt, &journal), scenario.timing);
+        Self { me, machine, journal, answers: Vec::new(), applied: Vec::new(), defect, tamper: Tamper::default() }
+    }
+}
+
+impl Shell for ShardShell {
+    fn receive(&mut self, now: Duration, from: Node, Message { link, call, body }: Message) {
+        let Body::ToShard(ask) = body else { panic!("{from:?} sends {body:?} to a shard") };
+        let ask = self.tamper.request(self.defect, ask);
+        let commit = match &ask {
+            ToShard::Commit { epoch, clock, .. } => Some((*epoch, *clock)),
+            _ => None,
+        };
+        self.machine.handle(now, Caller { peer: link, call }, ask, &mut self.answers);
+        for update in self.journal.lock().expect("one thread").updates.drain(..) {
+            let (epoch, clock) = commit.expect("blocks are updated by commits");
+            self.applied.push(Event::Applied { process: self.me, epoch, clock, update });
+        }
+    }
+
+    fn tick(&mut self, now: Duration) {
+        self.machine.tick(now, &mut self.answers);
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        self.machine.deadline()
+    }
+
+    fn effects(&mut self) -> Vec<Effect> {
+        let tamper = &mut self.tamper;
+        let answers = self.answers.drain(..).map(|(to, answer)| Effect::Answer { to, body: Body::FromShard(tamper.answer(answer)) });
+        self.applied.drain(..).map(Effect::Record).chain(answers).collect()
+    }
+
+    fn closed(&mut self, _now: Duration, link: u64) {
+        self.machine.closed(link);
+    }
+
+    fn is_serving(&self) -> bool {
+        self.machine.is_serving()
+    }
+}
+
+pub struct WorkerShell {
+    me: Process,
+    machine: Worker,
+    computer: Computer,
+    tasks: VecDeque<Task>,
+    is_busy: bool,
+    effects: Vec<Effect>,
+}
+
+impl WorkerShell {
+    pub fn new(now: Duration, me: Process, scenario: &Scenario) -> Self {
+        let machine = Worker::new(now, scenario.timing, format!("{:?}", me.node));
+        let effects = vec![Effect::Connect(Node::Run)];
+        Self { me, machine, computer: Computer::default(), tasks: VecDeque::new(), is_busy: false, effects }
+    }
+
+    fn shard_number(address: &str) -> u32 {
+        address.strip_prefix("host-").and_then(|number| number.parse().ok()).expect("an address of this simulation")
+    }
+
+    fn act(&mut self, action: worker::Action) {
+        match action {
+            worker::Action::Connect(addresses) => {
+                self.effects.extend(addresses.iter().map(|address| Effect::Connect(Node::Shard(Self::shard_number(address)))));
+            }
+            worker::Action::Call { to, call, ask } => {
+                let body = match ask {
+                    Ask::Run(ask) => Body::ToRun(ask),
+                    Ask::Shard(ask) => Body::ToShard(ask),
+                };
+                self.effects.push(Effect::Call { to: node(to), call, body });
+            }
+            worker::Action::Compute(task) => self.tasks.push_back(task),
+            worker::Action::End(result) => {
+                self.effects.push(Effect::Record(Event::WorkerEnded(self.me, result)));
+                self.effects.push(Effect::Exit);
+            }
+        }
+    }
+
+    fn perform(&mut self, now: Duration, task: Task) {
+        let clock = match task {
+            Task::Open(_) => 0,
+            _ => self.computer.clock(),
+        };
+        match task {
+            Task::Open(plan) => self.computer.open(&plan),
+            Task::Restart => self.computer.restart(),
+            Task::Advance(candidates) => {
+                self.computer.advance(&candidates);
+                self.effects.push(Effect::Record(Event::Advanced { process: self.me, clock, candidates }));
+            }
+            Task::Keep { tile, bytes } => self.computer.keep(tile, bytes),
+            Task::Own(tiles) => self.computer.own(&tiles),
+            Task::Fold { sequence, tiles } => {
+                let blocks = self.computer.fold(&tiles);
+                self.effects.push(Effect::Record(Event::Folded { process: self.me, clock, tiles, blocks: blocks.clone() }));
+                self.machine.folded(now, sequence, blocks);
+            }
+        }
+    }
+}
+
+fn node(to: To) -> Node {
+    match to {
+        To::Run => Node::Run,
+        To::Shard(shard) => Node::Shard(shard),
+    }
+}
+
+impl Shell for WorkerShell {
+    fn receive(&mut self, now: Duration, from: Node, Message { call, body, .. }: Message) {
+        match (from, body) {
+            (Node::Run, Body::FromRun(answer)) => self.machine.from_run(now, call, answer),
+            (Node::Shard(shard), Body::FromShard(answer)) => self.machine.from_shard(now, shard, call, answer),
+            (from, body) => panic!("{from:?} sends {body:?} to a worker"),
+        }
+    }
+
+    fn tick(&mut self, now: Duration) {
+        self.machine.tick(now);
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        self.machine.deadline()
+    }
+
+    fn effects(&mut self) -> Vec<Effect> {
+        for action in self.machine.actions() {
+            self.act(action);
+        }
+        if let (false, Some(task)) = (self.is_busy, self.tasks.front()) {
+            self.is_busy = true;
+            let tiles = match task {
+                Task::Fold { tiles, .. } => tiles.len() as u32,
+                _ => 0,
+            };
+            self.effects.push(Effect::Compute { tiles });
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    fn connected(&mut self, now: Duration, to: Node) {
+        self.machine.reconnected(
+            now,
+            match to {
+                Node::Shard(shard) => To::Shard(shard),
+                _ => To::Run,
+            },
+        );
+    }
+
+    fn disconnected(&mut self, _now: Duration, to: Node) {
+        self.effects.push(Effect::Connect(to));
+    }
+
+    fn computed(&mut self, now: Duration) {
+        self.is_busy = false;
+        if let Some(task) = self.tasks.pop_front() {
+            self.perform(now, task);
+        }
+    }
+
+    fn leave(&mut self, now: Duration) {
+        self.machine.leave(now);
+    }
+
+    fn is_serving(&self) -> bool {
+        true
+    }
+}

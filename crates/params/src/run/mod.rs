@@ -20,6 +20,8 @@ use shards::{Shards, State, page};
 const LOG_BYTES: usize = 4 << 20;
 /// Who takes so many times as long as the slowest other is shut out.
 const FAR_LONGER: u32 = 20;
+/// So many members in a row must have failed before a run ends because of it.
+const COMPLAINTS: u32 = 3;
 
 /// What a run is given.
 pub struct Settings {
@@ -181,6 +183,8 @@ pub struct Run {
     /// Since when there has been no worker, and when the first joined.
     deserted: Option<Duration>,
     first_join: Option<Duration>,
+    /// Since when members have failed because somebody was silent and no order was carried out, and how often.
+    complaints: Option<(Duration, u32)>,
     actions: Vec<Action>,
 }
 
@@ -202,6 +206,7 @@ impl Run {
             orphans: (0..settings.tiles).collect(),
             deserted: Some(now),
             first_join: None,
+            complaints: None,
             actions: Vec::new(),
             settings,
         })
@@ -289,8 +294,8 @@ impl Run {
 
     /// Takes the answer of shard number `shard`.
     pub fn from_shard(&mut self, now: Duration, shard: u32, call: u64, answer: FromShard) {
-        let Some(asked) = self.shards.calls.close(call) else { return };
         self.shards.heard[shard as usize] = now;
+        let Some(asked) = self.shards.calls.close(call) else { return };
         match (answer, asked) {
             (FromShard::Opened { .. }, ToShard::Open { .. }) => {
                 // What was sent before may be answered by a shard that had not begun yet.
@@ -384,12 +389,15 @@ impl Run {
         let Some(entry) = self.members.get_mut(member) else { return Some(FromRun::Fenced) };
         entry.heard = now;
         let contributed = entry.told(now, known, done);
-        if let Some((before, _, _)) = entry.parked.replace((from, now, known))
+        // A poll that comes again waits no longer for that.
+        let since = entry.parked.filter(|(before, _, _)| *before == from).map_or(now, |(_, since, _)| since);
+        if let Some((before, _, _)) = entry.parked.replace((from, since, known))
             && before != from
         {
             self.actions.push(Action::Answer { to: before, answer: FromRun::Wait });
         }
         if let Some((contribution, tiles)) = contributed {
+            self.complaints = None;
             self.contributions.push(contribution);
             tiles.into_iter().for_each(|tile| self.folded[tile as usize] = true);
             self.go_on(now);
@@ -528,6 +536,7 @@ impl Run {
 
     fn shard_is_ready(&mut self, now: Duration, shard: u32) {
         self.shards.states[shard as usize] = State::Ready;
+        self.shards.away[shard as usize] = None;
         match self.phase {
             Phase::Opening => self.start(now),
             Phase::Committing(_) => self.commit(now, shard),
@@ -536,7 +545,7 @@ impl Run {
     }
 
     fn lose_shard(&mut self, now: Duration, shard: u32, why: Why) {
-        if matches!(self.phase, Phase::Ended) || matches!(self.shards.states[shard as usize], State::Lost(_)) {
+        if matches!(self.phase, Phase::Ended) || self.shards.states[shard as usize] == State::Lost {
             return;
         }
         let from = self.clock();
@@ -545,7 +554,8 @@ impl Run {
         {
             return self.end(now, Err(problem));
         }
-        self.shards.states[shard as usize] = State::Lost(now);
+        self.shards.states[shard as usize] = State::Lost;
+        self.shards.away[shard as usize].get_or_insert(now);
         self.shards.calls.retain(|to, _| to != shard);
         self.actions.push(Action::Tell(Note::ShardLost { shard, why, from, to: self.clock() }));
         self.actions.push(Action::Revive { shard });
@@ -571,8 +581,20 @@ impl Run {
     fn fail(&mut self, now: Duration, member: Member, problem: Problem) {
         match problem {
             // The way between the two is broken; others may have one.
-            Problem::Silent { .. } => self.lose(now, member, Why::Failed(problem)),
+            Problem::Silent { .. } => {
+                self.lose(now, member, Why::Failed(problem.clone()));
+                self.complain(now, problem);
+            }
             problem => self.end(now, Err(problem)),
+        }
+    }
+
+    /// Ends the run when one member after the other cannot reach somebody, and none gets anything done.
+    fn complain(&mut self, now: Duration, problem: Problem) {
+        let (since, times) = self.complaints.unwrap_or((now, 0));
+        self.complaints = Some((since, times + 1));
+        if times + 1 >= COMPLAINTS && since + self.settings.patience <= now {
+            self.end(now, Err(problem));
         }
     }
 

@@ -8,8 +8,8 @@ use crate::message::{Candidates, ToShard};
 /// One shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
-    /// It is not there, since then.
-    Lost(Duration),
+    /// It is not there.
+    Lost,
     /// It has been told to begin the epoch.
     Opening,
     /// It takes in what was committed.
@@ -21,6 +21,8 @@ pub(super) enum State {
 /// All shards, and the calls to them.
 pub(super) struct Shards {
     pub states: Vec<State>,
+    /// Since when each that is not there has not been ready; one that comes and goes does not begin anew.
+    pub away: Vec<Option<Duration>>,
     /// When each was last heard of.
     pub heard: Vec<Duration>,
     pub calls: Calls<u32, ToShard>,
@@ -31,8 +33,8 @@ pub(super) struct Shards {
 
 impl Shards {
     pub fn new(now: Duration, count: usize) -> Self {
-        let states = vec![State::Lost(now); count];
-        Self { states, heard: vec![now; count], calls: Calls::new(), outbox: Vec::new(), last_ping: now }
+        let states = vec![State::Lost; count];
+        Self { states, away: vec![Some(now); count], heard: vec![now; count], calls: Calls::new(), outbox: Vec::new(), last_ping: now }
     }
 
     pub fn call(&mut self, now: Duration, shard: u32, ask: ToShard) {
@@ -46,7 +48,7 @@ impl Shards {
 
     /// The places of shards that are there.
     pub fn present(&self) -> Vec<u32> {
-        (0..).zip(&self.states).filter(|(_, state)| !matches!(state, State::Lost(_))).map(|(shard, _)| shard).collect()
+        (0..).zip(&self.states).filter(|(_, state)| **state != State::Lost).map(|(shard, _)| shard).collect()
     }
 
     /// Asks for signs of life, and makes calls again that are not answered.
@@ -73,11 +75,11 @@ impl Shards {
 
     /// The shard that has been missing for the longest, and since when.
     pub fn missing(&self) -> Option<(u32, Duration)> {
-        let lost = (0..).zip(&self.states).filter_map(|(shard, state)| match state {
-            State::Lost(since) => Some((shard, *since)),
-            _ => None,
+        let away = (0..).zip(self.states.iter().zip(&self.away)).filter_map(|(shard, (state, away))| match state {
+            State::Lost | State::Opening => away.map(|since| (shard, since)),
+            State::Replaying | State::Ready => None,
         });
-        lost.min_by_key(|(_, since)| *since)
+        away.min_by_key(|(_, since)| *since)
     }
 }
 

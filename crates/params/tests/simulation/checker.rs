@@ -45,8 +45,8 @@ pub struct Checker<'a> {
     /// What was committed, as each epoch sees it.
     logs: BTreeMap<u32, Vec<Vec<Packet>>>,
     epoch: u32,
-    /// The epoch of each worker process.
-    epochs: BTreeMap<Process, u32>,
+    /// The clock that the next epoch begins with.
+    back_to: usize,
     /// Shards that were started, or have said that they do not know the run, since the run lost them last.
     reborn: BTreeSet<u32>,
     /// How often a log was asked for.
@@ -85,7 +85,7 @@ impl<'a> Checker<'a> {
             applied: BTreeMap::new(),
             logs: BTreeMap::from([(1, Vec::new())]),
             epoch: 1,
-            epochs: BTreeMap::new(),
+            back_to: 0,
             reborn: BTreeSet::new(),
             reads: BTreeMap::new(),
             burst: Burst::default(),
@@ -106,7 +106,7 @@ impl<'a> Checker<'a> {
                 self.folds.insert(*process, fold);
                 Ok(())
             }
-            Event::Advanced { process, clock, candidates } => self.advanced(*process, *clock, candidates),
+            Event::Advanced { process, epoch, clock, candidates } => self.advanced(*process, (*epoch, *clock), candidates),
             Event::Applied { process, epoch, clock, update } => self.update(*process, (*epoch, *clock), update),
             Event::Told(note) => self.told(note),
             Event::RunEnded { result, model } => {
@@ -123,9 +123,8 @@ impl<'a> Checker<'a> {
         self.is_bounded(process, message)?;
         match (process.node, &message.body) {
             (Node::Worker(_), Body::ToShard(ToShard::Push { id, blocks })) => self.pushed(process, id, blocks),
-            (Node::Worker(_), Body::ToRun(ToRun::Log { member, from, .. })) => {
-                let epoch = self.epochs.get(&process).copied().unwrap_or_default();
-                let reads = self.reads.entry((*member, epoch, *from)).or_default();
+            (Node::Worker(_), Body::ToRun(ToRun::Log { member, epoch, from })) => {
+                let reads = self.reads.entry((*member, *epoch, *from)).or_default();
                 *reads += 1;
                 ensure(*reads <= 30, || format!("{member:?} asks for the log from {from} on again and again"))
             }
@@ -139,6 +138,12 @@ impl<'a> Checker<'a> {
             }
             (Node::Run, Body::ToShard(ToShard::Commit { epoch, clock, contributions, .. })) => {
                 self.committing((*epoch, *clock), contributions)
+            }
+            (Node::Run, Body::ToShard(ToShard::Open { epoch, .. })) if *epoch > self.epoch => {
+                let log = self.logs[&self.epoch][..self.back_to].to_vec();
+                self.logs.insert(*epoch, log);
+                self.epoch = *epoch;
+                Ok(())
             }
             (Node::Run, Body::ToShard(ToShard::Advance { epoch, clock, .. })) => self.is_applied_on_all((*epoch, *clock)),
             (Node::Run, Body::FromRun(FromRun::Order(order))) if order.clock > 0 => {
@@ -169,15 +174,6 @@ impl<'a> Checker<'a> {
 
     fn received(&mut self, process: Process, message: &Message) -> Verdict {
         match &message.body {
-            Body::FromRun(FromRun::Joined(_)) => {
-                self.epochs.insert(process, 0);
-                Ok(())
-            }
-            Body::FromRun(FromRun::Order(order)) => {
-                let epoch = self.epochs.entry(process).or_default();
-                *epoch = (*epoch).max(order.epoch);
-                Ok(())
-            }
             Body::FromShard(FromShard::Committed { epoch, clock, candidates }) if matches!(process.node, Node::Worker(_)) => {
                 let round = (*epoch, *clock);
                 let applied = self.applied.get(&round).into_iter().flat_map(BTreeMap::values);
@@ -250,8 +246,7 @@ impl<'a> Checker<'a> {
     }
 
     /// A worker goes on with what its epoch has committed.
-    fn advanced(&self, process: Process, clock: u64, candidates: &[Packet]) -> Verdict {
-        let epoch = self.epochs.get(&process).copied().unwrap_or_default();
+    fn advanced(&self, process: Process, (epoch, clock): Round, candidates: &[Packet]) -> Verdict {
         let committed = self.logs.get(&epoch).and_then(|log| log.get(clock as usize));
         let is_same = committed.is_some_and(|committed| committed == candidates);
         ensure(is_same, || format!("{process:?} leaves clock {clock} in epoch {epoch} with candidates that were not committed then"))
@@ -264,9 +259,7 @@ impl<'a> Checker<'a> {
         let plan = self.scenario.plan;
         let boundary = (0..=*from).rev().find(|&clock| plan.is_boundary(clock)).unwrap_or_default();
         ensure(*to == boundary, || format!("the last boundary before {from} is {boundary}, and the run goes back to {to}"))?;
-        let log = self.logs[&self.epoch][..*to as usize].to_vec();
-        self.epoch += 1;
-        self.logs.insert(self.epoch, log);
+        self.back_to = *to as usize;
         Ok(())
     }
 

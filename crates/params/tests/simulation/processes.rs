@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use quelea_params::message::ToShard;
+use quelea_params::message::{FromRun, ToShard};
 use quelea_params::run::{self, Run, Settings};
 use quelea_params::shard::{Answers, Shard};
 use quelea_params::worker::{self, Ask, Task, To, Worker};
@@ -112,7 +112,7 @@ impl Shell for RunShell {
                 run::Action::Answer { to, answer } => Effect::Answer { to, body: Body::FromRun(answer) },
                 run::Action::GiveTile { to, tile } => {
                     let bytes = self.plan.tile(tile);
-                    Effect::Answer { to, body: Body::FromRun(quelea_params::message::FromRun::Tile { tile, bytes }) }
+                    Effect::Answer { to, body: Body::FromRun(FromRun::Tile { tile, bytes }) }
                 }
                 run::Action::Call { shard, call, ask } => Effect::Call { to: Node::Shard(shard), call, body: Body::ToShard(ask) },
                 run::Action::Revive { shard } => Effect::Revive(shard),
@@ -208,7 +208,9 @@ pub struct WorkerShell {
     me: Process,
     machine: Worker,
     computer: Computer,
-    tasks: VecDeque<Task>,
+    /// What is to be computed, and the epoch that it was given in.
+    tasks: VecDeque<(u32, Task)>,
+    epoch: u32,
     is_busy: bool,
     effects: Vec<Effect>,
 }
@@ -217,7 +219,7 @@ impl WorkerShell {
     pub fn new(now: Duration, me: Process, scenario: &Scenario) -> Self {
         let machine = Worker::new(now, scenario.timing, format!("{:?}", me.node));
         let effects = vec![Effect::Connect(Node::Run)];
-        Self { me, machine, computer: Computer::default(), tasks: VecDeque::new(), is_busy: false, effects }
+        Self { me, machine, computer: Computer::default(), tasks: VecDeque::new(), epoch: 0, is_busy: false, effects }
     }
 
     fn shard_number(address: &str) -> u32 {
@@ -236,7 +238,12 @@ impl WorkerShell {
                 };
                 self.effects.push(Effect::Call { to: node(to), call, body });
             }
-            worker::Action::Compute(task) => self.tasks.push_back(task),
+            worker::Action::Compute(task) => {
+                if matches!(task, Task::Open(_)) {
+                    self.epoch = 0;
+                }
+                self.tasks.push_back((self.epoch, task));
+            }
             worker::Action::End(result) => {
                 self.effects.push(Effect::Record(Event::WorkerEnded(self.me, result)));
                 self.effects.push(Effect::Exit);
@@ -244,7 +251,7 @@ impl WorkerShell {
         }
     }
 
-    fn perform(&mut self, now: Duration, task: Task) {
+    fn perform(&mut self, now: Duration, epoch: u32, task: Task) {
         let clock = match task {
             Task::Open(_) => 0,
             _ => self.computer.clock(),
@@ -254,7 +261,7 @@ impl WorkerShell {
             Task::Restart => self.computer.restart(),
             Task::Advance(candidates) => {
                 self.computer.advance(&candidates);
-                self.effects.push(Effect::Record(Event::Advanced { process: self.me, clock, candidates }));
+                self.effects.push(Effect::Record(Event::Advanced { process: self.me, epoch, clock, candidates }));
             }
             Task::Keep { tile, bytes } => self.computer.keep(tile, bytes),
             Task::Own(tiles) => self.computer.own(&tiles),
@@ -277,6 +284,10 @@ fn node(to: To) -> Node {
 impl Shell for WorkerShell {
     fn receive(&mut self, now: Duration, from: Node, Message { call, body, .. }: Message) {
         match (from, body) {
+            (Node::Run, Body::FromRun(FromRun::Order(order))) => {
+                self.epoch = self.epoch.max(order.epoch);
+                self.machine.from_run(now, call, FromRun::Order(order));
+            }
             (Node::Run, Body::FromRun(answer)) => self.machine.from_run(now, call, answer),
             (Node::Shard(shard), Body::FromShard(answer)) => self.machine.from_shard(now, shard, call, answer),
             (from, body) => panic!("{from:?} sends {body:?} to a worker"),
@@ -295,7 +306,7 @@ impl Shell for WorkerShell {
         for action in self.machine.actions() {
             self.act(action);
         }
-        if let (false, Some(task)) = (self.is_busy, self.tasks.front()) {
+        if let (false, Some((_, task))) = (self.is_busy, self.tasks.front()) {
             self.is_busy = true;
             let tiles = match task {
                 Task::Fold { tiles, .. } => tiles.len() as u32,
@@ -322,8 +333,8 @@ impl Shell for WorkerShell {
 
     fn computed(&mut self, now: Duration) {
         self.is_busy = false;
-        if let Some(task) = self.tasks.pop_front() {
-            self.perform(now, task);
+        if let Some((epoch, task)) = self.tasks.pop_front() {
+            self.perform(now, epoch, task);
         }
     }
 

@@ -113,7 +113,8 @@ impl World {
             }
             self.happen(item)?;
         }
-        Err("nothing is left to happen, and the run has not ended".into())
+        let left: Vec<&Node> = self.seats.iter().filter(|(_, seat)| seat.is_left()).map(|(node, _)| node).collect();
+        if left.is_empty() { Ok(()) } else { Err(format!("nothing is left to happen, and {left:?} have not ended")) }
     }
 
     /// The run answers for a while after its end; then all others end too.
@@ -122,9 +123,9 @@ impl World {
         if self.now >= since + timing.lease {
             self.die(Node::Run);
         }
-        let left: Vec<Node> = self.seats.iter().filter(|(_, seat)| seat.is_left()).map(|(&node, _)| node).collect();
+        let left = self.seats.iter().find(|(_, seat)| seat.is_left()).map(|(&node, _)| node);
         let late = self.calm().max(since) + 2 * timing.lease + 2 * timing.patience();
-        match left.first() {
+        match left {
             None => Ok(true),
             Some(_) if self.now <= late => Ok(false),
             Some(node) => Err(format!("the run ended at {since:?}, and {node:?} goes on at {:?}", self.now)),
@@ -342,7 +343,8 @@ impl World {
         }
         let is_restarted = match node {
             Node::Worker(_) => true,
-            Node::Shard(_) => self.scenario.supervised,
+            // Whom the run is about to connect to, its shell starts.
+            Node::Shard(_) => self.scenario.supervised || !self.seats[&Node::Run].links.contains_key(&node),
             Node::Run => false,
         };
         if is_restarted {

@@ -44,7 +44,6 @@ struct Rounds<'a, L: Learner> {
     control: &'a Control,
     /// Row state by tile; made when it is first needed.
     rows: Vec<Mutex<Option<L::Rows>>>,
-    kept: AllKept<L>,
     /// The tiles of each worker, in the order in which it folds them.
     owned: Vec<Vec<usize>>,
     boundaries: u64,
@@ -54,12 +53,13 @@ impl<'a, L: Learner> Rounds<'a, L> {
     fn new(learner: &'a L, tiles: &'a [Arc<Tile>], layout: Layout, control: &'a Control) -> Self {
         let owned = (0..layout.workers).map(|w| (w..tiles.len()).step_by(layout.workers).collect()).collect();
         let rows = tiles.iter().map(|_| Mutex::new(None)).collect();
-        Self { learner, tiles, layout, control, rows, kept: AllKept::<L>::new(), owned, boundaries: 0 }
+        Self { learner, tiles, layout, control, rows, owned, boundaries: 0 }
     }
 
     fn run(mut self) -> Result<Fitted> {
         let mut round = self.learner.begin()?;
         let mut told = None;
+        let mut kept = AllKept::<L>::new();
         loop {
             self.control.check()?;
             if let Some(seed) = self.layout.shuffle
@@ -70,7 +70,7 @@ impl<'a, L: Learner> Rounds<'a, L> {
             let fold_tile = |tile: usize, to: &mut L::Accumulator| self.fold_tile(&round, tile, to);
             let sums = fold::fold(self.learner, &round, &self.owned, self.layout.threads, fold_tile)?;
             let blocks = (0..).zip(reduce::by_block(sums)?).collect();
-            let candidates = reduce::update(self.learner, &round, blocks, &mut self.kept)?;
+            let candidates = reduce::update(self.learner, &round, blocks, &mut kept)?;
             let candidates = candidates.into_iter().map(|(_, candidate)| candidate).collect();
             let unit = self.learner.progress(&round).unit;
             round = match self.learner.combine(round, candidates)? {

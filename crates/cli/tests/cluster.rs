@@ -172,7 +172,7 @@ fn processes_started_by_hand_train_too() {
         folder.command("shard --listen 127.0.0.1:0 --token-file secret").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(shard.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let address = line.trim().rsplit(' ').next().unwrap();
+    let address = line.trim().rsplit(' ').next().unwrap().to_string();
     // The same shard serves one run after the other.
     for output in ["first.onnx", "second.onnx"] {
         let more = format!("--set transport.token_file=secret --set cluster.shards=[\"{address}\"]");

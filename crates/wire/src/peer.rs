@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::io::BufReader;
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -39,7 +39,7 @@ pub(crate) enum Event<S: Service> {
 /// A connection to a server.
 pub(crate) struct Peer<S: Service> {
     calls: mpsc::UnboundedSender<(u64, S::Ask)>,
-    renew: Arc<Notify>,
+    renew: watch::Sender<()>,
     /// Bytes sent and received.
     moved: Arc<AtomicU64>,
     task: JoinHandle<()>,
@@ -55,8 +55,7 @@ impl<S: Service> Peer<S> {
     ) -> Self {
         let (token, connect_timeout) = (terms.token.clone(), terms.connect_timeout);
         let (calls, mut to_send) = mpsc::unbounded_channel();
-        let renew = Arc::new(Notify::new());
-        let renewed = renew.clone();
+        let (renew, mut renewed) = watch::channel(());
         let moved = Arc::new(AtomicU64::new(0));
         let count = moved.clone();
         let task = tokio::spawn(async move {
@@ -70,6 +69,8 @@ impl<S: Service> Peer<S> {
                     }
                     Ok(stream) => {
                         pause = FIRST_PAUSE;
+                        // What was said of an earlier connection does not concern this one.
+                        renewed.mark_unchanged();
                         // Calls to the connection before are made again by whoever made them.
                         while to_send.try_recv().is_ok() {}
                         if tell.send(wrap(Event::Up)).await.is_err() {
@@ -77,7 +78,7 @@ impl<S: Service> Peer<S> {
                         }
                         let over = tokio::select! {
                             over = pump::<S, E>(stream, &address, &mut to_send, &tell, &count, &wrap) => over,
-                            () = renewed.notified() => false,
+                            _ = renewed.changed() => false,
                         };
                         if over {
                             return;
@@ -108,7 +109,7 @@ impl<S: Service> Peer<S> {
 
     /// Gives up the connection and makes another.
     pub(crate) fn renew(&self) {
-        self.renew.notify_one();
+        self.renew.send_replace(());
     }
 
     /// Sends what is still to be sent.

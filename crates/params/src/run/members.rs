@@ -208,13 +208,13 @@ impl Members {
     }
 
     /// A member that all others wait for, and that has taken far longer than any of them.
-    pub fn laggard(&self, now: Duration, lease: Duration, times: u32) -> Option<Member> {
+    pub fn laggard(&self, now: Duration, least: Duration, times: u32) -> Option<Member> {
         let mut busy = self.iter().filter(|entry| !entry.is_idle());
         let (Some(late), None) = (busy.next(), busy.next()) else { return None };
         let took = |entry: &Entry| entry.order.as_ref().and_then(|o| Some(o.done?.saturating_sub(o.since)));
         let longest = self.iter().filter_map(took).max()?;
         let since = late.order.as_ref()?.since;
-        (now.saturating_sub(since) > lease.max(longest * times)).then_some(late.member)
+        (now.saturating_sub(since) > least.max(longest * times)).then_some(late.member)
     }
 }
 

@@ -328,7 +328,9 @@ impl Run {
         let timing = self.settings.timing;
         let silent: Vec<Member> = self.members.iter().filter(|entry| entry.heard + timing.lease <= now).map(|entry| entry.member).collect();
         silent.into_iter().for_each(|member| self.lose(now, member, Why::Silent));
-        if let (Phase::Folding, Some(member)) = (&self.phase, self.members.laggard(now, timing.lease, FAR_LONGER)) {
+        // Who cannot reach a shard gets the time to say so.
+        let least = timing.lease + timing.patience();
+        if let (Phase::Folding, Some(member)) = (&self.phase, self.members.laggard(now, least, FAR_LONGER)) {
             self.lose(now, member, Why::Late);
         }
         if let Some(shard) = self.shards.silent(now, timing.lease) {

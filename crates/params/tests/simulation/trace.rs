@@ -59,7 +59,8 @@ pub enum Event {
     },
     /// A computing side has left this clock.
     Advanced {
-        process: Process, epoch: u32,
+        process: Process,
+        epoch: u32,
         clock: u64,
         candidates: Vec<Packet>,
     },

@@ -188,5 +188,5 @@ fn advance(mut pass: Pass, gradient: Vec<f64>, products: Vec<f64>, losses: &[f64
 }
 
 fn mixed_up() -> Error {
-    Error::Table { problem: "the parts of different rounds were mixed up".into() }
+    Error::Internal { what: "the parts of different rounds were mixed up".into() }
 }

@@ -45,7 +45,7 @@ impl Family for LogisticRegression {
         let start_from = match start_from {
             None => None,
             Some(Estimator::Linear(model)) => Some(model),
-            Some(_) => return Err(Error::Table { problem: "start_from is not a linear model; name one, or train without it".into() }),
+            Some(_) => return Err(Error::Table { problem: "the model in model.start_from is not linear; name one that is, or train without it".into() }),
         };
         Ok(LogisticLearner { parameters, moments: MomentsFit::new(&schema), schema, start_from })
     }
@@ -166,7 +166,7 @@ impl LogisticLearner {
         let design = design(&self.schema, moments, true);
         let objective = Objective::new(&self.schema, design, weight, moments, self.parameters.c)?;
         let point = match &self.start_from {
-            Some(model) => objective.start_from(model)?,
+            Some(model) => objective.start_from(&self.schema, model)?,
             None => objective.start(),
         };
         let (search, products) = Search::new(&objective, self.parameters);

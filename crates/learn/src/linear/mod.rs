@@ -45,7 +45,10 @@ impl Family for LogisticRegression {
         let start_from = match start_from {
             None => None,
             Some(Estimator::Linear(model)) => Some(model),
-            Some(_) => return Err(Error::Table { problem: "the model in model.start_from is not linear; name one that is, or train without it".into() }),
+            Some(_) => {
+                let problem = "the model in model.start_from is not linear; name one that is, or train without it".into();
+                return Err(Error::Table { problem });
+            }
         };
         Ok(LogisticLearner { parameters, moments: MomentsFit::new(&schema), schema, start_from })
     }

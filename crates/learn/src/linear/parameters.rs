@@ -23,7 +23,7 @@ pub struct Parameters {
 
 impl Default for Parameters {
     fn default() -> Self {
-        Self { c: 1.0, max_iter: 100, tol: 1e-4 }
+        Self { c: 1.0, max_iter: 1_000, tol: 1e-4 }
     }
 }
 

@@ -160,6 +160,26 @@ fn a_model_to_start_from_is_the_end_if_nothing_changed() {
 }
 
 #[test]
+fn a_model_to_start_from_keeps_what_it_knows_of_a_table_with_more_categories() {
+    for classes in [2, 3] {
+        let mut more = Table::mixed(500, classes, 8, 6);
+        let Values::Category(codes) = &more.columns[2] else { panic!("categories") };
+        // What a table of 7 categories lacks; its rows change nothing, for they weigh nothing.
+        more.weight = Some(codes.iter().map(|&code| f32::from(u8::from(code != 7))).collect());
+        let mut less = more.clone();
+        less.columns[2] = Values::Category(codes.iter().map(|&code| if code == 7 { 0 } else { code }).collect::<Vec<_>>().into());
+        let first = fit(&less, TIGHT, PLAIN).unwrap();
+        let go_on = |table: &Table, model: &Fitted| {
+            let parameters = Parameters { tol: 1e-8, ..TIGHT };
+            run(&LogisticRegression::learner(parameters, table.schema(), 0, Some(model.estimator.clone()))?, &table.tiles(), PLAIN)
+        };
+        let again = go_on(&more, &first).unwrap();
+        assert!(again.history.is_empty(), "{} steps", again.history.len());
+        assert!(matches!(go_on(&less, &again), Err(Error::Column { column, .. }) if column == "column 2"));
+    }
+}
+
+#[test]
 fn columns_without_sense_do_no_harm() {
     let rows = 300;
     let table = Table::mixed(rows, 2, 7, 7);

@@ -219,7 +219,7 @@ impl Boosting {
 
     fn finish_tree(&self, mut round: Round, growth: Growth, values: Vec<f32>) -> Result<Step<Round>> {
         if values.iter().any(|v| !v.is_finite()) {
-            return Err(Error::NotFinite { what: "the value of a leaf".into(), place: format!(" of tree {}", round.trees.len()) });
+            return Err(Error::Diverged { what: "the value of a leaf".into(), place: format!(" of tree {}", round.trees.len()) });
         }
         round.drift_now = values.iter().fold(round.drift_now, |most, v| most.max(f64::from(v.abs())));
         round.last_leaves = growth.leaves().zip(values.iter().copied()).collect();

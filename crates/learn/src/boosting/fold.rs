@@ -232,7 +232,7 @@ impl Boosting {
 
 fn add_sizes(sizes: Sizes, output: usize, tile: &Tile, to: &mut Accumulator) -> Result<()> {
     if !sizes.gradient.is_finite() || !sizes.hessian.is_finite() {
-        return Err(Error::NotFinite { what: "a gradient".into(), place: format!(" in tile {}", tile.number) });
+        return Err(Error::Diverged { what: "a gradient".into(), place: format!(" in tile {}", tile.number) });
     }
     to.exact.add(place::SIZES + output, sizes.sum, "a sum of gradients", tile.number)?;
     let largest = &mut to.largest[output];

@@ -7,10 +7,14 @@
 use quelea_core::tile::Tile;
 
 use super::bins::{Bins, Cuts};
+use super::kernel;
 use super::scale::{Packed, word_of};
 
 /// The bytes that rows are made of: a row is a whole number of them, so that it is copied by a few wide moves.
 pub(super) type Unit = [u8; 16];
+
+/// How many rows ahead of the one that is copied memory is asked for; about as many as a core can wait for at once.
+const AHEAD: usize = 24;
 
 /// A tile's columns that may be split.
 #[derive(Debug, Default)]
@@ -46,8 +50,6 @@ pub(super) struct ByteRows<'a> {
     pub bytes: &'a [u8],
     /// Bytes of a row.
     pub width: usize,
-    /// The byte of a row at which its packed gradient is.
-    packed_at: usize,
 }
 
 impl Binned {
@@ -87,27 +89,54 @@ impl Binned {
         &self.places[feature]
     }
 
-    /// The rows from one to another.
-    pub(super) fn between(&self, from: usize, to: usize) -> ByteRows<'_> {
-        self.byte_rows(&self.rows[from * self.units..to * self.units])
+    /// The rows from one to another, and the words that their packed gradients stand for.
+    pub(super) fn between(&self, from: usize, to: usize, words: &mut Vec<i64>) -> ByteRows<'_> {
+        let rows = &self.rows[from * self.units..to * self.units];
+        words.clear();
+        words.extend(rows.chunks_exact(self.units).map(|row| self.word(row)));
+        self.byte_rows(rows)
     }
 
-    /// These rows, copied into `copy` one behind the other: each is waited for once, and then read for all its columns.
-    pub(super) fn gather<'a>(&self, these: &[u16], copy: &'a mut Vec<Unit>) -> ByteRows<'a> {
-        copy.clear();
-        if self.units == 2 {
-            // The usual number of columns; copying by a loop of known length takes half the time.
-            let (rows, _) = self.rows.as_chunks::<2>();
-            copy.extend(these.iter().flat_map(|&row| rows[usize::from(row)]));
-        } else {
-            let row = |row: &u16| &self.rows[usize::from(*row) * self.units..][..self.units];
-            these.iter().for_each(|these| copy.extend_from_slice(row(these)));
+    /// These rows, copied into `copy` one behind the other, and their words: each is waited for once, and then read for
+    /// all its columns.
+    pub(super) fn gather<'a>(&self, these: &[u16], copy: &'a mut Vec<Unit>, words: &mut Vec<i64>) -> ByteRows<'a> {
+        copy.resize(these.len() * self.units, Unit::default());
+        words.resize(these.len(), 0);
+        match self.units {
+            1 => self.copy_rows::<1>(these, copy, words),
+            2 => self.copy_rows::<2>(these, copy, words),
+            units => {
+                for ((&row, copy), word) in these.iter().zip(copy.chunks_exact_mut(units)).zip(words) {
+                    let row = &self.rows[usize::from(row) * units..][..units];
+                    copy.copy_from_slice(row);
+                    *word = self.word(row);
+                }
+            }
         }
         self.byte_rows(copy)
     }
 
+    /// [`Binned::gather`] for rows of N units, as they are for up to 28 columns: no call to copy each, and more of them
+    /// are waited for at the same time.
+    fn copy_rows<const N: usize>(&self, these: &[u16], copy: &mut [Unit], words: &mut [i64]) {
+        let rows = self.rows.as_chunks::<N>().0;
+        for (at, ((&row, copy), word)) in these.iter().zip(copy.as_chunks_mut::<N>().0).zip(words).enumerate() {
+            if let Some(&ahead) = these.get(at + AHEAD) {
+                kernel::prefetch(&rows[usize::from(ahead)]);
+            }
+            *copy = rows[usize::from(row)];
+            *word = self.word(copy);
+        }
+    }
+
+    #[inline(always)]
+    fn word(&self, row: &[Unit]) -> i64 {
+        let packed = row.as_flattened().get(self.packed_at..).and_then(|row| row.first_chunk());
+        packed.map_or(0, |packed| word_of(Packed::from_ne_bytes(*packed)))
+    }
+
     fn byte_rows<'a>(&self, rows: &'a [Unit]) -> ByteRows<'a> {
-        ByteRows { bytes: rows.as_flattened(), width: self.units * size_of::<Unit>(), packed_at: self.packed_at }
+        ByteRows { bytes: rows.as_flattened(), width: self.units * size_of::<Unit>() }
     }
 
     /// The bin of a row in the column of `feature`.
@@ -118,16 +147,5 @@ impl Binned {
             Place::Byte(at) => usize::from(self.rows.as_flattened()[row * self.units * size_of::<Unit>() + at]),
             Place::Column(bins) => usize::from(bins[row]),
         }
-    }
-}
-
-impl ByteRows<'_> {
-    /// The words that the rows' packed gradients stand for.
-    pub(super) fn words(&self, words: &mut Vec<i64>) {
-        words.clear();
-        words.extend(self.bytes.chunks_exact(self.width).map(|row| {
-            let packed = row.get(self.packed_at..).and_then(|row| row.first_chunk());
-            packed.map_or(0, |packed| word_of(Packed::from_ne_bytes(*packed)))
-        }));
     }
 }

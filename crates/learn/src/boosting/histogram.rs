@@ -87,10 +87,9 @@ impl Histograms {
             let to = of.len().min(from + MOST_PACKED - self.held[node]);
             let rows = of.rows.map(|rows| &rows[from..to]);
             let bytes = match rows {
-                None => binned.between(from, to),
-                Some(rows) => binned.gather(rows, &mut scratch.rows),
+                None => binned.between(from, to, &mut scratch.words),
+                Some(rows) => binned.gather(rows, &mut scratch.rows, &mut scratch.words),
             };
-            bytes.words(&mut scratch.words);
             let histogram = &mut self.packed[node];
             let mut columns = &layout.columns[..];
             while let Some(column) = columns.first() {

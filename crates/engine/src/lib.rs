@@ -18,5 +18,6 @@ mod train;
 pub use control::{Control, Event};
 pub use error::{Error, Result};
 pub use init::init;
+pub use output::remove_unfinished_outputs;
 pub use score::{Destination, evaluate, predict, read_model};
 pub use train::{fit_batches, train, train_batches};

@@ -105,12 +105,12 @@ fn too_large(wanted: &Wanted, value: f64) -> Error {
 
 /// What to say of whole numbers that are not taken for classes.
 fn guessed_number(wanted: &Wanted, counts: &Counts) -> String {
-    let different = match counts {
-        Counts::Whole(counts) => counts.len().to_string(),
-        _ => format!("more than {MOST_CLASSES}"),
+    let (different, if_not) = match counts {
+        Counts::Whole(counts) => (counts.len().to_string(), ", or to \"classification\" if they are classes"),
+        _ => (format!("more than {MOST_CLASSES}"), ""),
     };
     format!(
-        "{}: column {:?}: {different} different whole numbers are taken for a number to predict; set data.task to \"regression\" if that is right, else to \"classification\"",
+        "{}: column {:?}: {different} different whole numbers are taken for a number to predict; set data.task to \"regression\" to say so{if_not}",
         wanted.table, wanted.name
     )
 }

@@ -10,6 +10,7 @@ import warnings
 
 import numpy as np
 from sklearn import metrics
+from sklearn.cluster import KMeans
 
 TOLERANCE = 1e-9
 
@@ -26,14 +27,29 @@ def probabilities(rng, rows, classes):
     return raw.astype(np.float32)
 
 
+def clusters(rng, rows):
+    """Distances of points on a line to the nearest of some centres; whole numbers, so that 32 bits hold them."""
+    points, centers = rng.integers(-1000, 1000, (rows, 1)), rng.integers(-1000, 1000, (rng.integers(1, 9), 1))
+    distances = np.abs(points - centers.T)
+    return {
+        "truth": np.zeros(rows),
+        "predictions": distances.min(axis=1).astype(np.float32),
+        "best": distances.argmin(axis=1),
+        "points": points.astype(float),
+        "centers": centers.astype(float),
+    }
+
+
 def random_case(rng):
     rows = int(rng.choice([1, 2, 5, 40, 700]))
-    classes = int(rng.choice([0, 2, 2, 3, 7]))
+    classes = int(rng.choice([-1, 0, 2, 2, 3, 7]))
     weight = None
     if rng.random() < 0.5:
         weight = rng.choice([rng.integers(0, 4, rows), rng.exponential(size=rows)]).astype(np.float32)
     case = {"classes": classes, "weight": weight, "quantile": None, "best": np.zeros(0, int), "cut": int(rng.integers(0, rows + 1))}
-    if classes:
+    if classes < 0:
+        case |= clusters(rng, rows)
+    elif classes:
         case["truth"] = rng.integers(0, classes, rows)
         case["predictions"] = probabilities(rng, rows, classes)
         case["best"] = case["predictions"].argmax(axis=1)
@@ -53,6 +69,10 @@ def reference(case):
         w = w.astype(np.float64)
         if w.sum() == 0:
             return {}
+    if case["classes"] < 0:
+        model = KMeans(len(case["centers"]), init=case["centers"], n_init=1).fit(case["centers"])
+        model.cluster_centers_ = case["centers"]
+        return {"inertia": -model.score(case["points"], sample_weight=w)}
     if not case["classes"]:
         y, p = y.astype(np.float64), case["predictions"].astype(np.float64)
         values = {
@@ -92,7 +112,7 @@ def check(case, ours):
     for name, value in theirs.items():
         if not abs(values[name] - value) <= TOLERANCE * max(1.0, abs(value)):
             return f"{name} is {values[name]!r}, scikit-learn's {value!r}"
-    if case["classes"] and theirs:
+    if case["classes"] > 0 and theirs:
         matrix = metrics.confusion_matrix(case["truth"], case["best"], labels=range(case["classes"]), sample_weight=case["weight"])
         if not np.allclose(matrix, ours["confusion"], rtol=1e-6):
             return "the confusion matrix differs"

@@ -5,11 +5,12 @@ usage: run_tables.py QUELEA FOLDER      FOLDER holds the tables under the names 
 
 import subprocess
 import sys
-import tempfile
-import traceback
 from pathlib import Path
 
 from check_table import check
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from cases import run_all
 
 BOOSTING = ["--model", "gradient-boosting", "--set", "model.n_estimators=20"]
 LOGISTIC = ["--model", "logistic-regression", "--set", "model.max_iter=20"]
@@ -64,24 +65,14 @@ def run(quelea, folder, case, scratch):
     for command in (train, predict):
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stderr}"
-    return check(model, folder / f"{scored}.parquet", predictions)
+    rows, worst = check(model, folder / f"{scored}.parquet", predictions)
+    return f"{rows} rows, largest difference {worst:.1e} of the value's size"
 
 
 def main():
     quelea, folder = Path(sys.argv[1]).resolve(), Path(sys.argv[2])
     cases = [case for case in CASES if all((folder / f"{name}.parquet").exists() for name in case[:2])]
-    failed = 0
-    for case in cases:
-        name = f"{case[0]} {' '.join(case[2])}"
-        with tempfile.TemporaryDirectory() as scratch:
-            try:
-                rows, worst = run(quelea, folder, case, Path(scratch))
-                print(f"{name}: {rows} rows, largest difference {worst:.1e} of the value's size", flush=True)
-            except Exception:
-                failed += 1
-                print(f"{name}: FAILED\n{traceback.format_exc(limit=2)}", file=sys.stderr, flush=True)
-    print(f"tables: {len(cases) - failed} passed, {failed} failed")
-    sys.exit(failed > 0 or not cases)
+    run_all("tables", [(f"{case[0]} {' '.join(case[2])}", lambda scratch, case=case: run(quelea, folder, case, scratch)) for case in cases])
 
 
 if __name__ == "__main__":

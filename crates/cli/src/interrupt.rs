@@ -10,6 +10,8 @@ pub fn stoppable(control: Control) -> Result<Control> {
     let asked = AtomicBool::new(false);
     ctrlc::set_handler(move || {
         if asked.swap(true, Ordering::Relaxed) {
+            // Nothing is dropped when the program ends here.
+            quelea_engine::remove_unfinished_outputs();
             std::process::exit(130);
         }
         to_cancel.cancel();

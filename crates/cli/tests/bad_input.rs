@@ -48,6 +48,59 @@ fn targets_that_cannot_be_learned() {
     folder.refuse("train --data t.csv --model k-means --target sold", &["data.target", "k-means"]);
     folder.refuse("train --data t.csv --model logistic-regression --target size --set data.task=regression", &["data.task", "classes"]);
     folder.refuse(&format!("{TRAIN} t.csv --set data.task=regression"), &["t.csv", "row 1", "\"sold\"", "is not a number"]);
+    folder.write("text.parquet", parquet(&table()));
+    let text = "train --data text.parquet --target sold --model gradient-boosting --set data.task=regression";
+    folder.refuse(text, &["text.parquet", "\"sold\"", "data.task = \"classification\""]);
+}
+
+#[test]
+fn whole_numbers_that_are_too_large_or_too_many_to_be_classes() {
+    let huge: String = (0..300).map(|i| format!("{i},{}\n", 9_007_199_254_740_992_i64 + i % 2)).collect();
+    let many: String = (0..300).map(|i| format!("{i},{}\n", i % 50)).collect();
+    let folder = with(&[("huge.csv", &format!("x,y\n{huge}")), ("many.csv", &format!("x,y\n{many}"))]);
+    folder.write("huge.parquet", parquet(&format!("x,y\n{huge}")));
+    for name in ["huge.csv", "huge.parquet"] {
+        let line = format!("train --data {name} --target y --model gradient-boosting --output model.onnx");
+        folder.refuse(&line, &[name, "\"y\"", "2^53", "cast the column to text"]);
+        folder.refuse(&format!("{line} --set data.task=classification"), &["2^53"]);
+        folder.succeed(&format!("{line} --set data.task=regression"));
+    }
+    let many = "train --data many.csv --target y --model gradient-boosting --output model.onnx";
+    let ended = folder.succeed(many);
+    assert!(ended.err.contains("50 different whole numbers are taken for a number"), "{}", ended.err);
+    assert!(!folder.succeed(&format!("{many} --set data.task=regression")).err.contains("warning"));
+}
+
+#[test]
+fn texts_among_the_numbers_of_a_csv_file() {
+    let rows = |odd: &str| -> String {
+        (0..300).map(|i| format!("{},{},{}\n", if i == 7 { odd.into() } else { i.to_string() }, i % 9, ["yes", "no"][i % 2])).collect()
+    };
+    let folder = Folder::new();
+    for (odd, advice) in
+        [("NA", "data.null_values = [\"NA\"]"), ("\"12,000\"", "separators of thousands"), (" 12", "blanks"), ("oops", "mend it")]
+    {
+        folder.write("t.csv", format!("size,n,sold\n{}", rows(odd)));
+        let err = folder.succeed(&format!("{TRAIN} t.csv")).err;
+        for part in ["warning: t.csv: column \"size\"", "99.7 % of the first 300", "row 8 holds", advice, "data.categories"] {
+            assert!(err.contains(part), "{odd}: must say {part:?}, says {err}");
+        }
+        assert!(folder.run("inspect t.csv").err.contains(advice));
+        assert!(!folder.succeed(&format!("{TRAIN} t.csv --set data.categories=[\"size\"]")).err.contains("row 8"));
+        assert!(!folder.succeed(&format!("{TRAIN} t.csv --set data.ignore=[\"size\"]")).err.contains("row 8"));
+    }
+    folder.write("t.csv", format!("size,n,sold\n{}", rows("NA")));
+    assert!(!folder.succeed(&format!("{TRAIN} t.csv --set data.null_values=[\"NA\"]")).err.contains("warning"));
+    let of_target = folder.succeed("train --data t.csv --target size --model gradient-boosting --output model.onnx").err;
+    assert!(of_target.contains("its values are taken for classes") && of_target.contains("[\"NA\"]"), "{of_target}");
+}
+
+#[test]
+fn a_text_with_another_value_in_every_row() {
+    let rows: String = (0..300).map(|i| format!("id {i},{},{}\n", i % 9, ["yes", "no"][i % 2])).collect();
+    let folder = with(&[("t.csv", &format!("id,n,sold\n{rows}"))]);
+    let err = folder.succeed(&format!("{TRAIN} t.csv")).err;
+    assert!(err.contains("\"id\"") && err.contains("300 different texts") && err.contains("data.ignore"), "{err}");
 }
 
 #[test]
@@ -75,8 +128,17 @@ fn files_that_are_damaged() {
     folder.write("cut.parquet", &whole[..whole.len() / 2]);
     let model = std::fs::read(folder.path("model.onnx")).unwrap();
     folder.write("cut.onnx", &model[..model.len() / 2]).write("text.onnx", "no model");
-    folder.refuse(&format!("{TRAIN} ragged.csv"), &["ragged.csv", "line 3"]);
-    folder.refuse(&format!("{TRAIN} utf8.csv"), &["utf8.csv", "UTF-8"]);
+    folder.refuse(&format!("{TRAIN} ragged.csv"), &["ragged.csv: line 3: it has 3 values", "names 2 columns", "quote values"]);
+    folder.refuse(&format!("{TRAIN} utf8.csv"), &["utf8.csv: line 3, column \"sold\"", "UTF-8", "iconv"]);
+    let late = "1,yes\n2,no\n".repeat(6_000);
+    folder.write("ragged.csv", format!("size,sold\n{late}3\n")).write("utf8.csv", [b"size,sold\n", late.as_bytes(), b"3,\xff\n"].concat());
+    folder.refuse(&format!("{TRAIN} ragged.csv"), &["ragged.csv: line 12002: it has 1 value", "fill in"]);
+    folder.refuse(&format!("{TRAIN} utf8.csv"), &["utf8.csv: line 12002, column \"sold\"", "iconv"]);
+    folder.write("semicolons.csv", table().replace(',', ";")).write("empty.onnx", "");
+    folder.write("utf16.csv", "\u{feff}a,b\n1,2\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>());
+    folder.refuse(&format!("{TRAIN} semicolons.csv"), &["semicolons.csv: line 1", "semicolons", "commas"]);
+    folder.refuse(&format!("{TRAIN} utf16.csv"), &["utf16.csv", "UTF-16", "iconv"]);
+    folder.refuse("predict empty.onnx whole.csv --output -", &["empty.onnx", "empty", "train the model again"]);
     folder.refuse(&format!("{TRAIN} cut.parquet"), &["cut.parquet", "not a whole Parquet file"]);
     folder.refuse("predict cut.onnx whole.csv --output -", &["cut.onnx", "damaged"]);
     folder.refuse("predict text.onnx whole.csv --output -", &["text.onnx", "not an ONNX model"]);
@@ -91,7 +153,13 @@ fn files_of_one_table_that_differ() {
         ("extra/b.csv", "size,sold,more\n1,yes,1\n"),
         ("retyped/a.csv", "size,sold\n1,yes\n2,no\n"),
         ("retyped/b.csv", "size,sold\nbig,yes\n"),
+        ("marked/a.csv", "size,sold\n1,yes\n2,no\n"),
+        ("marked/b.csv", "size,sold\n1,yes\nNA,no\n"),
+        ("truths/a.csv", "size,sold\n1,yes\n2,no\n"),
+        ("truths/b.csv", "size,sold\ntrue,yes\nfalse,no\n"),
     ]);
+    folder.refuse(&format!("{TRAIN} marked"), &["b.csv", "\"size\"", "row 2 holds \"NA\"", "data.null_values = [\"NA\"]"]);
+    folder.refuse(&format!("{TRAIN} truths"), &["b.csv", "\"size\"", "Boolean here", "convert"]);
     folder.refuse(&format!("{TRAIN} missing"), &["b.csv", "\"sold\"", "missing here"]);
     folder.refuse(&format!("{TRAIN} extra"), &["b.csv", "\"more\"", "does not have this column"]);
     folder.refuse(&format!("{TRAIN} retyped"), &["b.csv", "\"size\"", "convert"]);
@@ -157,4 +225,27 @@ fn keys_that_are_wrong() {
     folder.refuse(&format!("{TRAIN} t.csv --set model.num_leaves=many"), &["model.num_leaves"]);
     folder.refuse(&format!("{TRAIN} t.csv --set model.learning_rate"), &["KEY=VALUE"]);
     folder.refuse("train --data t.csv --target sold --model gradient-bosting", &["did you mean \"gradient-boosting\"?"]);
+    folder.refuse(&format!("{TRAIN} t.csv --set data.ignore=size"), &["data.ignore: \"size\"", "a list of texts"]);
+    folder.refuse(&format!("{TRAIN} t.csv --set data.categories=[\"sold\"]"), &["data.categories", "\"sold\" is data.target", "data.task"]);
+    folder.refuse(&format!("{TRAIN} t.csv --set data.validation=x.csv"), &["data.validation: x.csv: no such file"]);
+    folder.refuse(&format!("{TRAIN} t.csv --set data.class_weights.maybe=2"), &["\"maybe\"", "there are no, yes"]);
+    folder.refuse(&format!("{TRAIN} t.csv --set data.class_weights={{yes=0,no=0}}"), &["data.class_weights", "weighs 0"]);
+    let numbers = "train --data t.csv --target sold --model gradient-boosting --set model.objective=absolute_error";
+    folder.refuse(numbers, &["model.objective = \"absolute_error\"", "data.task = \"regression\""]);
+}
+
+#[test]
+fn queries_and_weights_that_are_wrong() {
+    let folder = with(&[
+        (
+            "job.toml",
+            "[data]\nquery = \"SELECT * FROM sale\"\ntables.sales = \"t.csv\"\ntarget = \"sold\"\n[model]\ntype = \"gradient-boosting\"\n",
+        ),
+        ("t.csv", &table()),
+        ("w.csv", "size,w,sold\n1,0,yes\n2,0,no\n"),
+        ("inf.csv", "size,w,sold\n1,0,yes\n2,inf,no\n"),
+    ]);
+    folder.refuse("train job.toml", &["data.query: there is no table \"sale\"", "did you mean \"sales\"?"]);
+    folder.refuse(&format!("{TRAIN} w.csv --set data.weight=w"), &["w.csv", "\"w\"", "weighs 0"]);
+    folder.refuse(&format!("{TRAIN} inf.csv --set data.weight=w"), &["inf.csv: row 2", "\"w\"", "infinite"]);
 }

@@ -48,6 +48,34 @@ fn a_stopped_prediction_leaves_the_old_file() {
     }
 }
 
+#[test]
+fn a_second_stop_leaves_no_half_of_a_file() {
+    let folder = Folder::new();
+    folder.write("few.csv", table());
+    folder.succeed("train --data few.csv --target sold --model gradient-boosting --output m.onnx");
+    folder.write("t.csv", format!("size,color\n{}", "1.5,red\n".repeat(4_000_000)));
+    for _ in 0..5 {
+        stop_twice(&folder, "predict m.onnx t.csv --output p.csv --json");
+    }
+}
+
+/// Runs a command, interrupts it twice at once as soon as it scores, and expects that nothing is left of it.
+fn stop_twice(folder: &Folder, line: &str) {
+    let mut child = folder.command(line).stderr(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut printed = String::new();
+    while !printed.contains("\"scoring\"") {
+        printed.clear();
+        assert_ne!(out.read_line(&mut printed).unwrap(), 0, "{line}: ended before it scored");
+    }
+    let kill = format!("kill -INT {0}; sleep 0.001; kill -INT {0} 2> /dev/null; true", child.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    out.read_to_end(&mut Vec::new()).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{line}");
+    folder.is_clean();
+    assert!(!folder.path("p.csv").exists());
+}
+
 /// Runs a command that may write files of at most 512 or 1024 bytes, and expects that it names `output` and leaves it as it was.
 fn run_out_of_disk(folder: &Folder, line: &str, output: &str) {
     folder.write(output, "old");

@@ -68,9 +68,37 @@ fn compressed_files_folders_and_globs_are_one_table() {
     };
     let predict = |data: &str| folder.succeed(&format!("predict m.onnx {data} --keep size --output -")).out;
     let (model, predictions) = (train("t.csv"), predict("t.csv"));
-    for data in ["t.csv.gz", "t.csv.zst", "parts", "parts/*.csv", "packed", "packed/*.gz"] {
+    // What other programs leave beside a table is no part of it.
+    folder.write("parts/_SUCCESS", "").write("parts/.0.csv.crc", "x").write("parts/notes.txt", "x");
+    for data in ["t.csv.gz", "t.csv.zst", "parts", "parts/*", "parts/*.csv", "packed", "packed/*.gz"] {
         assert!(train(data) == model, "{data}");
         assert_eq!(predict(data), predictions, "{data}");
+    }
+}
+
+#[test]
+fn truth_values_are_the_same_in_every_file() {
+    let table = |truths: [&str; 2]| -> String {
+        let row = |i: usize| format!("{},{},{}\n", i * 37 % 101, truths[i % 2], truths[usize::from(i * 37 % 101 > 50)]);
+        format!("size,flag,sold\n{}", (0..300).map(row).collect::<String>())
+    };
+    let folder = Folder::new();
+    folder.write("t.parquet", parquet(&table(["false", "true"])));
+    folder.write("capital.csv", table(["False", "True"])).write("loud.csv", table(["FALSE", "TRUE"]));
+    let tables = ["t.parquet", "capital.csv", "loud.csv"];
+    for categories in ["[]", "[\"flag\"]"] {
+        let settings = format!("--target sold --model gradient-boosting --set data.categories={categories} --output m.onnx");
+        let made = tables.map(|trained| {
+            folder.succeed(&format!("train --data {trained} {settings}"));
+            let scored = tables.map(|table| {
+                let ended = folder.succeed(&format!("evaluate m.onnx {table} --json"));
+                assert!(!ended.out.contains("warning"), "{trained} and {table}: {}", ended.out);
+                folder.succeed(&format!("predict m.onnx {table} --output -")).out
+            });
+            assert!(scored[1] == scored[0] && scored[2] == scored[0], "trained on {trained}");
+            scored[0].clone()
+        });
+        assert!(made[1] == made[0] && made[2] == made[0], "categories {categories}");
     }
 }
 

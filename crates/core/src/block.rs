@@ -45,8 +45,8 @@ impl Block {
             (Self::Bag(a), Self::Bag(b)) => a.extend(b),
             (Self::Rows(a), Self::Rows(b)) => a.extend(b),
             (a, b) => {
-                return Err(Error::Table {
-                    problem: format!("blocks of different shape cannot be merged: {} and {}", a.shape(), b.shape()),
+                return Err(Error::Internal {
+                    what: format!("blocks of different shape cannot be merged: {} and {}", a.shape(), b.shape()),
                 });
             }
         }

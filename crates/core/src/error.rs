@@ -30,12 +30,26 @@ pub enum Error {
         problem: String,
     },
     /// A sum left the range of numbers.
-    #[error("{what} is not a finite number{place}; look for extreme values in the table or lower model.learning_rate")]
+    #[error("{what} is not a finite number{place}; look for extreme values in the table")]
     NotFinite {
         /// The quantity.
         what: String,
         /// " in tile 3", " of column x", or nothing.
         place: String,
+    },
+    /// Scores grew step by step until they left the range of numbers.
+    #[error("{what} is not a finite number{place}; lower model.learning_rate, or look for extreme values in the table")]
+    Diverged {
+        /// The quantity.
+        what: String,
+        /// " of tree 3", or nothing.
+        place: String,
+    },
+    /// A mistake of ours.
+    #[error("{what}; this is a defect of quelea, please report it")]
+    Internal {
+        /// What happened.
+        what: String,
     },
 }
 

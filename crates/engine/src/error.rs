@@ -117,7 +117,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// Whether the user can mend it: everything but our own mistakes.
     pub fn is_users(&self) -> bool {
-        !matches!(self, Self::Internal { .. })
+        !matches!(self, Self::Internal { .. } | Self::Learner(quelea_core::Error::Internal { .. }))
     }
 
     /// Whether it only says that the reader of the standard output has gone.

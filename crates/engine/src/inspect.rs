@@ -5,8 +5,8 @@ use quelea_core::spec::Data;
 use serde::Serialize;
 
 use crate::prepare::columns::{Columns, natural_kind};
-use crate::prepare::features;
 use crate::prepare::read::{Reader, read};
+use crate::prepare::{features, warn};
 use crate::table::Table;
 use crate::threads::Threads;
 use crate::{Control, Result};
@@ -53,6 +53,7 @@ pub fn table(name: &str, null_values: &[String], threads: Option<usize>, control
     let unusable = table.schema.fields().iter().filter(|f| natural_kind(f.data_type()).is_none());
     let data = Data { ignore: unusable.map(|f| f.name().clone()).collect(), null_values: null_values.to_vec(), ..Data::default() };
     let columns = Columns::choose(&table, &data, None)?;
+    warn::of_stray_text(&table, &columns, &data, control);
     let reader = Reader::new(&table, &columns, &data, None)?;
     let parts = threads.wait(read(&table, &reader, threads.count, control))?;
     let features = threads.run(|| features::fit(&columns, &parts, None));

@@ -20,5 +20,6 @@ pub use control::{Control, Event, WorkerStatus};
 pub use distributed::{shard, worker};
 pub use error::{Error, Result};
 pub use init::init;
+pub use output::remove_unfinished_outputs;
 pub use score::{Destination, evaluate, predict, read_model};
 pub use train::{fit_batches, train, train_batches};

@@ -1,17 +1,47 @@
 //! Files that appear whole or not at all: written beside their place, then renamed over it.
 
+use std::collections::HashSet;
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use tempfile::{Builder, NamedTempFile};
 
 use crate::{Error, Result};
 
+/// The files that are being written, for a program that ends without dropping anything.
+static UNFINISHED: LazyLock<Mutex<HashSet<PathBuf>>> = LazyLock::new(Mutex::default);
+
+fn unfinished() -> MutexGuard<'static, HashSet<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes every file that is half-written, and lets none be finished from now on: for a program that is about to end at once.
+pub fn remove_unfinished_outputs() {
+    let paths = unfinished();
+    for path in paths.iter() {
+        // What cannot be removed has been moved to its place, or is gone already.
+        let _ = std::fs::remove_file(path);
+    }
+    // Held until the program ends, so that no other thread begins a file meanwhile.
+    std::mem::forget(paths);
+}
+
 /// A file that is being written. Dropped before [`Output::finish`], it leaves nothing behind and the old file as it was.
 pub(crate) struct Output {
     path: PathBuf,
     file: BufWriter<NamedTempFile>,
+    noted: Noted,
+}
+
+/// A file that is noted as unfinished until this is dropped.
+struct Noted(PathBuf);
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        unfinished().remove(&self.0);
+    }
 }
 
 impl Output {
@@ -25,13 +55,17 @@ impl Output {
             return Err(failed(std::io::Error::other("it is a device or a pipe; name a file")));
         }
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // Noted before anybody can ask for it.
+        let mut unfinished = unfinished();
         let file = Builder::new()
             .prefix(".quelea-")
             .suffix(".part")
             .permissions(std::fs::Permissions::from_mode(0o666))
             .tempfile_in(folder)
             .map_err(|e| failed(cause(e, folder)))?;
-        Ok(Self { path: path.into(), file: BufWriter::with_capacity(1 << 20, file) })
+        let noted = std::path::absolute(file.path()).map_err(failed)?;
+        unfinished.insert(noted.clone());
+        Ok(Self { path: path.into(), file: BufWriter::with_capacity(1 << 20, file), noted: Noted(noted) })
     }
 
     /// Puts the file in its place.
@@ -40,11 +74,12 @@ impl Output {
         let file = self.file.into_inner().map_err(|e| failed(plain(e.into_error())))?;
         file.as_file().sync_all().map_err(|e| failed(plain(e)))?;
         file.persist(&self.path).map_err(|e| failed(plain(e.error)))?;
+        drop(self.noted);
         Ok(())
     }
 }
 
-/// The system's error without the name of the temporary file, which means nothing to the user.
+/// The system's error in plain words, without the name of the temporary file, which means nothing to the user.
 fn plain(error: std::io::Error) -> std::io::Error {
     match error.kind() {
         std::io::ErrorKind::StorageFull => std::io::Error::new(error.kind(), "the disk is full; free some space or name another place"),
@@ -52,6 +87,7 @@ fn plain(error: std::io::Error) -> std::io::Error {
     }
 }
 
+/// Why no file can be made in `folder`.
 fn cause(error: std::io::Error, folder: &Path) -> std::io::Error {
     match error.kind() {
         std::io::ErrorKind::NotFound => {

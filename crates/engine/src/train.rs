@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 use quelea_core::learner::{Fitted, Learner};
 use quelea_core::prediction::Metrics;
-use quelea_core::schema::{FeatureKind, Target};
-use quelea_core::spec::Job;
+use quelea_core::schema::{FeatureKind, InputKind, Target};
+use quelea_core::spec::{Job, Task};
 use quelea_core::tile::Tile;
 use quelea_learn::importance::importances;
 use quelea_learn::registry::{self, Targets, Visitor};
@@ -77,8 +78,30 @@ fn start_from(job: &Job) -> Result<Option<Model>> {
         let problem = format!("{} predicts {before:?}, and data.target is {target:?}; they must be the same", path.display());
         return Err(job::JobError::Key { key: "model.start_from".into(), problem }.into());
     }
+    refuse_other_kinds(job, path, &model)?;
     refuse_marked_categories(job, &model)?;
     Ok(Some(model))
+}
+
+/// What the job says of the target and of columns cannot be other than what the model to go on from holds.
+fn refuse_other_kinds(job: &Job, path: &Path, model: &Model) -> Result<()> {
+    let predicts = match &model.schema.target {
+        Target::Classes { .. } => Some((Task::Classification, "classes")),
+        Target::Number { .. } => Some((Task::Regression, "a number")),
+        Target::None => None,
+    };
+    if let (Some(task), Some((before, what))) = (job.data.task, predicts)
+        && task != before
+    {
+        let problem = format!("{} predicts {what}; drop the key, or train anew", path.display());
+        return Err(job::JobError::Key { key: "data.task".into(), problem }.into());
+    }
+    let is_category = |name: &String| model.schema.inputs.iter().all(|input| input.name != *name || input.kind == InputKind::Text);
+    if let Some(name) = job.data.categories.iter().find(|name| !is_category(name)) {
+        let problem = format!("{name:?} is a column of numbers in {}; take it out of the list, or train anew", path.display());
+        return Err(job::JobError::Key { key: "data.categories".into(), problem }.into());
+    }
+    Ok(())
 }
 
 /// A text cannot be a category of the model to go on from and missing from now on.

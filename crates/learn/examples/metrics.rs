@@ -10,8 +10,8 @@ use serde::Deserialize;
 
 #[derive(Deserialize)]
 struct Case {
-    /// 0 for numbers.
-    classes: usize,
+    /// 0 for numbers, -1 for clusters, whose predictions are distances.
+    classes: i64,
     predictions: Vec<f32>,
     best: Vec<u32>,
     truth: Vec<f32>,
@@ -24,18 +24,20 @@ struct Case {
 impl Case {
     fn target(&self) -> Target {
         match self.classes {
+            -1 => Target::None,
             0 => Target::Number { name: "y".into() },
-            n => Target::Classes { name: "y".into(), labels: Labels::Integers((0..n as i64).collect()), weights: vec![1.0; n] },
+            n => Target::Classes { name: "y".into(), labels: Labels::Integers((0..n).collect()), weights: vec![1.0; n as usize] },
         }
     }
 
     fn predictions(&self, rows: std::ops::Range<usize>) -> Predictions {
         match self.classes {
+            -1 => Predictions::Clusters { nearest: self.best[rows.clone()].to_vec(), distances: self.predictions[rows].to_vec() },
             0 => Predictions::Numbers(self.predictions[rows].to_vec()),
             n => Predictions::Classes {
-                classes: n,
+                classes: n as usize,
                 best: self.best[rows.clone()].to_vec(),
-                probabilities: self.predictions[rows.start * n..rows.end * n].to_vec(),
+                probabilities: self.predictions[rows.start * n as usize..rows.end * n as usize].to_vec(),
             },
         }
     }

@@ -108,7 +108,7 @@ impl MomentsFit {
                         }
                     }
                 }
-                _ => return Err(Error::Table { problem: "a tile's columns differ from the schema's".into() }),
+                _ => return Err(Error::Internal { what: "a tile's columns differ from the schema's".into() }),
             }
         }
         for (sum, value) in sums.iter_mut().zip(partial) {
@@ -119,7 +119,7 @@ impl MomentsFit {
 
     /// The moments that the merged sum stands for: the weight of all rows, and one entry per feature.
     pub fn finish(&self, sum: Block) -> Result<(f64, Vec<Moments>)> {
-        let Block::Fixed(units) = sum else { return Err(Error::Table { problem: "moments are fixed-point numbers".into() }) };
+        let Block::Fixed(units) = sum else { return Err(Error::Internal { what: "moments are fixed-point numbers".into() }) };
         let value = |at: usize| self.unit.value(units[at]);
         let moments = self.ranges.iter().map(|&range| match range {
             Range::Number { at, middle, half } => {
@@ -175,9 +175,10 @@ pub fn design(schema: &Schema, moments: &[Moments], standardize: bool) -> Design
         (FeatureKind::Number { missing, .. }, &Moments::Number { mean, variance, .. }) => {
             let fill = mean as f32;
             let indicator = *missing > 0 && *missing < schema.rows;
+            // Subnormal where values reach 1e38; infinite where all are the same.
             let scale = (1.0 / variance.sqrt()) as f32;
             match standardize {
-                true => Encoding::Number { fill, center: fill, scale: if scale.is_normal() { scale } else { 1.0 }, indicator },
+                true => Encoding::Number { fill, center: fill, scale: if scale.is_finite() { scale } else { 1.0 }, indicator },
                 false => Encoding::Number { fill, center: 0.0, scale: 1.0, indicator },
             }
         }

@@ -2,6 +2,7 @@
 //! none knows threads, files or engines. The registry is the one place that names them all.
 
 pub mod boosting;
+mod carry_over;
 pub mod clustering;
 pub mod design;
 pub mod importance;

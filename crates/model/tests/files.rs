@@ -1,13 +1,11 @@
-//! Model files as a user and as an attacker would have them: round trips, damage, and predictions that do not depend
-//! on how rows come.
+//! Model files as a user would have them: round trips, and predictions that do not depend on how rows come.
 
 #![allow(missing_docs)]
 
-use quelea_core::counter::{Draws, Purpose};
 use quelea_core::estimator::{Child, Estimator, Link, Node, Rule, Tree, Trees};
 use quelea_core::prediction::Predictions;
 use quelea_core::schema::{Feature, FeatureKind, Input, InputKind, Schema, Target};
-use quelea_model::{About, Column, Error, Model, RowPrediction, Scorer};
+use quelea_model::{About, Column, Model, RowPrediction, Scorer};
 
 use random::{Random, Values};
 
@@ -64,61 +62,6 @@ fn no_rows_give_no_predictions() {
         let values = random.rows(&model.schema, 0);
         assert_eq!(score(&model, &values).rows(), 0);
     }
-}
-
-/// Bytes of a valid file, damaged under a seed.
-fn damaged(bytes: &[u8], other: &[u8], draws: &Draws, number: u64) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
-    let draw = |what: u64, below: usize| (draws.bits(number, what) % below.max(1) as u64) as usize;
-    for change in 0..1 + draw(0, 3) as u64 {
-        let at = draw(change * 8 + 1, bytes.len());
-        let length = draw(change * 8 + 2, bytes.len() - at).min(1 << draw(change * 8 + 3, 10));
-        match draw(change * 8 + 4, 6) {
-            0 => bytes[at] ^= 1 << draw(change * 8 + 5, 8),
-            1 => bytes[at] = draw(change * 8 + 5, 256) as u8,
-            2 => bytes.truncate(at.max(1)),
-            3 => drop(bytes.drain(at..at + length.min(bytes.len() - 1))),
-            4 => {
-                let copy = bytes[at..at + length].to_vec();
-                bytes.splice(at..at, copy);
-            }
-            _ => {
-                let from = draw(change * 8 + 5, other.len());
-                let piece = other[from..(from + length).min(other.len())].to_vec();
-                bytes.splice(at..at + length, piece);
-            }
-        }
-    }
-    bytes
-}
-
-/// `QUELEA_FUZZ_MODELS` sets the number of models that are damaged, for longer runs.
-#[test]
-fn a_damaged_file_is_an_error_or_a_whole_model() {
-    let models = std::env::var("QUELEA_FUZZ_MODELS").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
-    for seed in 0..models {
-        let mut random = Random::new(seed);
-        let bytes = random.model().to_bytes().unwrap();
-        if bytes.len() > 30_000 {
-            continue;
-        }
-        let other = Random::new(seed + 1).model().to_bytes().unwrap();
-        let draws = Draws::new(seed, Purpose::Split, 0);
-        for number in 0..100 {
-            if let Ok(model) = Model::from_bytes(&damaged(&bytes, &other, &draws, number)) {
-                let values = random.rows(&model.schema, 3);
-                assert_eq!(score(&model, &values).rows(), 3);
-            }
-        }
-    }
-}
-
-#[test]
-fn a_file_of_empty_messages_is_refused_before_it_is_unfolded() {
-    // A graph of a million nodes of two bytes each.
-    let mut bytes = vec![0x3a, 0x80, 0x89, 0x7a];
-    bytes.extend([0x0a, 0x00].repeat(1_000_000));
-    assert!(matches!(Model::from_bytes(&bytes), Err(Error::Bloated { messages: 1_000_001, .. })));
 }
 
 fn one_number(tree: Tree) -> Model {

@@ -63,6 +63,20 @@ fn check_columns(data: &Data) -> Result<()> {
     if let Some(both) = data.features.iter().find(|column| data.ignore.contains(column)) {
         return Err(wrong("data.ignore", format!("{both:?} is also in data.features")).into());
     }
+    for column in &data.categories {
+        let problem = match () {
+            () if data.target.as_ref() == Some(column) => {
+                format!("{column:?} is data.target; leave it out here, and set data.task = \"classification\" if it holds classes")
+            }
+            () if data.weight.as_ref() == Some(column) => format!("{column:?} is data.weight, which is a number; leave it out here"),
+            () if data.ignore.contains(column) => format!("{column:?} is also in data.ignore"),
+            () if !data.features.is_empty() && !data.features.contains(column) => {
+                format!("{column:?} is not in data.features; name it there too, or leave it out here")
+            }
+            () => continue,
+        };
+        return Err(wrong("data.categories", problem).into());
+    }
     Ok(())
 }
 

@@ -5,18 +5,19 @@ use std::path::Path;
 use quelea_learn::registry;
 use serde_json::{Map, Value};
 
-use super::{Result, schema, wrong};
+use super::{Result, schema, types, wrong};
 use crate::suggest;
 
 /// The tables of a job file.
 const TABLES: [&str; 6] = ["data", "model", "output", "run", "cluster", "transport"];
 
-/// Refuses unknown keys and says which were probably meant.
+/// Refuses unknown keys and says which were probably meant, and values of a type that their key does not take.
 pub(super) fn check(values: &Map<String, Value>) -> Result<()> {
     if let Some(unknown) = values.keys().find(|table| !TABLES.contains(&table.as_str())) {
         return Err(wrong(unknown, format!("there is no such table of keys{}", did_you_mean(suggest::nearest(unknown, TABLES)))));
     }
     let known = known(values)?;
+    let job = schema::of_job();
     for (table, content) in values {
         let Some((_, keys)) = known.iter().find(|(name, _)| name == table) else { continue };
         let Value::Object(content) = content else {
@@ -25,15 +26,25 @@ pub(super) fn check(values: &Map<String, Value>) -> Result<()> {
         if let Some(unknown) = content.keys().find(|key| !keys.contains(key)) {
             return Err(wrong(format!("{table}.{unknown}"), format!("there is no such key{}", suggestion(table, unknown, keys, &known))));
         }
+        let of_learner = if table == "model" { of_learner(content) } else { Map::new() };
+        types::check(table, content, &of_learner, &Value::Null)?;
+        types::check(table, content, &schema::keys(&job, table), &job["$defs"])?;
     }
     Ok(())
+}
+
+/// The schemas of the hyper-parameters of the learner that a job's `model` names.
+fn of_learner(model: &Map<String, Value>) -> Map<String, Value> {
+    let learner = model.get("type").and_then(Value::as_str).and_then(|kind| registry::find(kind).ok());
+    learner.map(|learner| schema::properties(&(learner.schema)())).unwrap_or_default()
 }
 
 /// The tables of a job and their keys; those of `model` are of the learner that `values` names.
 fn known(values: &Map<String, Value>) -> Result<Vec<(String, Vec<String>)>> {
     let job = schema::of_job();
-    let mut known: Vec<(String, Vec<String>)> =
-        ["data", "output", "run", "cluster", "transport"].map(|table| (table.to_string(), schema::keys(&job, table))).into();
+    let mut known: Vec<(String, Vec<String>)> = ["data", "output", "run", "cluster", "transport"]
+        .map(|table| (table.to_string(), schema::keys(&job, table).keys().cloned().collect()))
+        .into();
     let kind = values.get("model").and_then(|model| model.get("type"));
     let names = || registry::LEARNERS.iter().map(|learner| learner.name);
     let list = || names().collect::<Vec<_>>().join(", ");

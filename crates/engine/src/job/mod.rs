@@ -4,6 +4,7 @@ mod check;
 mod cluster;
 mod keys;
 mod schema;
+mod types;
 
 use std::path::{Path, PathBuf};
 
@@ -66,8 +67,9 @@ impl Draft {
     /// Reads a job file. Relative paths in it start from its folder.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|source| JobError::Read { path: path.into(), source })?;
-        let read: Map<String, Value> =
+        let read: toml::Table =
             toml::from_str(&text).map_err(|e| JobError::Syntax { path: path.into(), message: e.to_string().trim_end().into() })?;
+        let read = keys_of(read, "")?;
         let mut draft = Self::default();
         draft.values.extend(read);
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -78,8 +80,9 @@ impl Draft {
 
     /// Sets a key such as `model.learning_rate` to a value in TOML's notation; what is none is taken as text.
     pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
-        let parsed = toml::from_str::<Map<String, Value>>(&format!("value = {value}")).ok().and_then(|mut table| table.remove("value"));
-        self.put(key, parsed.unwrap_or_else(|| value.into()))
+        let parsed = toml::from_str::<toml::Table>(&format!("value = {value}")).ok().and_then(|mut table| table.remove("value"));
+        let value = parsed.map_or_else(|| Ok(value.into()), |value| plain(value, key))?;
+        self.put(key, value)
     }
 
     /// Sets a key to a value.
@@ -110,6 +113,31 @@ impl Draft {
         check::check(&mut job)?;
         Ok(job)
     }
+}
+
+/// The keys of a table of TOML; `under` is the key of the table with a dot, or nothing.
+fn keys_of(table: toml::Table, under: &str) -> Result<Map<String, Value>> {
+    table
+        .into_iter()
+        .map(|(key, value)| {
+            let value = plain(value, &format!("{under}{key}"))?;
+            Ok((key, value))
+        })
+        .collect()
+}
+
+/// A value of TOML as one that every format has.
+fn plain(value: toml::Value, key: &str) -> Result<Value> {
+    Ok(match value {
+        toml::Value::String(text) => text.into(),
+        toml::Value::Integer(number) => number.into(),
+        toml::Value::Boolean(truth) => truth.into(),
+        toml::Value::Float(number) if number.is_finite() => number.into(),
+        toml::Value::Float(number) => return Err(wrong(key, format!("{number} is not possible; this is a finite number"))),
+        toml::Value::Datetime(time) => return Err(wrong(key, format!("{time} is not possible; put quotes around a text"))),
+        toml::Value::Array(items) => items.into_iter().map(|item| plain(item, key)).collect::<Result<Vec<Value>>>()?.into(),
+        toml::Value::Table(table) => keys_of(table, &format!("{key}."))?.into(),
+    })
 }
 
 /// The job as a model file keeps it: without paths, threads, and whatever else does not change the model.
@@ -171,12 +199,38 @@ mod tests {
         assert!(with("model.type", "gradient-bosting").contains("did you mean \"gradient-boosting\"?"));
         assert!(with("model.learning_rat", "1").contains("did you mean model.learning_rate?"));
         assert!(with("model.learning_rate", "fast").contains("model.learning_rate"));
-        assert!(with("data.task", "regresion").contains("did you mean regression?"));
+        assert!(with("data.task", "regresion").contains("did you mean \"regression\"?"));
         assert!(with("data.validation", "[1]").contains("a fraction"));
         assert!(with("data.test", "1.5").contains("data.test"));
         assert!(with("run.threads", "0").contains("run.threads"));
         assert!(problem(&BASE[1..]).contains("data.table"));
         assert!(problem(&BASE[..2]).contains("model.type"));
+    }
+
+    #[test]
+    fn values_of_another_type_are_told_what_is_accepted() {
+        for (key, value, told) in [
+            ("data.ignore", "a", "data.ignore: \"a\" is not possible; this is a list of texts"),
+            ("data.ignore", "[\"a\", 1]", "a list of texts"),
+            ("data.target", "3", "data.target: 3 is not possible; this is a text"),
+            ("data.validation", "true", "true is not possible; this is a number (a fraction of the table"),
+            ("data.class_weights", "even", "\"even\" is not possible; this is \"balanced\", or a table"),
+            ("data.class_weights", "{ a = \"b\" }", "a table from names to values, each a number"),
+            ("run.seed", "-1", "run.seed: -1 is not possible; this is a whole number from 0 up"),
+            ("run.seed", "1.5", "1.5 is not possible; this is a whole number from 0 up"),
+            ("run.threads", "many", "\"many\" is not possible; this is a whole number"),
+            ("output.model", "1", "output.model: 1 is not possible; this is a text"),
+            ("model.num_leaves", "5000000000", "model.num_leaves: 5000000000 is not possible; this is a whole number"),
+            ("model.objective", "l3", "this is one of"),
+        ] {
+            let problem = with(key, value);
+            assert!(problem.contains(told), "{key} = {value}: {problem}");
+        }
+        let at_once = |value| Draft::default().set("model.learning_rate", value).unwrap_err().to_string();
+        assert!(at_once("nan").contains("model.learning_rate: NaN is not possible; this is a finite number"));
+        assert!(at_once("1979-05-27").contains("put quotes around"));
+        let k_means = [("data.table", "t.csv"), ("model.type", "k-means"), ("model.init", "3")];
+        assert!(problem(&k_means).contains("model.init: 3 is not possible; this is"), "{}", problem(&k_means));
     }
 
     #[test]

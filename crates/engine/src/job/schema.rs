@@ -37,12 +37,12 @@ pub(super) fn of_job() -> Value {
     schema_for!(Job).to_value()
 }
 
-/// The keys of one of the job's tables.
-pub(super) fn keys(job: &Value, table: &str) -> Vec<String> {
+/// The keys of one of the job's tables, with their schemas.
+pub(super) fn keys(job: &Value, table: &str) -> Map<String, Value> {
     let reference = job["properties"][table]["$ref"].as_str().or_else(|| job["properties"][table]["allOf"][0]["$ref"].as_str());
     let definition = reference.and_then(|reference| reference.rsplit('/').next()).map(|name| &job["$defs"][name]);
     let properties = definition.and_then(|definition| definition["properties"].as_object());
-    properties.map(|properties| properties.keys().cloned().collect()).unwrap_or_default()
+    properties.cloned().unwrap_or_default()
 }
 
 /// The properties of an object's schema.

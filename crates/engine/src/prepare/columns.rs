@@ -1,10 +1,12 @@
 //! Decides what each column of a table is for: an input and of what kind, the target, the weight, or nothing.
 
+use std::collections::HashSet;
+
 use arrow::datatypes::DataType;
-use quelea_core::schema::{Input, InputKind, Labels, Schema, Target};
+use quelea_core::schema::{FeatureKind, Input, InputKind, Labels, Schema, Target};
 use quelea_core::spec::Data;
 
-use crate::table::{Table, is_text};
+use crate::table::{Table, is_text, value_type};
 use crate::{Error, Result};
 
 /// The columns of a table that training reads.
@@ -16,6 +18,8 @@ pub(crate) struct Columns {
     pub target: Option<String>,
     /// The column of row weights.
     pub weight: Option<String>,
+    /// Text columns that hold truth values, "true" and "false" in every table.
+    pub truths: HashSet<String>,
 }
 
 impl Columns {
@@ -34,7 +38,17 @@ impl Columns {
                 problem: "no column is left to learn from; look at data.features and data.ignore".into(),
             });
         }
-        Ok(Self { inputs, target: data.target.clone(), weight: data.weight.clone() })
+        let truths = match before {
+            Some(schema) => known_truths(schema),
+            None => table.schema.fields().iter().filter(|f| *f.data_type() == DataType::Boolean).map(|f| f.name().clone()).collect(),
+        };
+        Ok(Self { inputs, target: data.target.clone(), weight: data.weight.clone(), truths })
+    }
+
+    /// The columns that a model reads, and its target where that is wanted.
+    pub fn of_model(schema: &Schema, with_target: bool, weight: Option<String>) -> Self {
+        let target = schema.target.name().filter(|_| with_target).map(str::to_string);
+        Self { inputs: schema.inputs.clone(), target, weight, truths: known_truths(schema) }
     }
 
     /// Checks that `table` has the inputs with types that fit, a weight that is a number, and a target that can be
@@ -58,6 +72,20 @@ impl Columns {
     pub fn names(&self) -> Vec<&str> {
         self.inputs.iter().map(|i| i.name.as_str()).chain(self.target.as_deref()).chain(self.weight.as_deref()).collect()
     }
+}
+
+/// The columns whose texts, as far as they are known, are all truth values.
+fn known_truths(schema: &Schema) -> HashSet<String> {
+    let are_truths = |texts: &[String]| !texts.is_empty() && texts.iter().all(|text| text == "true" || text == "false");
+    let features = schema.features.iter().filter(|feature| match &feature.kind {
+        FeatureKind::Category { values, .. } => are_truths(values),
+        FeatureKind::Number { .. } => false,
+    });
+    let target = match &schema.target {
+        Target::Classes { name, labels: Labels::Text(labels), .. } if are_truths(labels) => Some(name.clone()),
+        _ => None,
+    };
+    features.map(|feature| feature.name.clone()).chain(target).collect()
 }
 
 fn check_kind(table: &Table, name: &str, kind: InputKind) -> Result<()> {
@@ -120,7 +148,7 @@ pub(crate) fn natural_kind(data_type: &DataType) -> Option<InputKind> {
     match data_type {
         DataType::Boolean | DataType::Null => Some(InputKind::Number),
         DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => Some(InputKind::Timestamp),
-        DataType::Dictionary(_, values) => natural_kind(values),
+        DataType::Dictionary(..) => natural_kind(value_type(data_type)),
         t if is_text(t) => Some(InputKind::Text),
         t if t.is_numeric() => Some(InputKind::Number),
         _ => None,
@@ -134,7 +162,10 @@ fn can_be(data_type: &DataType, kind: InputKind, is_csv: bool) -> bool {
         // All its values are missing.
         _ if *data_type == DataType::Null => true,
         InputKind::Text if is_csv => true,
-        InputKind::Text => natural == Some(InputKind::Text) || data_type.is_integer() || *data_type == DataType::Boolean,
+        InputKind::Text => {
+            let values = value_type(data_type);
+            natural == Some(InputKind::Text) || values.is_integer() || *values == DataType::Boolean
+        }
         // A column without any value in the first rows of a CSV file counts as text; its values tell when they are read.
         InputKind::Number | InputKind::Timestamp if is_csv && is_text(data_type) => true,
         kind => natural == Some(kind),

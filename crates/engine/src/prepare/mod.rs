@@ -10,6 +10,7 @@ pub(crate) mod read;
 mod split;
 pub(crate) mod target;
 pub(crate) mod values;
+pub(crate) mod warn;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -19,7 +20,8 @@ use quelea_core::schema::{Feature, Schema, Target};
 use quelea_core::spec::{Data, Job, Part as TablePart};
 use quelea_core::tile::{Role, Tile, rows_per_tile};
 
-use crate::table::Table;
+use crate::job::JobError;
+use crate::table::{Table, value_type};
 use crate::{Control, Error, Event, Result};
 use columns::Columns;
 use part::Part;
@@ -100,26 +102,32 @@ pub(crate) async fn prepare(job: &Job, table: &Table, before: Option<&Schema>, t
     let known = before.map(|s| &s.target);
     columns.check(table, known)?;
     // A mistake in another table is better known before the work than after.
-    for part in [&data.validation, &data.test] {
+    for (key, part) in [("data.validation", &data.validation), ("data.test", &data.test)] {
         if let Some(TablePart::Table(path)) = part {
-            columns.check(&Table::open(path, &data.null_values, threads)?, known)?;
+            let other = Table::open(path, &data.null_values, threads).map_err(|e| of_key(key, e))?;
+            columns.check(&other, known)?;
         }
     }
+    warn::of_stray_text(table, &columns, data, control);
     let reader = Reader::new(table, &columns, data, known)?;
     let parts = read(table, &reader, threads, control).await?;
     let rows = parts.iter().map(|p| p.rows as u64).sum();
-    warn_of_rounding(&columns, &parts, control);
+    warn::of_rounding(&columns, &parts, control);
     let divided = split_of(job).divide(parts);
-    warn_of_missing_targets(&columns, divided.without_target, control);
+    warn::of_missing_targets(&columns, divided.without_target, control);
     if divided.train.is_empty() {
         return Err(no_rows(table, &columns, rows));
     }
     let features = features::fit(&columns, &divided.train, before);
     refuse_features_twice(table, &features)?;
+    warn::of_identifiers(&features, control);
     let truth = match &columns.target {
         Some(name) => target::fit(&wanted(table, name, data, before), &divided.train)?,
-        None => target::Truth { target: Target::None, class_factors: Vec::new() },
+        None => target::Truth { target: Target::None, class_factors: Vec::new(), warning: None },
     };
+    if let Some(warning) = &truth.warning {
+        control.warn(warning);
+    }
     let validation = match &data.validation {
         Some(TablePart::Table(path)) => other_rows(path, &columns, data, &truth.target, threads, control).await?,
         _ => known_rows(divided.validation, &truth.target, "to validate on", control),
@@ -137,7 +145,7 @@ pub(crate) async fn prepare(job: &Job, table: &Table, before: Option<&Schema>, t
         features,
         target: truth.target,
         weight: columns.weight,
-        largest_weight: largest_weight(table, &tiles)?,
+        largest_weight: largest_weight(table, data, &tiles)?,
         rows: train.len(),
         null_values: data.null_values.clone(),
     });
@@ -163,6 +171,14 @@ impl Prepared {
     }
 }
 
+/// The error, with the key of the job that named the table.
+fn of_key(key: &str, error: Error) -> Error {
+    match error {
+        Error::NoTable { .. } => JobError::Key { key: key.into(), problem: error.to_string() }.into(),
+        other => other,
+    }
+}
+
 /// The rows of a table of their own, such as one of test rows, read as the training table was.
 pub(crate) async fn other_rows(
     path: &str,
@@ -177,7 +193,7 @@ pub(crate) async fn other_rows(
     let reader = Reader::new(&table, columns, data, Some(target))?;
     let parts = read(&table, &reader, threads, control).await?;
     let (rows, unknown) = Rows::known(parts, target);
-    warn_of_unknown_targets(unknown, &format!("of {path}"), control);
+    warn::of_unknown_targets(unknown, &format!("of {path}"), control);
     if rows.len() == 0 {
         let problem = if unknown == 0 { "the table has no rows" } else { "no row has a target that the training rows know" };
         return Err(Error::Table { table: path.into(), problem: problem.into() });
@@ -187,7 +203,7 @@ pub(crate) async fn other_rows(
 
 fn known_rows(parts: Vec<Part>, target: &Target, what_for: &str, control: &Control) -> Rows {
     let (rows, unknown) = Rows::known(parts, target);
-    warn_of_unknown_targets(unknown, what_for, control);
+    warn::of_unknown_targets(unknown, what_for, control);
     rows
 }
 
@@ -228,51 +244,36 @@ fn no_rows(table: &Table, columns: &Columns, rows: u64) -> Error {
     }
 }
 
-fn warn_of_rounding(columns: &Columns, parts: &[Part], control: &Control) {
-    let is_rounded = |input: usize| parts.iter().any(|part| part.rounded[input]);
-    let rounded: Vec<&str> =
-        columns.inputs.iter().enumerate().filter(|&(i, _)| is_rounded(i)).map(|(_, input)| input.name.as_str()).collect();
-    if !rounded.is_empty() {
-        let names = rounded.join(", ");
-        control.warn(format!(
-            "whole numbers beyond 16,777,216 are rounded to 32-bit floats in {names}; name them in data.categories if they are codes"
-        ));
-    }
-}
-
-fn warn_of_missing_targets(columns: &Columns, rows: u64, control: &Control) {
-    if rows > 0 {
-        let target = columns.target.as_deref().unwrap_or_default();
-        control.warn(format!("{rows} rows have no value in the target {target:?} and are left out"));
-    }
-}
-
-fn warn_of_unknown_targets(rows: u64, which: &str, control: &Control) {
-    if rows > 0 {
-        control.warn(format!("{rows} rows {which} have no target, or one that no training row has, and are left out"));
-    }
-}
-
 fn wanted<'a>(table: &'a Table, name: &'a str, data: &'a Data, before: Option<&'a Schema>) -> target::Wanted<'a> {
+    let is_integer = table.schema.field_with_name(name).is_ok_and(|f| value_type(f.data_type()).is_integer());
     target::Wanted {
         table: &table.name,
         name,
         task: data.task,
         // How a number is written in a CSV file tells nothing; that the first rows are whole, little.
-        is_whole: table.is_csv || table.schema.field_with_name(name).is_ok_and(|f| f.data_type().is_integer()),
+        is_whole: table.is_csv || is_integer,
+        is_integer,
         class_weights: data.class_weights.as_ref(),
         before: before.map(|s| &s.target),
     }
 }
 
-fn largest_weight(table: &Table, tiles: &[Arc<Tile>]) -> Result<f32> {
+fn largest_weight(table: &Table, data: &Data, tiles: &[Arc<Tile>]) -> Result<f32> {
     let weights = tiles.iter().filter_map(|t| t.weight.as_ref());
-    match weights.map(|w| w.iter().copied().fold(0.0, f32::max)).reduce(f32::max) {
-        None => Ok(1.0),
-        Some(largest) if largest > 0.0 && largest.is_finite() => Ok(largest),
-        Some(largest) => {
-            let problem = format!("the largest weight of a training row is {largest}; look at data.weight and data.class_weights");
-            Err(Error::Table { table: table.name.clone(), problem })
+    let largest = weights.map(|w| w.iter().copied().fold(0.0, f32::max)).reduce(f32::max).unwrap_or(1.0);
+    let problem = match () {
+        () if largest.is_infinite() => {
+            let problem = "with its factor the weight of a row is beyond the 3.4e38 that a 32-bit float can hold; lower it".into();
+            return Err(JobError::Key { key: "data.class_weights".into(), problem }.into());
         }
-    }
+        () if largest > 0.0 => return Ok(largest),
+        () => "every row to train on weighs 0",
+    };
+    Err(match &data.weight {
+        Some(column) => {
+            let problem = format!("{problem}; give some a weight above 0, or leave data.weight out");
+            Error::Column { table: table.name.clone(), column: column.clone(), problem }
+        }
+        None => JobError::Key { key: "data.class_weights".into(), problem: format!("{problem}; give some class a factor above 0") }.into(),
+    })
 }

@@ -4,7 +4,7 @@ use arrow::array::{Array, ArrayRef, StringArray, StringDictionaryBuilder};
 use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::UInt32Type;
 use arrow::record_batch::RecordBatch;
-use quelea_core::schema::InputKind;
+use quelea_core::schema::{Input, InputKind};
 use quelea_core::tile::MISSING;
 
 use super::columns::Columns;
@@ -54,22 +54,23 @@ pub(crate) struct PartReader {
 enum Growing {
     Number(Vec<ScalarBuffer<f32>>),
     Wide(Vec<f64>),
-    Text(Box<StringDictionaryBuilder<UInt32Type>>),
+    Text { dictionary: Box<StringDictionaryBuilder<UInt32Type>>, is_truth: bool },
     Timestamp(Vec<i64>),
 }
 
 impl PartReader {
     /// A reader of batches whose columns are `columns.names()`; `text_target` tells whether the target is text.
     pub fn new(columns: &Columns, text_target: bool, null_values: &[String], is_csv: bool) -> Self {
-        let growing = |kind| match kind {
+        let text = |name: &String| Growing::Text { dictionary: Box::default(), is_truth: columns.truths.contains(name) };
+        let growing = |input: &Input| match input.kind {
             InputKind::Number => Growing::Number(Vec::new()),
-            InputKind::Text => Growing::Text(Box::default()),
+            InputKind::Text => text(&input.name),
             InputKind::Timestamp => Growing::Timestamp(Vec::new()),
         };
-        let target = || if text_target { Growing::Text(Box::default()) } else { Growing::Wide(Vec::new()) };
+        let target = |name| if text_target { text(name) } else { Growing::Wide(Vec::new()) };
         Self {
-            inputs: columns.inputs.iter().map(|i| growing(i.kind)).collect(),
-            target: columns.target.as_ref().map(|_| target()),
+            inputs: columns.inputs.iter().map(growing).collect(),
+            target: columns.target.as_ref().map(target),
             weight: columns.weight.as_ref().map(|_| Growing::Number(Vec::new())),
             rounded: vec![false; columns.inputs.len()],
             columns: columns.clone(),
@@ -187,8 +188,9 @@ impl Growing {
             Self::Number(chunks) => chunks.push(reading.numbers(array)?.values().clone()),
             Self::Wide(values) => values.extend(reading.wide_numbers(array)?),
             Self::Timestamp(values) => values.extend(reading.timestamps(array)?),
-            Self::Text(dictionary) => {
-                for value in &reading.texts(array)? {
+            Self::Text { dictionary, is_truth } => {
+                let texts = if *is_truth { reading.truths(array)? } else { reading.texts(array)? };
+                for value in &texts {
                     dictionary.append_option(value);
                 }
             }
@@ -201,7 +203,7 @@ impl Growing {
             Self::Number(chunks) => Values::Number(joined(chunks)),
             Self::Wide(values) => Values::Wide(values),
             Self::Timestamp(values) => Values::Timestamp(values),
-            Self::Text(mut dictionary) => {
+            Self::Text { mut dictionary, .. } => {
                 let array = dictionary.finish();
                 let texts = array.values().as_any().downcast_ref::<StringArray>().expect("a dictionary of strings").clone();
                 let codes = array.keys().iter().map(|key| key.unwrap_or(MISSING)).collect();

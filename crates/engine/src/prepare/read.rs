@@ -11,7 +11,7 @@ use quelea_core::spec::{Data, Task};
 
 use super::columns::{Columns, natural_kind};
 use super::part::{Part, PartReader};
-use crate::table::{Table, is_text};
+use crate::table::{Table, is_text, value_type};
 use crate::{Control, Error, Event, Result};
 
 /// How the values of a table's columns are to be read.
@@ -76,7 +76,7 @@ pub(crate) async fn refuse_bad_value(table: &Table, part: &Part, before: u64) ->
 
 fn is_text_target(table: &Table, name: &str, data: &Data) -> Result<bool> {
     let data_type = table.field(name)?.data_type();
-    let is_text = is_text(data_type) || *data_type == DataType::Boolean;
+    let is_text = is_text(data_type) || *value_type(data_type) == DataType::Boolean;
     if !is_text && natural_kind(data_type) != Some(InputKind::Number) {
         let problem = format!("values of type {data_type} cannot be predicted; the target is text, a truth value or a number");
         return Err(Error::Column { table: table.name.clone(), column: name.into(), problem });

@@ -8,12 +8,15 @@ use quelea_core::schema::{Labels, Target};
 use quelea_core::spec::{Balanced, ClassWeights, Task};
 
 use super::part::{Part, Values};
+use crate::table::shortened;
 use crate::{Error, Result, suggest};
 
 /// The most different whole numbers that are taken for classes when the job does not say.
 const GUESSED_CLASSES: usize = 20;
 /// The most classes.
 const MOST_CLASSES: usize = 10_000;
+/// Labels that a message shows.
+const SHOWN_LABELS: usize = 10;
 
 /// What the target is found to be.
 pub(crate) struct Truth {
@@ -21,6 +24,8 @@ pub(crate) struct Truth {
     pub target: Target,
     /// The factor for the weight of each class; empty when all are 1.
     pub class_factors: Vec<f32>,
+    /// What the user should know of it.
+    pub warning: Option<String>,
 }
 
 /// What is asked of the target.
@@ -33,6 +38,8 @@ pub(crate) struct Wanted<'a> {
     pub task: Option<Task>,
     /// Whether the column's type can be guessed to be classes: it holds whole numbers or truth values.
     pub is_whole: bool,
+    /// Whether the column's type holds whole numbers only.
+    pub is_integer: bool,
     /// Factors for the weight of each class.
     pub class_weights: Option<&'a ClassWeights>,
     /// The target of the run to go on from.
@@ -41,35 +48,71 @@ pub(crate) struct Wanted<'a> {
 
 /// Finds out what the target is from its training rows.
 pub(crate) fn fit(wanted: &Wanted, train: &[Part]) -> Result<Truth> {
-    let counts = if is_text(train) { text_counts(train).map(Counts::Text) } else { whole_counts(train).map(Counts::Whole) };
+    let counts = if is_text(train) { text_counts(train) } else { whole_counts(train) };
     let guessed = match &counts {
-        Some(Counts::Text(_)) => true,
-        Some(Counts::Whole(counts)) => wanted.is_whole && counts.len() <= GUESSED_CLASSES,
-        None => false,
+        Counts::Text(_) | Counts::ManyTexts => true,
+        Counts::Whole(counts) => wanted.is_whole && counts.len() <= GUESSED_CLASSES,
+        Counts::ManyWhole | Counts::TooLarge(_) | Counts::Fractions => false,
     };
     let is_classes = match (wanted.before, wanted.task) {
         (Some(before), _) => matches!(before, Target::Classes { .. }),
         (None, Some(task)) => task == Task::Classification,
         (None, None) => guessed,
     };
-    match (is_classes, counts) {
-        (true, Some(counts)) => classes(wanted, train, counts),
-        (true, None) => Err(wrong(
+    let is_told = wanted.before.is_some() || wanted.task.is_some();
+    match counts {
+        Counts::TooLarge(value) if wanted.is_integer && (is_classes || !is_told) => Err(too_large(wanted, value)),
+        Counts::Text(_) | Counts::ManyTexts if !is_classes => Err(wrong(
+            wanted,
+            "it is text, which a regression cannot predict; convert it to numbers, or set data.task = \"classification\"".into(),
+        )),
+        Counts::Text(counts) => classes(wanted, train, Labels::Text(counts.keys().cloned().collect()), counts.into_values().collect()),
+        Counts::Whole(counts) if is_classes => {
+            classes(wanted, train, Labels::Integers(counts.keys().copied().collect()), counts.into_values().collect())
+        }
+        Counts::Whole(_) | Counts::ManyWhole if !is_classes => {
+            numbers(wanted, (wanted.is_whole && !is_told).then(|| guessed_number(wanted, &counts)))
+        }
+        _ if !is_classes => numbers(wanted, None),
+        _ => Err(wrong(
             wanted,
             format!(
-                "classes are text, truth values or at most {MOST_CLASSES} different whole numbers, and these are not; for a regression set data.task"
+                "classes are text, truth values or whole numbers, at most {MOST_CLASSES} different ones, and these are not; for a regression set data.task = \"regression\""
             ),
         )),
-        (false, Some(Counts::Text(_))) => {
-            Err(wrong(wanted, "it is text, which a regression cannot predict; convert the column or set data.task".into()))
-        }
-        (false, _) => numbers(wanted),
     }
 }
 
+/// The rows of each value, or why they are not counted.
 enum Counts {
     Text(BTreeMap<String, u64>),
+    ManyTexts,
     Whole(BTreeMap<i64, u64>),
+    ManyWhole,
+    /// Whole, but two of them may look the same in a 64-bit float.
+    TooLarge(f64),
+    Fractions,
+}
+
+fn too_large(wanted: &Wanted, value: f64) -> Error {
+    wrong(
+        wanted,
+        format!(
+            "{value:.0} and other whole numbers from 2^53 up cannot be told apart as 64-bit floats; cast the column to text to predict classes, or set data.task = \"regression\""
+        ),
+    )
+}
+
+/// What to say of whole numbers that are not taken for classes.
+fn guessed_number(wanted: &Wanted, counts: &Counts) -> String {
+    let (different, if_not) = match counts {
+        Counts::Whole(counts) => (counts.len().to_string(), ", or to \"classification\" if they are classes"),
+        _ => (format!("more than {MOST_CLASSES}"), ""),
+    };
+    format!(
+        "{}: column {:?}: {different} different whole numbers are taken for a number to predict; set data.task to \"regression\" to say so{if_not}",
+        wanted.table, wanted.name
+    )
 }
 
 fn wrong(wanted: &Wanted, problem: String) -> Error {
@@ -80,7 +123,7 @@ fn is_text(parts: &[Part]) -> bool {
     parts.iter().any(|p| matches!(p.target, Some(Values::Text(..))))
 }
 
-fn text_counts(train: &[Part]) -> Option<BTreeMap<String, u64>> {
+fn text_counts(train: &[Part]) -> Counts {
     let mut counts = BTreeMap::new();
     for part in train {
         let Some(Values::Text(codes, texts)) = &part.target else { continue };
@@ -89,43 +132,47 @@ fn text_counts(train: &[Part]) -> Option<BTreeMap<String, u64>> {
         for (text, count) in texts.iter().flatten().zip(of_part).filter(|&(_, count)| count > 0) {
             *counts.entry(text.to_string()).or_default() += count;
             if counts.len() > MOST_CLASSES {
-                return None;
+                return Counts::ManyTexts;
             }
         }
     }
-    Some(counts)
+    Counts::Text(counts)
 }
 
-/// Rows of each whole number, or nothing when there are other numbers or too many different ones.
-fn whole_counts(train: &[Part]) -> Option<BTreeMap<i64, u64>> {
+/// Rows of each whole number.
+fn whole_counts(train: &[Part]) -> Counts {
     let mut counts = BTreeMap::new();
+    let (mut are_many, mut too_large) = (false, None);
     for part in train {
         let Some(Values::Wide(values)) = &part.target else { continue };
         for &value in values {
-            if value.fract() != 0.0 || value.abs() >= 2f64.powi(53) {
-                return None;
+            if value.fract() != 0.0 {
+                return Counts::Fractions;
             }
-            *counts.entry(value as i64).or_insert(0) += 1;
-            if counts.len() > MOST_CLASSES {
-                return None;
+            if value.abs() >= 2f64.powi(53) {
+                too_large = too_large.or(Some(value));
+            } else if !are_many {
+                *counts.entry(value as i64).or_insert(0) += 1;
+                are_many = counts.len() > MOST_CLASSES;
             }
         }
     }
-    Some(counts)
-}
-
-fn numbers(wanted: &Wanted) -> Result<Truth> {
-    if wanted.class_weights.is_some() {
-        return Err(wrong(wanted, "it is a number, so data.class_weights has no meaning; drop the key or set data.task".into()));
+    match (too_large, are_many) {
+        (Some(value), _) => Counts::TooLarge(value),
+        (None, true) => Counts::ManyWhole,
+        (None, false) => Counts::Whole(counts),
     }
-    Ok(Truth { target: Target::Number { name: wanted.name.into() }, class_factors: Vec::new() })
 }
 
-fn classes(wanted: &Wanted, train: &[Part], counts: Counts) -> Result<Truth> {
-    let (labels, counts): (Labels, Vec<u64>) = match counts {
-        Counts::Text(counts) => (Labels::Text(counts.keys().cloned().collect()), counts.into_values().collect()),
-        Counts::Whole(counts) => (Labels::Integers(counts.keys().copied().collect()), counts.into_values().collect()),
-    };
+fn numbers(wanted: &Wanted, warning: Option<String>) -> Result<Truth> {
+    if wanted.class_weights.is_some() {
+        let problem = "it is a number, so data.class_weights has no meaning; drop the key, or set data.task = \"classification\"";
+        return Err(wrong(wanted, problem.into()));
+    }
+    Ok(Truth { target: Target::Number { name: wanted.name.into() }, class_factors: Vec::new(), warning })
+}
+
+fn classes(wanted: &Wanted, train: &[Part], labels: Labels, counts: Vec<u64>) -> Result<Truth> {
     let (labels, counts) = match wanted.before {
         Some(Target::Classes { labels: before, .. }) => (before.clone(), counts_in(wanted, before, &labels, &counts)?),
         _ => (labels, counts),
@@ -136,7 +183,7 @@ fn classes(wanted: &Wanted, train: &[Part], counts: Counts) -> Result<Truth> {
     let factors = factors(wanted, &labels, &counts)?;
     let weights = class_weights(&labels, train, &factors);
     let target = Target::Classes { name: wanted.name.into(), labels, weights };
-    Ok(Truth { target, class_factors: factors })
+    Ok(Truth { target, class_factors: factors, warning: None })
 }
 
 fn counts_in(wanted: &Wanted, before: &Labels, labels: &Labels, counts: &[u64]) -> Result<Vec<u64>> {
@@ -189,15 +236,24 @@ fn factors(wanted: &Wanted, labels: &Labels, counts: &[u64]) -> Result<Vec<f32>>
             let texts: Vec<String> = (0..labels.len()).map(|i| labels.text(i)).collect();
             for (label, &factor) in named {
                 let Some(index) = texts.iter().position(|t| t == label) else {
-                    let hint = suggest::nearest(label, texts.iter().map(String::as_str))
-                        .map_or_else(String::new, |t| format!("; did you mean {t:?}?"));
-                    return Err(wrong(wanted, format!("data.class_weights names the class {label:?}, which no row has{hint}")));
+                    let meant = suggest::nearest(label, texts.iter().map(String::as_str))
+                        .map_or_else(String::new, |t| format!("did you mean {t:?}? "));
+                    let problem =
+                        format!("data.class_weights names the class {label:?}, which no row has; {meant}there are {}", listed(&texts));
+                    return Err(wrong(wanted, problem));
                 };
                 factors[index] = factor as f32;
             }
             Ok(factors)
         }
     }
+}
+
+/// The first of these labels.
+fn listed(labels: &[String]) -> String {
+    let more = labels.len().saturating_sub(SHOWN_LABELS);
+    let shown = labels.iter().take(SHOWN_LABELS).map(|label| shortened(label)).collect::<Vec<_>>().join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
 /// The weighted rows of each class.

@@ -4,8 +4,9 @@
 use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Float64Array, StringViewArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType};
+use arrow::error::ArrowError;
 
-use crate::table::is_text;
+use crate::table::{is_text, shortened, value_type};
 
 /// A value that cannot be used.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,7 +44,7 @@ impl Reading<'_> {
 
     /// Whether any whole number in the array changes when it becomes a 32-bit float.
     pub fn rounds(self, array: &ArrayRef) -> bool {
-        if array.data_type().is_integer() {
+        if value_type(array.data_type()).is_integer() {
             let Ok(wide) = cast(array, &DataType::Int64) else { return true };
             let is_rounded = |v: i64| i128::from(v) != (v as f32) as i128;
             return wide.null_count() > array.null_count() || wide.as_primitive::<Int64Type>().iter().flatten().any(is_rounded);
@@ -80,8 +81,23 @@ impl Reading<'_> {
 
     /// The array as text, null where a value is missing.
     pub fn texts(self, array: &ArrayRef) -> Result<StringViewArray, BadValue> {
-        let text = cast(array, &DataType::Utf8View).map_err(|e| BadValue { row: 0, problem: e.to_string() })?;
+        let unusable = |e: ArrowError| BadValue { row: 0, problem: e.to_string() };
+        // A dictionary of anything but plain strings is unpacked first.
+        let array = match array.data_type() {
+            DataType::Dictionary(_, values) if **values != DataType::Utf8 => cast(array, values).map_err(unusable)?,
+            _ => array.clone(),
+        };
+        let text = cast(&array, &DataType::Utf8View).map_err(unusable)?;
         Ok(self.without_markers(text.as_string_view()))
+    }
+
+    /// As [`Reading::texts`], for truth values: however a CSV file writes them, they are "true" and "false".
+    pub fn truths(self, array: &ArrayRef) -> Result<StringViewArray, BadValue> {
+        let text = self.texts(array)?;
+        if !self.is_csv {
+            return Ok(text);
+        }
+        Ok(text.iter().map(|value| value.map(|value| truth(value).map_or(value, |truth| if truth { "true" } else { "false" }))).collect())
     }
 
     fn without_markers(self, text: &StringViewArray) -> StringViewArray {
@@ -114,26 +130,19 @@ impl Reading<'_> {
 /// Fills in what did not parse as a number but is a truth value.
 fn truths_as_numbers(text: &StringViewArray, parsed: &ArrayRef) -> ArrayRef {
     let numbers = parsed.as_primitive::<Float64Type>();
-    let filled: Float64Array = numbers
-        .iter()
-        .zip(text.iter())
-        .map(|(number, text)| {
-            number.or_else(|| match text?.to_ascii_lowercase().as_str() {
-                "true" => Some(1.0),
-                "false" => Some(0.0),
-                _ => None,
-            })
-        })
-        .collect();
+    let filled: Float64Array =
+        numbers.iter().zip(text.iter()).map(|(number, text)| number.or_else(|| truth(text?).map(f64::from))).collect();
     std::sync::Arc::new(filled)
+}
+
+/// The truth value that a text is, in letters of any case.
+fn truth(text: &str) -> Option<bool> {
+    let is = |word: &str| text.eq_ignore_ascii_case(word);
+    if is("true") { Some(true) } else { is("false").then_some(false) }
 }
 
 fn infinite(row: usize) -> BadValue {
     BadValue { row, problem: "infinite, or beyond the 3.4e38 that a 32-bit float can hold; replace it, or make it missing".into() }
-}
-
-fn shortened(text: &str) -> String {
-    if text.chars().count() <= 40 { text.into() } else { text.chars().take(37).chain("...".chars()).collect() }
 }
 
 #[cfg(test)]
@@ -175,6 +184,23 @@ mod tests {
         assert!(numbers.value(0) == 1.0 && numbers.value(1).is_nan() && numbers.value(2) == 0.0);
         let decimals: ArrayRef = Arc::new(Decimal128Array::from(vec![12_345]).with_precision_and_scale(10, 2).unwrap());
         assert_eq!(reading.numbers(&decimals).unwrap().value(0), 123.45);
+    }
+
+    #[test]
+    fn dictionaries_hold_any_type() {
+        let reading = Reading { null_values: &[], is_csv: false };
+        let keys = arrow::array::Int32Array::from(vec![Some(1), None, Some(0)]);
+        for values in [Arc::new(Int64Array::from(vec![7, 8])) as ArrayRef, Arc::new(arrow::array::LargeStringArray::from(vec!["7", "8"]))] {
+            let array: ArrayRef = Arc::new(arrow::array::DictionaryArray::new(keys.clone(), values));
+            assert_eq!(reading.texts(&array).unwrap().iter().collect::<Vec<_>>(), [Some("8"), None, Some("7")]);
+        }
+    }
+
+    #[test]
+    fn truths_of_a_csv_file_are_those_of_other_files() {
+        let truths = |is_csv| Reading { null_values: &[], is_csv }.truths(&csv(&["True", "FALSE", "true", "maybe"])).unwrap();
+        assert_eq!(truths(true).iter().flatten().collect::<Vec<_>>(), ["true", "false", "true", "maybe"]);
+        assert_eq!(truths(false).iter().flatten().collect::<Vec<_>>(), ["True", "FALSE", "true", "maybe"]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub(crate) type AllKept<L> = BTreeMap<u32, <L as Learner>::Kept>;
 pub(crate) fn by_block(parts: Vec<Vec<Block>>) -> Result<Vec<Vec<Block>>> {
     let count = parts.first().map_or(0, Vec::len);
     if parts.iter().any(|blocks| blocks.len() != count) {
-        return Err(Error::Table { problem: "threads gave different numbers of blocks".into() });
+        return Err(Error::Internal { what: "threads gave different numbers of blocks".into() });
     }
     let mut of_block: Vec<Vec<Block>> = (0..count).map(|_| Vec::with_capacity(parts.len())).collect();
     for blocks in parts {
@@ -29,7 +29,7 @@ pub(crate) fn by_block(parts: Vec<Vec<Block>>) -> Result<Vec<Vec<Block>>> {
 /// The sum of a block's parts; it is not settled.
 pub(crate) fn merge(parts: Vec<Block>) -> Result<Block> {
     let mut parts = parts.into_iter();
-    let mut sum = parts.next().ok_or_else(|| Error::Table { problem: "a block without parts".into() })?;
+    let mut sum = parts.next().ok_or_else(|| Error::Internal { what: "a block without parts".into() })?;
     parts.try_for_each(|part| sum.merge(part))?;
     Ok(sum)
 }

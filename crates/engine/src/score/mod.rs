@@ -33,6 +33,10 @@ const CHUNK_ROWS: usize = 16_384;
 /// Reads a model file.
 pub fn read_model(path: &Path) -> Result<Model> {
     let bytes = std::fs::read(path).map_err(|source| Error::File { action: "read", path: path.into(), source })?;
+    if bytes.is_empty() {
+        let problem = "the file is empty; train the model again, or name another file".into();
+        return Err(Error::Table { table: path.display().to_string(), problem });
+    }
     Model::from_bytes(&bytes).map_err(|source| Error::Model { path: path.display().to_string(), source })
 }
 
@@ -46,7 +50,7 @@ pub fn evaluate(model: Model, table: &str, threads: Option<usize>, control: &Con
     if let (Some(weight), None) = (&model.schema.weight, &weight) {
         control.warn(format!("{}: there is no column {weight:?}, so every row weighs 1", table.name));
     }
-    let columns = Columns { inputs: model.schema.inputs.clone(), target: model.schema.target.name().map(str::to_string), weight };
+    let columns = Columns::of_model(&model.schema, true, weight);
     let reader = reader(&model, &table, columns)?;
     let evaluation = threads.wait(evaluate_table(&model, scorer, &table, reader, threads.count, control))?;
     Ok(evaluation.finish())

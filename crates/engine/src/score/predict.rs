@@ -34,7 +34,7 @@ pub fn predict(
     let model = Arc::new(model);
     let scorer = Arc::new(scorer(&model)?);
     let table = Table::open(table, &model.schema.null_values, threads.count)?;
-    let columns = Columns { inputs: model.schema.inputs.clone(), target: None, weight: None };
+    let columns = Columns::of_model(&model.schema, false, None);
     let reader = reader(&model, &table, columns)?;
     warn_of_extra_columns(&model, &table, keep, control);
     threads.wait(write(&Job { model, scorer, reader }, &table, keep, destination, threads.count, control))

@@ -7,7 +7,8 @@ use datafusion::error::DataFusionError;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use futures::StreamExt;
 
-use super::Table;
+use super::files::Format;
+use super::{Table, files, schema};
 use crate::Error;
 
 /// What is needed to read a table's files one by one.
@@ -25,6 +26,11 @@ impl Blame {
     /// The error for the user: it names the file where one of them fails alone.
     pub async fn find(&self, error: DataFusionError) -> Error {
         for file in &self.files {
+            if let Ok((_, Format::Csv(compression))) = files::find(&file.to_string_lossy())
+                && let Err(broken) = schema::check_csv(file, compression)
+            {
+                return broken;
+            }
             if let Some(problem) = Box::pin(failure(file)).await {
                 return Error::Table { table: file.display().to_string(), problem };
             }

@@ -68,7 +68,14 @@ fn files_of_glob(pattern: &str) -> Result<Vec<PathBuf>> {
     let readable = |found: glob::GlobResult| found.map_err(|e| Error::File { action: "read", path: e.path().into(), source: e.into() });
     let mut files = matches.map(readable).collect::<Result<Vec<PathBuf>>>()?;
     files.retain(|file| file.is_file());
-    if files.is_empty() { Err(wrong("the pattern matches no file".into())) } else { Ok(files) }
+    if files.is_empty() {
+        return Err(wrong("the pattern matches no file".into()));
+    }
+    // As in a folder, what other programs leave beside tables is passed over; a pattern may ask for hidden names.
+    let wants_hidden = is_hidden(Path::new(pattern));
+    let is_wanted = |file: &&PathBuf| format_of(file).is_some() && (wants_hidden || !is_hidden(file));
+    let wanted: Vec<PathBuf> = files.iter().filter(is_wanted).cloned().collect();
+    Ok(if wanted.is_empty() { files } else { wanted })
 }
 
 fn common_format(table: &str, files: &[PathBuf]) -> Result<Format> {

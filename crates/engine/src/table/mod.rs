@@ -1,9 +1,12 @@
 //! Tables as the user names them: files or a query, opened once and scanned in row order.
 
 mod blame;
+mod csv;
 mod files;
+mod merge;
 mod scan;
 mod schema;
+mod stray;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,13 +19,16 @@ use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::file_format::csv::CsvFormat;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::error::DataFusionError;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use quelea_core::tile::rows_per_tile;
 
 use crate::{Error, Result};
 use files::Format;
 pub(crate) use scan::Scan;
-pub(crate) use schema::is_text;
+use schema::Described;
+pub(crate) use schema::{is_text, value_type};
+pub(crate) use stray::{Stray, shortened};
 
 /// Rows per batch; large, so that work per batch outweighs its overhead.
 const BATCH_ROWS: usize = 32_768;
@@ -43,6 +49,8 @@ pub(crate) struct Table {
     pub rows: Option<u64>,
     /// Whether batches hold the text of a CSV file, to be parsed by the reader of the batch, who can name its row.
     pub is_csv: bool,
+    /// Columns that are text because numbers stand among other text in a CSV file.
+    pub stray: Vec<Stray>,
     frame: DataFrame,
     context: SessionContext,
 }
@@ -51,23 +59,24 @@ impl Table {
     /// Opens the table at a path, folder or glob. Texts in `null_values` do not count when types are told from a CSV file.
     pub fn open(name: &str, null_values: &[String], threads: usize) -> Result<Self> {
         let (files, format) = files::find(name)?;
-        let (schema, rows) = schema::of_files(&files, format, null_values)?;
+        let Described { schema, rows, stray } = schema::of_files(&files, format, null_values)?;
         let context = session(threads, partitions(&files, threads), BATCH_ROWS);
         let is_csv = matches!(format, Format::Csv(_));
         let read_as = if is_csv { all_text(&schema) } else { schema.clone() };
         let listing = listing(&files, format, read_as, &[])?;
         let frame = context.read_table(Arc::new(listing)).map_err(|e| Error::Table { table: name.into(), problem: e.strip_backtrace() })?;
-        Ok(Self { name: name.into(), files, is_query: false, schema, rows, is_csv, frame, context })
+        Ok(Self { name: name.into(), files, is_query: false, schema, rows, is_csv, stray, frame, context })
     }
 
     /// Opens the result of a query over named tables. It runs in one partition, so that neither the order of rows nor
     /// a sum of floats in it depends on threads.
     pub async fn query(query: &str, tables: &BTreeMap<String, String>, null_values: &[String], threads: usize) -> Result<Self> {
         let context = session(threads, 1, BATCH_ROWS);
-        let mut all_files = Vec::new();
+        let (mut all_files, mut all_stray) = (Vec::new(), Vec::new());
         for (name, path) in tables {
             let (files, format) = files::find(path)?;
-            let (schema, _) = schema::of_files(&files, format, null_values)?;
+            let Described { schema, stray, .. } = schema::of_files(&files, format, null_values)?;
+            all_stray.extend(stray);
             let listing = listing(&files, format, schema, null_values)?;
             all_files.extend(files);
             let reference = datafusion::common::TableReference::bare(name.as_str());
@@ -75,9 +84,21 @@ impl Table {
         }
         let options =
             datafusion::execution::context::SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        let frame = context.sql_with_options(query, options).await.map_err(|e| Error::Query { problem: e.strip_backtrace() })?;
+        let frame = context.sql_with_options(query, options).await.map_err(|e| wrong_query(&e, tables))?;
         let schema: SchemaRef = Arc::new(frame.schema().as_arrow().clone());
-        Ok(Self { name: "data.query".into(), files: all_files, is_query: true, schema, rows: None, is_csv: false, frame, context })
+        // A column of the result that is called as one of a file is that one, more likely than not.
+        all_stray.retain(|stray| schema.field_with_name(&stray.column).is_ok_and(|field| is_text(field.data_type())));
+        Ok(Self {
+            name: "data.query".into(),
+            files: all_files,
+            is_query: true,
+            schema,
+            rows: None,
+            is_csv: false,
+            stray: all_stray,
+            frame,
+            context,
+        })
     }
 
     /// A table of rows in memory.
@@ -97,7 +118,17 @@ impl Table {
         let context = session(threads, threads, per_partition);
         let in_memory = MemTable::try_new(schema.clone(), batches.iter().flat_map(slices).collect()).map_err(Error::internal)?;
         let frame = context.read_table(Arc::new(in_memory)).map_err(Error::internal)?;
-        Ok(Self { name: name.into(), files: Vec::new(), is_query: false, schema, rows: Some(rows as u64), is_csv: false, frame, context })
+        Ok(Self {
+            name: name.into(),
+            files: Vec::new(),
+            is_query: false,
+            schema,
+            rows: Some(rows as u64),
+            is_csv: false,
+            stray: Vec::new(),
+            frame,
+            context,
+        })
     }
 
     /// The column called `name`, or an error that suggests one.
@@ -125,6 +156,18 @@ impl Table {
     pub async fn scan(&self, columns: &[&str]) -> Result<Scan> {
         Scan::new(self, columns).await
     }
+}
+
+/// The error of a query that cannot be planned; one that names an unknown table is told which there are.
+fn wrong_query(error: &DataFusionError, tables: &BTreeMap<String, String>) -> Error {
+    let problem = error.strip_backtrace();
+    let unknown = problem.split_once("table '").and_then(|(_, rest)| rest.split_once("' not found"));
+    let Some((name, _)) = unknown else { return Error::Query { problem } };
+    let name = name.trim_start_matches("datafusion.public.");
+    let names = tables.keys().map(String::as_str);
+    let meant = crate::suggest::nearest(name, names.clone()).map_or_else(String::new, |meant| format!("did you mean {meant:?}? "));
+    let known = names.collect::<Vec<_>>().join(", ");
+    Error::Query { problem: format!("there is no table {name:?}; {meant}data.tables names {known}") }
 }
 
 fn session(threads: usize, partitions: usize, batch_rows: usize) -> SessionContext {

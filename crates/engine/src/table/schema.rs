@@ -11,26 +11,42 @@ use datafusion::datasource::file_format::file_compression_type::FileCompressionT
 use datafusion::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 
 use super::files::{Compression, Format};
+use super::stray::Stray;
+use super::{csv, merge};
 use crate::{Error, Result};
 
 /// Rows of a CSV file from which the types of its columns are told.
 const CSV_ROWS: usize = 10_000;
 
-/// The columns of all files, and their rows where the files say so.
-pub(crate) fn of_files(files: &[PathBuf], format: Format, null_values: &[String]) -> Result<(SchemaRef, Option<u64>)> {
+/// What the files of a table say of it.
+pub(crate) struct Described {
+    /// The columns of all files.
+    pub schema: SchemaRef,
+    /// Their rows, where the files say so.
+    pub rows: Option<u64>,
+    /// Columns of CSV files that hold both numbers and other text.
+    pub stray: Vec<Stray>,
+}
+
+/// The columns of all files, which must be the same.
+pub(crate) fn of_files(files: &[PathBuf], format: Format, null_values: &[String]) -> Result<Described> {
     let mut common: Option<(Schema, &PathBuf)> = None;
-    let mut rows = Some(0);
+    let (mut rows, mut stray) = (Some(0), Vec::<Stray>::new());
     for file in files {
         let (schema, file_rows) = match format {
             Format::Parquet => of_parquet(file)?,
-            Format::Csv(compression) => (of_csv(file, compression, null_values)?, None),
+            Format::Csv(compression) => {
+                let (schema, of_file) = of_csv(file, compression, null_values)?;
+                stray.extend(of_file);
+                (schema, None)
+            }
         };
         rows = rows.zip(file_rows).map(|(a, b)| a + b);
         refuse_duplicates(file, &schema)?;
         common = Some(match common {
             None => (schema, file),
             Some((before, first)) => {
-                let both = merged(&before, first, &schema, file)?;
+                let both = merge::merged(&before, first, &schema, file, &stray)?;
                 if matches!(format, Format::Csv(_)) {
                     refuse_other_order(&before, first, &schema, file)?;
                 }
@@ -43,7 +59,8 @@ pub(crate) fn of_files(files: &[PathBuf], format: Format, null_values: &[String]
     let typed = |field: &Arc<Field>| {
         if *field.data_type() == DataType::Null { Arc::new(Field::new(field.name(), DataType::Utf8View, true)) } else { field.clone() }
     };
-    Ok((Arc::new(Schema::new(schema.fields().iter().map(typed).collect::<Vec<_>>())), rows))
+    let schema = Arc::new(Schema::new(schema.fields().iter().map(typed).collect::<Vec<_>>()));
+    Ok(Described { schema, rows, stray })
 }
 
 /// CSV files are read by the place of their columns, not by name.
@@ -73,7 +90,7 @@ fn of_parquet(file: &Path) -> Result<(Schema, Option<u64>)> {
     let wrong = |problem: String| Error::Table { table: file.display().to_string(), problem };
     let handle = open(file)?;
     if handle.metadata().is_ok_and(|m| m.len() == 0) {
-        return Err(wrong("the file is empty".into()));
+        return Err(wrong("the file is empty; write it again, or name another".into()));
     }
     let metadata = ArrowReaderMetadata::load(&handle, ArrowReaderOptions::new())
         .map_err(|e| wrong(format!("not a whole Parquet file ({e}); write it again")))?;
@@ -81,17 +98,23 @@ fn of_parquet(file: &Path) -> Result<(Schema, Option<u64>)> {
     Ok((metadata.schema().as_ref().clone(), Some(rows.max(0) as u64)))
 }
 
-fn of_csv(file: &Path, compression: Compression, null_values: &[String]) -> Result<Schema> {
+fn of_csv(file: &Path, compression: Compression, null_values: &[String]) -> Result<(Schema, Vec<Stray>)> {
     let wrong = |problem: String| Error::Table { table: file.display().to_string(), problem };
-    let reader = compression_type(compression).convert_read(open(file)?).map_err(|e| wrong(e.to_string()))?;
+    let plain = || compression_type(compression).convert_read(open(file)?).map_err(|e| wrong(e.to_string()));
+    let is_null = |text: &str| text.is_empty() || null_values.iter().any(|marker| marker == text);
+    let stray = csv::look(file, plain, CSV_ROWS, is_null)?;
     let nulls = regex::Regex::new(&null_pattern(null_values)).map_err(Error::internal)?;
     let csv = CsvFormat::default().with_header(true).with_null_regex(nulls);
-    let (schema, _) = csv.infer_schema(reader, Some(CSV_ROWS)).map_err(|e| wrong(format!("not a CSV file with a header line: {e}")))?;
-    if schema.fields().is_empty() {
-        return Err(wrong("the file is empty; its first line must name the columns".into()));
-    }
+    let (schema, _) = csv.infer_schema(plain()?, Some(CSV_ROWS)).map_err(|e| wrong(format!("not a CSV file with a header line: {e}")))?;
     let fields: Vec<Field> = schema.fields().iter().map(|f| Field::new(f.name(), csv_type(f.data_type()), true)).collect();
-    Ok(Schema::new(fields))
+    Ok((Schema::new(fields), stray))
+}
+
+/// Looks over every row of a CSV file, and refuses the first that breaks.
+pub(super) fn check_csv(file: &Path, compression: Compression) -> Result<()> {
+    let wrong = |e: datafusion::error::DataFusionError| Error::Table { table: file.display().to_string(), problem: e.to_string() };
+    let plain = || compression_type(compression).convert_read(open(file)?).map_err(wrong);
+    csv::look(file, plain, usize::MAX, |_| true).map(|_| ())
 }
 
 /// A type that later rows can hardly break.
@@ -128,39 +151,15 @@ fn refuse_duplicates(file: &Path, schema: &Schema) -> Result<()> {
     }
 }
 
-/// The schema that both files can be read with: the same columns, numbers of different width allowed.
-fn merged(before: &Schema, first: &Path, schema: &Schema, file: &Path) -> Result<Schema> {
-    let wrong = |column: &str, problem: String| Error::Column { table: file.display().to_string(), column: column.into(), problem };
-    if let Some(extra) = schema.fields().iter().find(|f| before.field_with_name(f.name()).is_err()) {
-        return Err(wrong(
-            extra.name(),
-            format!("{} does not have this column; files of one table need the same columns", first.display()),
-        ));
+/// The type of the values, also of those in a dictionary.
+pub(crate) fn value_type(data_type: &DataType) -> &DataType {
+    match data_type {
+        DataType::Dictionary(_, values) => values,
+        other => other,
     }
-    let mut fields = Vec::new();
-    for field in before.fields() {
-        let Ok(other) = schema.field_with_name(field.name()) else {
-            return Err(wrong(field.name(), format!("it is missing here, but {} has it", first.display())));
-        };
-        let (a, b) = (field.data_type(), other.data_type());
-        let data_type = match () {
-            () if a == b => a.clone(),
-            () if *a == DataType::Null => b.clone(),
-            () if *b == DataType::Null => a.clone(),
-            () if a.is_numeric() && b.is_numeric() => DataType::Float64,
-            () if is_text(a) && is_text(b) => DataType::Utf8View,
-            () => return Err(wrong(field.name(), format!("it is {b} here, but {a} in {}; convert one of them", first.display()))),
-        };
-        fields.push(Field::new(field.name(), data_type, true));
-    }
-    Ok(Schema::new(fields))
 }
 
 /// Whether values of this type are text.
 pub(crate) fn is_text(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        DataType::Dictionary(_, values) => is_text(values),
-        _ => false,
-    }
+    matches!(value_type(data_type), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }

@@ -46,6 +46,11 @@ impl Cuts {
         self.values() + usize::from(matches!(self, Self::Category { .. }))
     }
 
+    /// Whether a bin's number fits a byte.
+    pub(super) fn is_narrow(&self) -> bool {
+        self.len() <= NARROW
+    }
+
     /// The bins of a category's frequent values. The others are too rare to tell anything: `least` rows are needed.
     pub(super) fn of_category(feature: &Feature, least: f64) -> Self {
         let FeatureKind::Category { values, counts, .. } = &feature.kind else { return Self::Number(vec![f32::MAX]) };
@@ -64,7 +69,7 @@ impl Cuts {
     /// The bin of each of a tile's values.
     pub(super) fn bin(&self, values: &Values) -> Bins {
         match (self, values) {
-            (Self::Number(edges), Values::Number(values)) if edges.len() < NARROW => {
+            (Self::Number(edges), Values::Number(values)) if self.is_narrow() => {
                 let mut bins = vec![0; values.len()];
                 Arch::new().dispatch(BinNumbers { edges, values, bins: &mut bins });
                 Bins::Narrow(bins)
@@ -76,7 +81,7 @@ impl Cuts {
                 let bin = |&code: &u32| {
                     if code == MISSING { self.missing() } else { bin_of.get(code as usize).map_or(self.values(), |&b| b as usize) }
                 };
-                if self.len() <= NARROW {
+                if self.is_narrow() {
                     Bins::Narrow(codes.iter().map(|code| bin(code) as u8).collect())
                 } else {
                     Bins::Wide(codes.iter().map(|code| bin(code) as u16).collect())

@@ -143,10 +143,8 @@ impl Boosting {
         for (&feature, edges) in self.numbers.iter().zip(found) {
             round.cuts[feature] = Cuts::Number(edges);
         }
-        round.usable = vec![false; round.cuts.len()];
-        for column in Layout::new(&self.schema, &round.cuts, 1.0, self.seed, 0).columns {
-            round.usable[column.feature] = true;
-        }
+        let all = Layout::new(&self.schema, &round.cuts, 1.0, self.seed, 0);
+        round.usable = all.columns.iter().map(|column| column.feature).collect();
         match (&self.start, self.loss) {
             (None, Loss::Squared) => round.base = vec![mean as f32],
             (None, Loss::Quantile { alpha, .. }) => round.phase = Phase::Base(Search::new(1, alpha)),
@@ -222,7 +220,7 @@ impl Boosting {
 
     fn finish_tree(&self, mut round: Round, growth: Growth, values: Vec<f32>) -> Result<Step<Round>> {
         if values.iter().any(|v| !v.is_finite()) {
-            return Err(Error::NotFinite { what: "the value of a leaf".into(), place: format!(" of tree {}", round.trees.len()) });
+            return Err(Error::Diverged { what: "the value of a leaf".into(), place: format!(" of tree {}", round.trees.len()) });
         }
         round.drift_now = values.iter().fold(round.drift_now, |most, v| most.max(f64::from(v.abs())));
         round.last_leaves = growth.leaves().zip(values.iter().copied()).collect();

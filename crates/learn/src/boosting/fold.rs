@@ -7,11 +7,12 @@ use quelea_core::{Error, Result};
 
 use super::Boosting;
 use super::growth::Growth;
-use super::histogram::{Histograms, NodeRows};
+use super::histogram::{Histograms, NodeRows, Scratch};
 use super::lanes::Sizes;
 use super::quantile::{Search, units_of_weight};
 use super::round::{Phase, Round};
 use super::rows::{Rows, trains};
+use super::scale::Packed;
 use super::sums::ExactSums;
 
 /// Rows of numbers from which bin edges are read.
@@ -43,7 +44,8 @@ pub struct Accumulator {
     counts: Vec<i64>,
     /// Histograms of nodes.
     histograms: Option<Histograms>,
-    words: Vec<i64>,
+    scratch: Scratch,
+    packed: Vec<Packed>,
     rows: Vec<u16>,
 }
 
@@ -68,7 +70,8 @@ impl Boosting {
             largest: vec![Vec::new(); outputs],
             counts: vec![0; counts],
             histograms,
-            words: Vec::new(),
+            scratch: Scratch::default(),
+            packed: Vec::new(),
             rows: Vec::new(),
         }
     }
@@ -83,11 +86,11 @@ impl Boosting {
             Phase::Measure => self.measure(round, tile, rows, to),
             Phase::Root(growth) => self.plant(round, growth, tile, rows, to),
             Phase::Grow(growth) if trains(tile) => {
-                self.grow(growth, rows, to);
+                self.grow(growth, tile, rows, to);
                 Ok(())
             }
             Phase::Leaves(growth) if trains(tile) => {
-                rows.part(&growth.expansions, &mut to.rows);
+                rows.part(&growth.expansions, tile, &mut to.rows);
                 for (at, leaf) in growth.leaves().enumerate() {
                     let (gradient, hessian) = rows.sums_of(leaf);
                     to.exact.add(2 * at, gradient, "a sum of gradients", tile.number)?;
@@ -133,7 +136,7 @@ impl Boosting {
 
     fn count_residuals(&self, growth: &Growth, search: &Search, tile: &Tile, rows: &mut Rows, to: &mut Accumulator) {
         if search.is_first() {
-            rows.part(&growth.expansions, &mut to.rows);
+            rows.part(&growth.expansions, tile, &mut to.rows);
         }
         for (group, leaf) in growth.leaves().enumerate() {
             let sampled = rows.order[rows.segments[leaf].clone()].iter().map(|&row| usize::from(row));
@@ -169,19 +172,23 @@ impl Boosting {
         rows.sample(self.parameters.subsample, self.seed, (tree / self.loss.outputs()) as u64, tile);
         rows.plant(tree, tile);
         if let Some(histograms) = &mut to.histograms {
+            if !growth.scale.wide {
+                growth.scale.pack(&rows.gradients, &rows.hessians, &mut to.packed);
+                rows.binned.write(&to.packed);
+            }
             let of = NodeRows { rows: None, gradients: &rows.gradients, hessians: &rows.hessians };
-            histograms.add(&growth.layout, &growth.scale, &rows.columns, 0, &of, &mut to.words);
+            histograms.add(&growth.layout, &growth.scale, &rows.binned, 0, &of, &mut to.scratch);
         }
         Ok(())
     }
 
-    fn grow(&self, growth: &Growth, rows: &mut Rows, to: &mut Accumulator) {
-        rows.part(&growth.expansions, &mut to.rows);
+    fn grow(&self, growth: &Growth, tile: &Tile, rows: &mut Rows, to: &mut Accumulator) {
+        rows.part(&growth.expansions, tile, &mut to.rows);
         let Some(histograms) = &mut to.histograms else { return };
         for (at, child) in growth.counted().filter_map(|e| e.counted).enumerate() {
             let of_child = &rows.order[rows.segments[child].clone()];
             let of = NodeRows { rows: Some(of_child), gradients: &rows.gradients, hessians: &rows.hessians };
-            histograms.add(&growth.layout, &growth.scale, &rows.columns, at, &of, &mut to.words);
+            histograms.add(&growth.layout, &growth.scale, &rows.binned, at, &of, &mut to.scratch);
         }
     }
 
@@ -225,7 +232,7 @@ impl Boosting {
 
 fn add_sizes(sizes: Sizes, output: usize, tile: &Tile, to: &mut Accumulator) -> Result<()> {
     if !sizes.gradient.is_finite() || !sizes.hessian.is_finite() {
-        return Err(Error::NotFinite { what: "a gradient".into(), place: format!(" in tile {}", tile.number) });
+        return Err(Error::Diverged { what: "a gradient".into(), place: format!(" in tile {}", tile.number) });
     }
     to.exact.add(place::SIZES + output, sizes.sum, "a sum of gradients", tile.number)?;
     let largest = &mut to.largest[output];

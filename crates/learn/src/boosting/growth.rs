@@ -54,11 +54,22 @@ pub(super) struct Expansion {
     pub left: usize,
     /// The index of the feature.
     pub feature: usize,
-    /// By bin 1 where rows go left, at least 256 entries.
-    pub goes_left: Vec<u8>,
+    /// The values that go left.
+    pub left_are: Left,
+    /// Whether missing values do.
+    pub missing_left: bool,
     /// The child whose histogram is made from its rows; that of the other is what is left of the parent's. Without one,
     /// neither child can be split.
     pub counted: Option<usize>,
+}
+
+/// The values that go left.
+#[derive(Debug, Clone)]
+pub(super) enum Left {
+    /// Numbers up to this one.
+    AtMost(f32),
+    /// Codes, by code whether it is one of them; codes behind the last are not.
+    Codes(Vec<bool>),
 }
 
 impl Growth {
@@ -121,12 +132,12 @@ impl Growth {
         let depth = self.nodes[node].depth + 1;
         let left = self.nodes.len();
         let smaller = if split.left.rows <= split.right.rows { left } else { left + 1 };
-        let (feature, goes_left) = (split.feature, goes_left(split, &cuts[split.feature]));
+        let (feature, left_are, missing_left) = (split.feature, left_are(split, &cuts[split.feature]), split.missing_left);
         let children = [split.left, split.right].map(|sums| GrowingNode { depth, sums: Some(sums), split: None, children: None });
         self.nodes.extend(children);
         self.nodes[node].children = Some((left, left + 1));
         let counts = goes_on && (self.may_split(left, parameters) || self.may_split(left + 1, parameters));
-        self.expansions.push(Expansion { node, left, feature, goes_left, counted: counts.then_some(smaller) });
+        self.expansions.push(Expansion { node, left, feature, left_are, missing_left, counted: counts.then_some(smaller) });
     }
 
     /// The tree, with these values for [`Growth::leaves`].
@@ -158,14 +169,15 @@ impl Growth {
     }
 }
 
-fn goes_left(split: &Split, cuts: &Cuts) -> Vec<u8> {
-    let mut left = vec![0; cuts.len().max(256)];
-    match &split.cut {
-        Cut::UpTo(bin) => left[..=*bin].fill(1),
-        Cut::These(bins) => bins.iter().for_each(|&bin| left[bin] = 1),
+fn left_are(split: &Split, cuts: &Cuts) -> Left {
+    match rule(split, cuts) {
+        Rule::AtMost(edge) => Left::AtMost(edge),
+        Rule::In(codes) => {
+            let mut left = vec![false; codes.last().map_or(0, |&last| last as usize + 1)];
+            codes.iter().for_each(|&code| left[code as usize] = true);
+            Left::Codes(left)
+        }
     }
-    left[cuts.missing()] = u8::from(split.missing_left);
-    left
 }
 
 fn rule(split: &Split, cuts: &Cuts) -> Rule {

@@ -7,9 +7,9 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::bins::Bins;
-use super::kernel::{self, BoundedRows, TOGETHER};
-use super::layout::Layout;
+use super::binned::{Binned, Place, Unit};
+use super::kernel;
+use super::layout::{Column, Layout};
 use super::scale::Scale;
 
 /// Rows that a packed histogram may hold.
@@ -23,7 +23,7 @@ const GRADIENT_AT: u32 = 38;
 
 /// Gradient, hessian and row in one word.
 #[inline(always)]
-pub(super) fn pack(gradient: i32, hessian: i32, row: i32) -> i64 {
+pub(super) fn word(gradient: i32, hessian: i32, row: i32) -> i64 {
     (i64::from(gradient) << GRADIENT_AT) + (i64::from(hessian) << HESSIAN_AT) + i64::from(row)
 }
 
@@ -48,6 +48,13 @@ pub(super) struct NodeRows<'a> {
     pub hessians: &'a [f32],
 }
 
+/// Memory that is used again for every node.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    words: Vec<i64>,
+    rows: Vec<Unit>,
+}
+
 impl NodeRows<'_> {
     fn len(&self) -> usize {
         self.rows.map_or(self.gradients.len(), <[u16]>::len)
@@ -65,50 +72,40 @@ impl Histograms {
     }
 
     /// Adds a tile's rows of `node`.
-    pub(super) fn add(
-        &mut self,
-        layout: &Layout,
-        scale: &Scale,
-        columns: &[Option<Bins>],
-        node: usize,
-        of: &NodeRows,
-        words: &mut Vec<i64>,
-    ) {
+    pub(super) fn add(&mut self, layout: &Layout, scale: &Scale, binned: &Binned, node: usize, of: &NodeRows, scratch: &mut Scratch) {
         if scale.wide {
-            self.add_wide(layout, scale, columns, node, of, words)
+            self.add_wide(layout, scale, binned, node, of, scratch)
         } else {
-            self.add_packed(layout, scale, columns, node, of, words)
+            self.add_packed(layout, binned, node, of, scratch)
         }
     }
 
-    fn add_packed(&mut self, layout: &Layout, scale: &Scale, columns: &[Option<Bins>], node: usize, of: &NodeRows, words: &mut Vec<i64>) {
+    fn add_packed(&mut self, layout: &Layout, binned: &Binned, node: usize, of: &NodeRows, scratch: &mut Scratch) {
         self.packed[node].resize(layout.packed_len, 0);
         let mut from = 0;
         while from < of.len() {
             let to = of.len().min(from + MOST_PACKED - self.held[node]);
-            match of.rows {
-                None => scale.pack(&of.gradients[from..to], &of.hessians[from..to], None, words),
-                Some(rows) => scale.pack(of.gradients, of.hessians, Some(&rows[from..to]), words),
-            }
+            let rows = of.rows.map(|rows| &rows[from..to]);
+            let bytes = match rows {
+                None => binned.between(from, to, &mut scratch.words),
+                Some(rows) => binned.gather(rows, &mut scratch.rows, &mut scratch.words),
+            };
             let histogram = &mut self.packed[node];
-            let bounded = of.rows.map(|rows| BoundedRows::new(&rows[from..to]));
-            for together in layout.columns.chunks(TOGETHER) {
-                let narrow: Option<Vec<&[u8]>> = together.iter().map(|column| narrow(&columns[column.feature])).collect();
-                match (narrow.and_then(|n| <[&[u8]; TOGETHER]>::try_from(n).ok()), bounded) {
-                    (Some(narrow), None) => {
-                        kernel::add_together(&mut histogram[together[0].packed_at..], narrow.map(|bins| &bins[from..to]), words)
-                    }
-                    (Some(narrow), Some(rows)) => {
-                        kernel::add_together_of_rows(&mut histogram[together[0].packed_at..], narrow, rows, words)
-                    }
-                    _ => {
-                        for column in together {
-                            let Some(bins) = &columns[column.feature] else { continue };
-                            let histogram = &mut histogram[column.packed_at..column.packed_at + column.bins];
-                            add_column(histogram, bins, of.rows, from, to, words);
-                        }
-                    }
+            let mut columns = &layout.columns[..];
+            while let Some(column) = columns.first() {
+                let histogram = &mut histogram[column.packed_at..];
+                let (width, words) = (neighbours(columns, binned), &scratch.words);
+                match (binned.place(column.feature), width) {
+                    (Place::Byte(at), 8) => kernel::add::<8>(histogram, bytes, *at, words),
+                    (Place::Byte(at), 4) => kernel::add::<4>(histogram, bytes, *at, words),
+                    (Place::Byte(at), _) => kernel::add::<1>(histogram, bytes, *at, words),
+                    (Place::Column(bins), _) => match rows {
+                        None => kernel::add_column(histogram, bins[from..to].iter().copied(), words),
+                        Some(rows) => kernel::add_column(histogram, rows.iter().map(|&row| bins[usize::from(row)]), words),
+                    },
+                    (Place::Nowhere, _) => {}
                 }
+                columns = &columns[width..];
             }
             self.held[node] += to - from;
             if self.held[node] == MOST_PACKED {
@@ -118,7 +115,7 @@ impl Histograms {
         }
     }
 
-    fn add_wide(&mut self, layout: &Layout, scale: &Scale, columns: &[Option<Bins>], node: usize, of: &NodeRows, words: &mut Vec<i64>) {
+    fn add_wide(&mut self, layout: &Layout, scale: &Scale, binned: &Binned, node: usize, of: &NodeRows, scratch: &mut Scratch) {
         let all: Vec<u16>;
         let rows = match of.rows {
             Some(rows) => rows,
@@ -127,17 +124,13 @@ impl Histograms {
                 &all
             }
         };
-        scale.widen(of.gradients, of.hessians, rows, words);
+        scale.widen(of.gradients, of.hessians, rows, &mut scratch.words);
         for (group, sums) in layout.groups.iter().zip(&mut self.sums) {
             let len = layout.group_len(group);
             for column in &layout.columns[group.clone()] {
-                let Some(bins) = &columns[column.feature] else { continue };
                 let at = node * len + column.sums_at;
-                let sums = &mut sums[at..at + 3 * column.bins];
-                match bins {
-                    Bins::Narrow(bins) => kernel::add_wide(sums, bins, rows, words),
-                    Bins::Wide(bins) => kernel::add_wide(sums, bins, rows, words),
-                }
+                let bin = |row| binned.bin(column.feature, row);
+                kernel::add_wide(&mut sums[at..at + 3 * column.bins], bin, rows, &scratch.words);
             }
         }
     }
@@ -167,17 +160,11 @@ impl Histograms {
     }
 }
 
-fn narrow(bins: &Option<Bins>) -> Option<&[u8]> {
-    if let Some(Bins::Narrow(bins)) = bins { Some(bins) } else { None }
-}
-
-fn add_column(histogram: &mut [i64], bins: &Bins, rows: Option<&[u16]>, from: usize, to: usize, words: &[i64]) {
-    match (bins, rows) {
-        (Bins::Narrow(bins), None) => kernel::add(histogram, &bins[from..to], words),
-        (Bins::Wide(bins), None) => kernel::add(histogram, &bins[from..to], words),
-        (Bins::Narrow(bins), Some(rows)) => kernel::add_of_rows(histogram, bins, &rows[from..to], words),
-        (Bins::Wide(bins), Some(rows)) => kernel::add_of_rows(histogram, bins, &rows[from..to], words),
-    }
+/// How many of these columns, from the first on, are added at once: their bytes lie behind each other.
+fn neighbours(columns: &[Column], binned: &Binned) -> usize {
+    let Place::Byte(first) = binned.place(columns[0].feature) else { return 1 };
+    let is_next = |(by, column): (usize, &Column)| matches!(binned.place(column.feature), Place::Byte(at) if *at == first + by);
+    [8, 4].into_iter().find(|&n| columns.get(..n).is_some_and(|these| these.iter().enumerate().all(is_next))).unwrap_or(1)
 }
 
 /// Adds the fields of packed words to their sums, and clears them.
@@ -211,53 +198,63 @@ mod tests {
     use proptest::prelude::*;
     use quelea_core::counter::{Draws, Purpose};
     use quelea_core::schema::{Feature, FeatureKind, Schema, Target};
+    use quelea_core::tile::{Role, Tile, Values};
 
-    /// Narrow columns, enough to be added together, and a wide one.
-    fn layout() -> Layout {
-        let bins = [255, 3, 40, 17, 2, 700];
-        let feature = |at: usize| {
-            let kind = FeatureKind::Number { part: None, min: 0.0, max: 1.0, missing: 0 };
-            Feature { name: format!("x{at}"), input: at, kind }
-        };
-        let features: Vec<Feature> = (0..bins.len()).map(feature).collect();
-        let target = Target::Number { name: "y".into() };
-        let schema = Schema { inputs: vec![], features, target, weight: None, largest_weight: 1.0, rows: 0, null_values: vec![] };
-        let cuts: Vec<Cuts> = bins.iter().map(|&n| Cuts::Number((0..n).map(|e| e as f32).collect())).collect();
-        Layout::new(&schema, &cuts, 1.0, 0, 0)
+    /// Narrow columns, enough to be added eight, four and one at a time, and a wide one.
+    fn cuts() -> Vec<Cuts> {
+        let edges = [255, 3, 40, 17, 2, 700, 255, 4, 4, 9, 33, 2, 2, 128, 12, 3];
+        edges.iter().map(|&n| Cuts::Number((0..n).map(|e| e as f32).collect())).collect()
     }
 
-    fn columns(layout: &Layout, rows: usize, seed: u64) -> Vec<Option<Bins>> {
-        let mut columns = vec![None; layout.columns.len()];
-        for column in &layout.columns {
-            let draws = Draws::new(seed, Purpose::Sample, column.feature as u64);
-            let bin = |row: usize| draws.bits(row as u64, 0) as usize % column.bins;
-            columns[column.feature] = Some(if column.bins <= 256 {
-                Bins::Narrow((0..rows).map(|row| bin(row) as u8).collect())
-            } else {
-                Bins::Wide((0..rows).map(|row| bin(row) as u16).collect())
-            });
-        }
-        columns
+    fn layout(cuts: &[Cuts], fraction: f64) -> Layout {
+        let feature = |at: usize| {
+            let kind = FeatureKind::Number { part: None, min: 0.0, max: 1.0, missing: 0 };
+            Feature { name: format!("x{at:02}"), input: at, kind }
+        };
+        let features: Vec<Feature> = (0..cuts.len()).map(feature).collect();
+        let target = Target::Number { name: "y".into() };
+        let schema = Schema { inputs: vec![], features, target, weight: None, largest_weight: 1.0, rows: 0, null_values: vec![] };
+        Layout::new(&schema, cuts, fraction, 0, 0)
+    }
+
+    /// Columns with as many different numbers as they have bins, some of them missing.
+    fn tile(cuts: &[Cuts], rows: usize, seed: u64) -> Tile {
+        let column = |(at, cuts): (usize, &Cuts)| {
+            let draws = Draws::new(seed, Purpose::Sample, at as u64);
+            let number = |row: usize| match draws.bits(row as u64, 0) as usize % cuts.len() {
+                bin if bin == cuts.missing() => f32::NAN,
+                bin => bin as f32,
+            };
+            Values::Number((0..rows).map(number).collect())
+        };
+        let features = cuts.iter().enumerate().map(column).collect();
+        Tile { number: 0, role: Role::Train, rows, features, target: vec![0.0; rows].into(), weight: None }
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
-        fn histograms_are_sums_by_bin(seed in 0u64..1_000, rows in 1usize..20_000, some in any::<bool>(), few in any::<bool>(), tiles in 1usize..3) {
-            let layout = layout();
+        fn histograms_are_sums_by_bin(seed in 0u64..1_000, rows in 1usize..20_000, some in any::<bool>(), few in any::<bool>(), tiles in 1usize..3, fraction in 0.3f64..2.0) {
+            let cuts = cuts();
+            let layout = layout(&cuts, fraction);
             let scale = Scale::new(Bounds { gradient: 2.0, hessian: 1.0, mean: 1.0 }, if few { 1_000 } else { 1_000_000 });
             let draws = Draws::new(seed, Purpose::Start, 0);
             let gradients: Vec<f32> = (0..rows).map(|r| draws.uniform(r as u64, 0) as f32 * 4.0 - 2.0).collect();
             let sampled = |r: usize| !draws.bits(r as u64, 2).is_multiple_of(5);
             let hessians: Vec<f32> = (0..rows).map(|r| if sampled(r) { draws.uniform(r as u64, 1) as f32 } else { -0.0 }).collect();
             let gradients: Vec<f32> = gradients.iter().enumerate().map(|(r, &g)| if sampled(r) { g } else { 0.0 }).collect();
-            let columns = columns(&layout, rows, seed);
+            let tile = tile(&cuts, rows, seed);
+            let usable: Vec<usize> = (0..cuts.len()).collect();
+            let mut binned = Binned::new(&usable, &cuts, &tile);
+            let mut packed = Vec::new();
+            scale.pack(&gradients, &hessians, &mut packed);
+            binned.write(&packed);
             let these: Vec<u16> = (0..rows).filter(|&r| !some || draws.bits(r as u64, 3).is_multiple_of(3)).map(|r| r as u16).collect();
             let mut histograms = Histograms::new(&layout, 2);
-            let mut words = Vec::new();
+            let mut scratch = Scratch::default();
             for _ in 0..tiles {
                 let of = NodeRows { rows: some.then_some(&these[..]), gradients: &gradients, hessians: &hessians };
-                histograms.add(&layout, &scale, &columns, 1, &of, &mut words);
+                histograms.add(&layout, &scale, &binned, 1, &of, &mut scratch);
             }
             let sums = histograms.into_sums(&layout);
             let (most_gradient, most_hessian) = if few { ((1i64 << 40) as f64, (1i64 << 40) as f64) } else { (f64::from(MOST_GRADIENT), f64::from(MOST_HESSIAN)) };
@@ -266,9 +263,10 @@ mod tests {
                 prop_assert!(sums[group][..len].iter().all(|&x| x == 0));
                 for column in &layout.columns[range.clone()] {
                     let mut expected = vec![[0.0, 0.0, 0.0]; column.bins];
+                    let Values::Number(values) = &tile.features[column.feature] else { unreachable!() };
                     for &r in &these {
                         let r = usize::from(r);
-                        let bin = match columns[column.feature].as_ref().unwrap() { Bins::Narrow(b) => usize::from(b[r]), Bins::Wide(b) => usize::from(b[r]) };
+                        let bin = if values[r].is_nan() { column.bins - 1 } else { values[r] as usize };
                         let of_row = [f64::from(gradients[r]) / 2.0 * most_gradient, f64::from(hessians[r]) * most_hessian, f64::from(u8::from(sampled(r)))];
                         expected[bin].iter_mut().zip(of_row).for_each(|(sum, x)| *sum += tiles as f64 * x);
                     }
@@ -289,7 +287,7 @@ mod tests {
     #[test]
     fn packed_fields_hold_the_most_rows_of_the_largest_size() {
         for sign in [-1, 1] {
-            let mut packed = vec![pack(sign * MOST_GRADIENT, MOST_HESSIAN, 1) * MOST_PACKED as i64];
+            let mut packed = vec![word(sign * MOST_GRADIENT, MOST_HESSIAN, 1) * MOST_PACKED as i64];
             let mut sums = vec![0; 3];
             Arch::new().dispatch(Unpack { packed: &mut packed, sums: &mut sums });
             let rows = MOST_PACKED as i64;

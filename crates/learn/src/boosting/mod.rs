@@ -4,6 +4,7 @@
 //! one for exact leaf values. Scores, gradients and the parted rows stay with the tiles.
 
 mod apply;
+mod binned;
 mod bins;
 mod categorical;
 mod combine;

@@ -138,8 +138,8 @@ impl Parameters {
         }
         Err(refuse(
             "objective",
-            format!("{:?}", self.objective),
-            "it is for numbers, and the target is classes: leave it out, or set data.task".into(),
+            serde_json::to_string(&self.objective).unwrap_or_default(),
+            "it is for numbers, and the target is classes: leave it out, or set data.task = \"regression\"".into(),
         ))
     }
 

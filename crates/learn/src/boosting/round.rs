@@ -36,8 +36,8 @@ pub struct Round {
     pub(super) base: Vec<f32>,
     /// Where each column is cut.
     pub(super) cuts: Vec<Cuts>,
-    /// Columns that some tree may split.
-    pub(super) usable: Vec<bool>,
+    /// Features that some tree may split, ordered as layouts are.
+    pub(super) usable: Vec<usize>,
     /// The trees so far, those of the model that training went on from first.
     pub(super) trees: Vec<Tree>,
     /// The growing node and the value of each leaf of the last tree.

@@ -1,16 +1,18 @@
 //! What a worker holds for a tile: bins, scores, gradients, and which rows are in which node.
 //!
 //! Between trees, all of it follows from the tile and the round's parameters: it can be made anew anywhere. Bytes per row:
-//! one for each column of at most 256 bins (else two), 4 for a score, 8 for its gradient, 2 for its place.
+//! one for each column of at most 256 bins, up to a multiple of 16, and two for each other column; 4 for a score, 8 for its
+//! gradient, 2 for its place.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use quelea_core::counter::{Draws, Purpose};
-use quelea_core::tile::{Role, Tile};
+use quelea_core::tile::{MISSING, Role, Tile, Values};
 
 use super::apply::add_tree;
-use super::bins::Bins;
-use super::growth::Expansion;
+use super::binned::Binned;
+use super::growth::{Expansion, Left};
 use super::kernel;
 use super::lanes::Sizes;
 use super::loss::{Loss, softmax};
@@ -19,8 +21,8 @@ use super::round::Round;
 /// The row state of a tile.
 #[derive(Debug, Default)]
 pub struct Rows {
-    /// The columns that may be split, as bins; empty until the first tree and for validation tiles.
-    pub(super) columns: Vec<Option<Bins>>,
+    /// The columns that may be split, as bins; without rows until the first tree and for validation tiles.
+    pub(super) binned: Binned,
     /// Output after output, a score per row.
     pub(super) scores: Vec<f32>,
     /// Of softmax, at the beginning of the iteration; as scores.
@@ -42,9 +44,8 @@ pub struct Rows {
 impl Rows {
     /// Cuts the columns into bins, if that has not been done.
     pub(super) fn bin(&mut self, round: &Round, tile: &Tile) {
-        if self.columns.is_empty() {
-            let columns = round.cuts.iter().zip(&tile.features).zip(&round.usable);
-            self.columns = columns.map(|((cuts, values), usable)| usable.then(|| cuts.bin(values))).collect();
+        if self.binned.len == 0 {
+            self.binned = Binned::new(&round.usable, &round.cuts, tile);
         }
     }
 
@@ -105,15 +106,11 @@ impl Rows {
     }
 
     /// Parts the rows of expanded nodes.
-    pub(super) fn part(&mut self, expansions: &[Expansion], scratch: &mut Vec<u16>) {
+    pub(super) fn part(&mut self, expansions: &[Expansion], tile: &Tile, scratch: &mut Vec<u16>) {
         for expansion in expansions {
             let Range { start, end } = self.segments[expansion.node].clone();
             let rows = &mut self.order[start..end];
-            let lefts = match &self.columns[expansion.feature] {
-                Some(Bins::Narrow(bins)) => kernel::partition(rows, bins, &expansion.goes_left, scratch),
-                Some(Bins::Wide(bins)) => kernel::partition(rows, bins, &expansion.goes_left, scratch),
-                None => rows.len(),
-            };
+            let lefts = part(rows, expansion, &tile.features[expansion.feature], scratch);
             self.segments.push(start..start + lefts);
             self.segments.push(start + lefts..end);
         }
@@ -128,6 +125,24 @@ impl Rows {
         }
         let [g, h] = sums.map(|s| (s[0] + s[1]) + (s[2] + s[3]));
         (g, h)
+    }
+}
+
+/// Moves the rows that go left to the front. How many did.
+fn part(rows: &mut [u16], expansion: &Expansion, values: &Values, scratch: &mut Vec<u16>) -> usize {
+    let missing_left = expansion.missing_left;
+    match (&expansion.left_are, values) {
+        // A comparison with NaN is false.
+        (Left::AtMost(edge), Values::Number(values)) if missing_left => {
+            kernel::partition(rows, values, |x: f32| !matches!(x.partial_cmp(edge), Some(Ordering::Greater)), scratch)
+        }
+        (Left::AtMost(edge), Values::Number(values)) => kernel::partition(rows, values, |x: f32| x <= *edge, scratch),
+        (Left::Codes(left), Values::Category(codes)) => {
+            let goes_left = |code: u32| if code == MISSING { missing_left } else { left.get(code as usize).is_some_and(|&left| left) };
+            kernel::partition(rows, codes, goes_left, scratch)
+        }
+        // A tile follows its schema, so that a column is what its feature says.
+        _ => rows.len(),
     }
 }
 

@@ -2,7 +2,11 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::histogram::{MOST_GRADIENT, MOST_HESSIAN, pack};
+use super::histogram::{MOST_GRADIENT, MOST_HESSIAN, word};
+
+/// A row's gradient, hessian and whether it is sampled, as whole numbers: 13, 11 and 1 bit, the last in the lowest.
+pub(super) type Packed = i32;
+const PACKED_GRADIENT_AT: u32 = 12;
 
 /// Rows up to which histograms are wide, because nothing is gained by packing.
 const FEW_ROWS: u64 = 16_384;
@@ -64,10 +68,10 @@ impl Scale {
         sum as f64 * self.hessian_unit
     }
 
-    /// The packed words of these rows, or of all.
-    pub(super) fn pack(&self, gradients: &[f32], hessians: &[f32], rows: Option<&[u16]>, words: &mut Vec<i64>) {
-        words.resize(rows.map_or(gradients.len(), <[u16]>::len), 0);
-        Arch::new().dispatch(Pack { scale: self, gradients, hessians, rows, words });
+    /// The gradients of all rows, packed.
+    pub(super) fn pack(&self, gradients: &[f32], hessians: &[f32], packed: &mut Vec<Packed>) {
+        packed.resize(gradients.len(), 0);
+        Arch::new().dispatch(Pack { scale: self, gradients, hessians, packed });
     }
 
     /// Gradient, hessian and row of some rows as whole numbers, three for each.
@@ -84,8 +88,7 @@ struct Pack<'a> {
     scale: &'a Scale,
     gradients: &'a [f32],
     hessians: &'a [f32],
-    rows: Option<&'a [u16]>,
-    words: &'a mut [i64],
+    packed: &'a mut [Packed],
 }
 
 impl WithSimd for Pack<'_> {
@@ -94,28 +97,19 @@ impl WithSimd for Pack<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let (gs, hs) = (self.scale.gradient as f32, self.scale.hessian as f32);
-        match self.rows {
-            None => {
-                for ((word, &g), &h) in self.words.iter_mut().zip(self.gradients).zip(self.hessians) {
-                    *word = word_of(g, h, gs, hs);
-                }
-            }
-            Some(rows) => {
-                for (word, &row) in self.words.iter_mut().zip(rows) {
-                    *word = word_of(self.gradients[usize::from(row)], self.hessians[usize::from(row)], gs, hs);
-                }
-            }
+        let whole = |x: f32| (x + ROUND).to_bits() as i32 - ROUND.to_bits() as i32;
+        for ((packed, &g), &h) in self.packed.iter_mut().zip(self.gradients).zip(self.hessians) {
+            let gradient = whole(g * gs).clamp(-MOST_GRADIENT, MOST_GRADIENT);
+            let hessian = whole(h * hs).clamp(0, MOST_HESSIAN);
+            *packed = (gradient << PACKED_GRADIENT_AT) | (hessian << 1) | i32::from(h.is_sign_positive());
         }
     }
 }
 
+/// The word that a packed gradient stands for.
 #[inline(always)]
-fn word_of(g: f32, h: f32, gradient_scale: f32, hessian_scale: f32) -> i64 {
-    let whole = |x: f32| (x + ROUND).to_bits() as i32 - ROUND.to_bits() as i32;
-    let g = whole(g * gradient_scale).clamp(-MOST_GRADIENT, MOST_GRADIENT);
-    let row = i32::from(h.is_sign_positive());
-    let h = whole(h * hessian_scale).clamp(0, MOST_HESSIAN);
-    pack(g, h, row)
+pub(super) fn word_of(packed: Packed) -> i64 {
+    word(packed >> PACKED_GRADIENT_AT, (packed >> 1) & MOST_HESSIAN, packed & 1)
 }
 
 #[inline(always)]

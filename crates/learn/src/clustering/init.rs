@@ -174,7 +174,7 @@ impl Start {
 
     fn measured(mut self, space: &Space, counts: &[i64]) -> Result<AfterStart> {
         let (weights, limbs) = counts.split_at(self.candidates.len());
-        let cost = ExactSum::from_limbs(limbs).ok_or_else(|| Error::Table { problem: "a pass of the start lost its cost".into() })?;
+        let cost = ExactSum::from_limbs(limbs).ok_or_else(|| Error::Internal { what: "a pass of the start lost its cost".into() })?;
         self.cost = cost.value();
         let enough = self.picks > PICKS && self.candidates.len() >= self.clusters;
         if self.cost > 0.0 && !enough && self.picks <= MOST_PICKS {

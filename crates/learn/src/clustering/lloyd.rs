@@ -59,7 +59,7 @@ impl Pass {
 
     /// Takes how the sums changed, the number of rows that moved, that of validation rows, and their distances.
     pub fn assigned(mut self: Box<Self>, changes: &[i64], counts: &[i64]) -> Result<Step<Round>> {
-        let lost = || Error::Table { problem: "a pass lost its counts".into() };
+        let lost = || Error::Internal { what: "a pass lost its counts".into() };
         let [moved, validation_rows, limbs @ ..] = counts else { return Err(lost()) };
         for (sum, change) in self.sums.units.iter_mut().zip(changes) {
             *sum =

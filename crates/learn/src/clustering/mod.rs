@@ -20,6 +20,7 @@ use quelea_core::schema::Schema;
 use quelea_core::tile::{Role, Tile};
 use quelea_core::{Error, Result};
 
+use crate::carry_over::carried;
 use crate::design::{Moments, MomentsFit, design};
 use crate::registry::{Family, Targets};
 use assign::{Changes, Farthest, assign};
@@ -47,8 +48,14 @@ impl Family for KMeans {
     fn learner(parameters: Parameters, schema: Arc<Schema>, seed: u64, start_from: Option<Estimator>) -> Result<KMeansLearner> {
         let start_from = match start_from {
             None => None,
-            Some(Estimator::Centroids(model)) => Some(model),
-            Some(_) => return Err(Error::Table { problem: "start_from is not a clustering; name one, or train without it".into() }),
+            Some(Estimator::Centroids(model)) => {
+                parameters.check_against(model.centers.len())?;
+                Some(model)
+            }
+            Some(_) => {
+                let problem = "the model in model.start_from is not a clustering; name one that is, or train without it".into();
+                return Err(Error::Table { problem });
+            }
         };
         Ok(KMeansLearner { parameters, moments: MomentsFit::new(&schema), schema, seed, start_from })
     }
@@ -250,8 +257,8 @@ impl KMeansLearner {
         let space = Arc::new(Space::new(&self.schema, design, weight, moments)?);
         let points = match (&self.start_from, &self.parameters.init) {
             (Some(model), _) => {
-                let carried = model.centers.iter().map(|center| space.carry_over(&model.design, center));
-                Some(carried.collect::<Result<_>>()?)
+                let features = carried(&self.schema, &model.design, &space.design)?;
+                Some(model.centers.iter().map(|center| space.carry_over(&features, center)).collect())
             }
             (None, Init::Centers(centers)) => {
                 Some(centers.iter().map(|center| space.encode_point(&self.schema, center)).collect::<Result<_>>()?)
@@ -270,5 +277,5 @@ impl KMeansLearner {
 }
 
 fn mixed_up() -> Error {
-    Error::Table { problem: "the parts of different rounds were mixed up".into() }
+    Error::Internal { what: "the parts of different rounds were mixed up".into() }
 }

@@ -70,6 +70,18 @@ impl Parameters {
         }
         Ok(())
     }
+
+    /// Refuses what contradicts a model of so many clusters to go on from.
+    pub fn check_against(&self, clusters: usize) -> Result<()> {
+        if self.n_clusters as usize != clusters {
+            let rule = format!("the model in model.start_from has {clusters} clusters; set it to that, or train anew");
+            return Err(refusal("n_clusters", self.n_clusters, &rule));
+        }
+        if let Init::Centers(_) = self.init {
+            return Err(refusal("init", "a list of centres", "model.start_from holds the centres to start from; drop one of the two"));
+        }
+        Ok(())
+    }
 }
 
 /// The error for a value that is out of range.

@@ -1,13 +1,14 @@
 //! The space that rows and centres lie in: rows as dense numbers and the columns they are 1 in, centres as tables
 //! for the kernel, and the units in which rows are summed.
 
-use quelea_core::estimator::{Design, Encoding};
+use quelea_core::estimator::Design;
 use quelea_core::exact::{exponent_above, scale};
 use quelea_core::schema::{FeatureKind, Schema};
 use quelea_core::{Error, Result};
 
 use super::kernel::{FindNearest, GROUP, LANES, MeasureOwn, Nearest, Table};
 use super::points::Points;
+use crate::carry_over::{Carried, Number};
 use crate::design::{Matrix, Moments};
 use crate::sums::weight_exponent;
 
@@ -93,30 +94,17 @@ impl Space {
         Ok(self.matrix.dense.iter().map(|dense| dense.content.of(point[dense.feature]) as f32).collect())
     }
 
-    /// Centres over another design of the same features as points of this space.
-    pub fn carry_over(&self, old: &Design, center: &[f32]) -> Result<Vec<f32>> {
-        if old.encodings.len() != self.design.encodings.len() {
-            return Err(Error::Table { problem: "start_from holds a model of other columns; train without it".into() });
-        }
+    /// A centre over an earlier design of the same features as a point of this space.
+    pub fn carry_over(&self, features: &[Carried], center: &[f32]) -> Vec<f32> {
         let mut carried = vec![0.0; self.width()];
-        let (mut from, mut to) = (0, 0);
-        for (old, new) in old.encodings.iter().zip(&self.design.encodings) {
-            let shared = old.width().min(new.width());
-            match (*old, *new) {
-                (Encoding::Number { center: c, scale: s, .. }, Encoding::Number { center: c2, scale: s2, .. }) => {
-                    let raw = f64::from(center[from]) / f64::from(s) + f64::from(c);
-                    carried[to] = ((raw - f64::from(c2)) * f64::from(s2)) as f32;
-                    carried[to + 1..to + shared].copy_from_slice(&center[from + 1..from + shared]);
-                }
-                (Encoding::Category { values: a, .. }, Encoding::Category { values: b, .. }) if a == b => {
-                    carried[to..to + shared].copy_from_slice(&center[from..from + shared]);
-                }
-                _ => return Err(Error::Table { problem: "start_from knows other categories; train without it".into() }),
+        for feature in features {
+            if let Some(Number { columns, centers, scales }) = feature.number {
+                let raw = f64::from(center[columns.0]) / scales.0 + centers.0;
+                carried[columns.1] = ((raw - centers.1) * scales.1) as f32;
             }
-            from += old.width();
-            to += new.width();
+            feature.flags.iter().for_each(|&(before, now)| carried[now] = center[before]);
         }
-        Ok(self.matrix.columns.iter().map(|&column| carried[column]).collect())
+        self.matrix.columns.iter().map(|&column| carried[column]).collect()
     }
 
     /// A point with its columns in the design's order.

@@ -216,6 +216,24 @@ fn columns_without_sense_do_no_harm() {
 }
 
 #[test]
+fn clusters_to_start_from_are_gone_on_from_or_refused_by_name() {
+    let (small, large) = (Table::mixed(400, 0, 5, 8), Table::mixed(400, 0, 9, 8));
+    let five = Parameters { n_clusters: 5, ..Parameters::default() };
+    let go_on = |table: &Table, parameters: &Parameters, model: &Fitted| {
+        run(&KMeans::learner(parameters.clone(), table.schema(), 0, Some(model.estimator.clone()))?, &table.tiles(), PLAIN)
+    };
+    let first = fit(&small, five.clone(), PLAIN).unwrap();
+    let again = go_on(&small, &five, &first).unwrap();
+    assert!(again.history.len() <= 2 && inertia(&small, centroids(&again)) <= inertia(&small, centroids(&first)) * 1.000_001);
+    let more = go_on(&large, &five, &first).unwrap();
+    assert!(matches!(go_on(&small, &five, &more), Err(Error::Column { column, .. }) if column == "column 2"));
+    let six = Parameters { n_clusters: 6, ..five.clone() };
+    assert!(matches!(go_on(&small, &six, &first), Err(Error::Parameter { key, .. }) if key == "n_clusters"));
+    let given = Parameters { init: Init::Centers(vec![vec![0.0; 4]; 5]), ..five };
+    assert!(matches!(go_on(&small, &given, &first), Err(Error::Parameter { key, .. }) if key == "init"));
+}
+
+#[test]
 fn what_cannot_be_clustered_is_refused_by_name() {
     let table = Table::mixed(50, 0, 3, 7);
     let refused = |parameters: Parameters, key: &str| {

@@ -3,8 +3,11 @@
 use super::newton::Cholesky;
 use crate::sums::lane_dot;
 
-/// How many steps it remembers.
-const MEMORY: usize = 10;
+/// How many steps it remembers, and how many numbers of them at the most, unless that were fewer than the least steps.
+/// Next to a pass over the rows they cost little time, and pixels take fewer passes with more.
+const STEPS: usize = 50;
+const NUMBERS: usize = 8_000_000;
+const LEAST_STEPS: usize = 10;
 
 /// An estimate of the Hessian.
 #[derive(Debug, Clone)]
@@ -46,7 +49,7 @@ impl Lbfgs {
     pub fn learn(&mut self, step: Vec<f64>, change: Vec<f64>) {
         let product = lane_dot(&step, &change);
         if product > 1e-300 {
-            if self.pairs.len() == MEMORY {
+            if self.pairs.len() == (NUMBERS / (2 * step.len())).clamp(LEAST_STEPS, STEPS) {
                 self.pairs.remove(0);
             }
             self.pairs.push((step, change, 1.0 / product));

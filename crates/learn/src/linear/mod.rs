@@ -45,7 +45,10 @@ impl Family for LogisticRegression {
         let start_from = match start_from {
             None => None,
             Some(Estimator::Linear(model)) => Some(model),
-            Some(_) => return Err(Error::Table { problem: "start_from is not a linear model; name one, or train without it".into() }),
+            Some(_) => {
+                let problem = "the model in model.start_from is not linear; name one that is, or train without it".into();
+                return Err(Error::Table { problem });
+            }
         };
         Ok(LogisticLearner { parameters, moments: MomentsFit::new(&schema), schema, start_from })
     }
@@ -169,7 +172,7 @@ impl LogisticLearner {
         let design = design(&self.schema, moments, true);
         let objective = Objective::new(&self.schema, design, weight, moments, self.parameters.c)?;
         let point = match &self.start_from {
-            Some(model) => objective.start_from(model)?,
+            Some(model) => objective.start_from(&self.schema, model)?,
             None => objective.start(),
         };
         let (search, products) = Search::new(&objective, self.parameters);
@@ -191,5 +194,5 @@ fn advance(mut pass: Pass, gradient: Vec<f64>, products: Vec<f64>, losses: &[f64
 }
 
 fn mixed_up() -> Error {
-    Error::Table { problem: "the parts of different rounds were mixed up".into() }
+    Error::Internal { what: "the parts of different rounds were mixed up".into() }
 }

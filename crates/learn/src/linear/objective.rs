@@ -1,13 +1,14 @@
 //! The penalised loss of logistic regression over a design matrix: its parameters, and its value, gradient and
 //! Hessian out of exact sums.
 
-use quelea_core::estimator::{Design, Encoding, Linear, Link};
+use quelea_core::estimator::{Design, Linear, Link};
 use quelea_core::exact::exponent_above;
 use quelea_core::schema::{FeatureKind, Schema, Target};
 use quelea_core::{Error, Result};
 
 use super::newton::Cholesky;
 use super::pass::Products;
+use crate::carry_over::{Carried, Number, carried};
 use crate::design::{Matrix, Moments};
 use crate::sums::{Unit, weight_exponent};
 
@@ -132,14 +133,14 @@ impl Objective {
 
     /// The parameters of a model over another design of the same features; where both have a column its
     /// coefficient is carried over, elsewhere it is 0.
-    pub fn start_from(&self, model: &Linear) -> Result<Vec<f64>> {
-        if model.weights.len() != self.outputs || model.design.encodings.len() != self.design.encodings.len() {
-            return Err(Error::Table { problem: "start_from holds a model of other classes or columns; train without it".into() });
+    pub fn start_from(&self, schema: &Schema, model: &Linear) -> Result<Vec<f64>> {
+        if model.weights.len() != self.outputs {
+            return Err(Error::Table { problem: "the model in model.start_from has other classes; train without it".into() });
         }
+        let features = carried(schema, &model.design, &self.design)?;
         let mut start = vec![0.0; self.parameters()];
-        for (output, (weights, &intercept)) in model.weights.iter().zip(&model.intercepts).enumerate() {
-            let (weights, shift) = carry_over(&model.design, weights, &self.design);
-            let row = &mut start[output * self.columns()..][..self.columns()];
+        for ((weights, &intercept), row) in model.weights.iter().zip(&model.intercepts).zip(start.chunks_exact_mut(self.columns())) {
+            let (weights, shift) = carry_over(&features, weights, self.design.width());
             row[self.intercept()] = intercept + shift;
             for (place, &column) in self.matrix.columns.iter().enumerate() {
                 row[place + usize::from(place >= self.intercept())] = weights[column];
@@ -235,29 +236,16 @@ impl Objective {
     }
 }
 
-/// Coefficients over `old` as coefficients over `new`, and what the change adds to the intercept.
-fn carry_over(old: &Design, weights: &[f64], new: &Design) -> (Vec<f64>, f64) {
-    let mut carried = vec![0.0; new.width()];
-    let mut shift = 0.0;
-    let (mut from, mut to) = (0, 0);
-    for (old, new) in old.encodings.iter().zip(&new.encodings) {
-        match (*old, *new) {
-            (Encoding::Number { center: c, scale: s, .. }, Encoding::Number { center, scale, .. }) => {
-                let slope = weights[from] * f64::from(s);
-                carried[to] = slope / f64::from(scale);
-                shift += slope * (f64::from(center) - f64::from(c));
-                if old.width() == 2 && new.width() == 2 {
-                    carried[to + 1] = weights[from + 1];
-                }
-            }
-            (Encoding::Category { values: a, .. }, Encoding::Category { values: b, .. }) if a == b => {
-                let shared = old.width().min(new.width());
-                carried[to..to + shared].copy_from_slice(&weights[from..from + shared]);
-            }
-            _ => {}
+/// Coefficients over an earlier design as coefficients over one of so many columns, and what the change adds to the intercept.
+fn carry_over(features: &[Carried], weights: &[f64], width: usize) -> (Vec<f64>, f64) {
+    let (mut carried, mut shift) = (vec![0.0; width], 0.0);
+    for feature in features {
+        if let Some(Number { columns, centers, scales }) = feature.number {
+            let slope = weights[columns.0] * scales.0;
+            carried[columns.1] = slope / scales.1;
+            shift += slope * (centers.1 - centers.0);
         }
-        from += old.width();
-        to += new.width();
+        feature.flags.iter().for_each(|&(before, now)| carried[now] = weights[before]);
     }
     (carried, shift)
 }

@@ -15,13 +15,15 @@ pub struct Parameters {
     pub c: f64,
     /// Steps at the most, from 1 to 100000.
     pub max_iter: u32,
-    /// Training ends when no component of the gradient of the mean loss is larger than this; above 0.
+    /// Training ends when no component of the gradient of the mean loss is larger than this and, where Newton's
+    /// method is used (up to 1000 coefficients), no step is expected to lessen the loss by more than a hundredth
+    /// of it; above 0.
     pub tol: f64,
 }
 
 impl Default for Parameters {
     fn default() -> Self {
-        Self { c: 1.0, max_iter: 100, tol: 1e-4 }
+        Self { c: 1.0, max_iter: 1_000, tol: 1e-4 }
     }
 }
 

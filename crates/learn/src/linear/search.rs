@@ -23,6 +23,8 @@ const HALVINGS: u32 = 40;
 const ARMIJO: f64 = 1e-4;
 /// What rounding may add to the objective, as a part of it.
 const ROUNDING: f64 = 1e-13;
+/// The part of `tol` by which Newton's method may still expect to lessen the objective at its end.
+const EXPECTED: f64 = 1e-2;
 
 /// How directions are found.
 #[derive(Debug, Clone)]
@@ -42,10 +44,25 @@ pub struct Search {
     /// The part of the direction that is tried.
     step: f64,
     halvings: u32,
-    /// The largest component of the gradient at the last two accepted points, the newest last.
-    gradients: [f64; 2],
+    /// What is left to do at the last two accepted points, the newest last.
+    left: [Left; 2],
     /// What is known of the finished steps.
     pub history: Vec<Iteration>,
+}
+
+/// How far a point is from the end.
+#[derive(Debug, Clone, Copy)]
+struct Left {
+    /// The largest component of the gradient.
+    gradient: f64,
+    /// How much a step is expected to lessen the objective: half of the Newton decrement's square. Unlike the gradient
+    /// it does not shrink with the share of rows that a column is about, such as those of a rare category.
+    decrease: f64,
+}
+
+impl Left {
+    /// What is left before any point is known.
+    const ALL: Self = Self { gradient: f64::INFINITY, decrease: f64::INFINITY };
 }
 
 /// The last accepted point and where to go from it.
@@ -88,7 +105,7 @@ impl Search {
         } else {
             (Method::Lbfgs(Some(Lbfgs::new(Metric::Diagonal(objective.diagonal())))), Products::None)
         };
-        (Self { method, limits, base: None, step: 1.0, halvings: 0, gradients: [f64::INFINITY; 2], history: Vec::new() }, products)
+        (Self { method, limits, base: None, step: 1.0, halvings: 0, left: [Left::ALL; 2], history: Vec::new() }, products)
     }
 
     /// Takes the objective at `point`.
@@ -113,7 +130,7 @@ impl Search {
                 next
             }
             base => {
-                let warning = format!("no step lessens the loss any more; the gradient is {:.1e}, not below tol", self.gradients[1]);
+                let warning = format!("no step lessens the loss any more; the gradient is {:.1e}, not below tol", self.left[1].gradient);
                 Next::Done { point: base.map(|base| base.point).unwrap_or_default(), warning: Some(warning) }
             }
         }
@@ -124,9 +141,11 @@ impl Search {
         if !value.is_finite() || gradient.iter().any(|g| !g.is_finite()) {
             return Err(Error::NotFinite { what: "the loss or its gradient".into(), place: String::new() });
         }
+        let direction = self.direction(objective, &point, &gradient, products)?;
+        let slope = lane_dot(&direction, &gradient);
         let largest = gradient.iter().fold(0.0, |largest: f64, g| largest.max(g.abs()));
-        self.gradients = [self.gradients[1], largest];
-        if largest <= self.limits.tol {
+        self.left = [self.left[1], Left { gradient: largest, decrease: -0.5 * slope }];
+        if self.ends(self.left[1], value) {
             return Ok(Next::Done { point, warning: None });
         }
         if self.history.len() == self.limits.max_iter as usize {
@@ -135,11 +154,9 @@ impl Search {
             return Ok(Next::Done { point, warning: Some(warning) });
         }
         self.history.push(Iteration { loss: Some(loss), validation_loss });
-        let direction = self.direction(objective, &point, &gradient, products)?;
-        let slope = lane_dot(&direction, &gradient);
         let base = Base { point, value, gradient, direction, slope };
         (self.step, self.halvings) = (1.0, 0);
-        let next = Next::Evaluate { point: along(&base, 1.0), products: self.next_products() };
+        let next = Next::Evaluate { point: along(&base, 1.0), products: self.next_products(value) };
         self.base = Some(base);
         Ok(next)
     }
@@ -175,12 +192,19 @@ impl Search {
         }
     }
 
+    /// Whether no more than this left is little enough, where the objective is `value`.
+    fn ends(&self, left: Left, value: f64) -> bool {
+        let expected = (EXPECTED * self.limits.tol).max(ROUNDING * value.abs());
+        left.gradient <= self.limits.tol && (matches!(self.method, Method::Lbfgs(_)) || left.decrease <= expected)
+    }
+
     /// A Newton step squares the gradient's last decrease; when that is expected to end the descent, the Hessian at the
     /// end is not needed. Should it not end, the last one serves for another step.
-    fn next_products(&self) -> Products {
-        let [before, now] = self.gradients;
-        let decrease = now / before;
-        let ends = before.is_finite() && decrease < 0.5 && now * decrease * decrease <= self.limits.tol;
+    fn next_products(&self, value: f64) -> Products {
+        let [before, now] = self.left;
+        let (gradient, decrease) = (now.gradient / before.gradient, now.decrease / before.decrease);
+        let next = Left { gradient: now.gradient * gradient * gradient, decrease: now.decrease * decrease * decrease };
+        let ends = before.gradient.is_finite() && gradient < 0.5 && self.ends(next, value);
         if matches!(self.method, Method::Newton(_)) && !ends { Products::Hessian } else { Products::None }
     }
 }

@@ -80,6 +80,36 @@ fn newton_takes_few_steps() {
     assert!(losses.is_sorted_by(|a, b| a >= b), "{losses:?}");
 }
 
+/// The mean penalised loss, by its definition, of a model for two classes.
+fn loss(table: &Table, model: &Linear, c: f64) -> f64 {
+    let weight: f64 = (0..table.train).map(|row| f64::from(table.weight_of(row))).sum();
+    let of_row = |row| {
+        let score = scores(table, model, row)[0];
+        f64::from(table.weight_of(row)) * ((1.0 + (-score.abs()).exp()).ln() + score.max(0.0) - f64::from(table.target[row]) * score)
+    };
+    let squares: f64 = model.weights[0].iter().map(|w| w * w).sum();
+    ((0..table.train).map(of_row).sum::<f64>() + 0.5 / c * squares) / weight
+}
+
+#[test]
+fn rare_categories_are_learned_under_large_weights() {
+    let mut table = Table::mixed(800, 2, 200, 10);
+    table.weight = Some(vec![1_740.0; 800]);
+    let [near, exact] =
+        [Parameters::default(), TIGHT].map(|parameters| loss(&table, &linear(fit(&table, parameters, PLAIN).unwrap()), 1.0));
+    assert!((0.0..3e-6).contains(&(near - exact)), "{near} {exact}");
+}
+
+#[test]
+fn the_scale_of_weights_is_that_of_the_penalty() {
+    let mut table = Table::mixed(1_000, 3, 7, 11);
+    table.weight = Some((0..1_000).map(|row| (row % 5) as f32).collect());
+    let plain = fit(&table, Parameters::default(), PLAIN).unwrap();
+    table.weight = Some((0..1_000).map(|row| (row % 5) as f32 * 4_096.0).collect());
+    let scaled = fit(&table, Parameters { c: 1.0 / 4_096.0, ..Parameters::default() }, PLAIN).unwrap();
+    assert_eq!(plain, scaled);
+}
+
 #[test]
 fn nothing_depends_on_who_folds_what() {
     for (classes, values) in [(2, 7), (3, 7), (2, 1_500)] {
@@ -130,6 +160,26 @@ fn a_model_to_start_from_is_the_end_if_nothing_changed() {
 }
 
 #[test]
+fn a_model_to_start_from_keeps_what_it_knows_of_a_table_with_more_categories() {
+    for classes in [2, 3] {
+        let mut more = Table::mixed(500, classes, 8, 6);
+        let Values::Category(codes) = &more.columns[2] else { panic!("categories") };
+        // What a table of 7 categories lacks; its rows change nothing, for they weigh nothing.
+        more.weight = Some(codes.iter().map(|&code| f32::from(u8::from(code != 7))).collect());
+        let mut less = more.clone();
+        less.columns[2] = Values::Category(codes.iter().map(|&code| if code == 7 { 0 } else { code }).collect::<Vec<_>>().into());
+        let first = fit(&less, TIGHT, PLAIN).unwrap();
+        let go_on = |table: &Table, model: &Fitted| {
+            let parameters = Parameters { tol: 1e-8, ..TIGHT };
+            run(&LogisticRegression::learner(parameters, table.schema(), 0, Some(model.estimator.clone()))?, &table.tiles(), PLAIN)
+        };
+        let again = go_on(&more, &first).unwrap();
+        assert!(again.history.is_empty(), "{} steps", again.history.len());
+        assert!(matches!(go_on(&less, &again), Err(Error::Column { column, .. }) if column == "column 2"));
+    }
+}
+
+#[test]
 fn columns_without_sense_do_no_harm() {
     let rows = 300;
     let table = Table::mixed(rows, 2, 7, 7);
@@ -151,6 +201,22 @@ fn columns_without_sense_do_no_harm() {
         assert!(model.weights.iter().flatten().chain(&model.intercepts).all(|w| w.is_finite()));
         let slope = gradient(&odd, &model, c);
         assert!(slope < 1e-8, "C = {c}: {slope:.1e}");
+    }
+}
+
+#[test]
+fn the_largest_numbers_are_fitted_like_others() {
+    let small = Table::mixed(300, 2, 7, 12);
+    let mut large = small.clone();
+    let Values::Number(x) = &small.columns[0] else { panic!("a column of numbers") };
+    // 95 … 105 becomes −3e38 … 3e38.
+    large.columns[0] = Values::Number(x.iter().map(|x| (x - 100.0) * 6e37).collect::<Vec<_>>().into());
+    let [a, b] = [&small, &large].map(|table| fit(table, TIGHT, PLAIN).unwrap());
+    assert_eq!((a.warning.as_ref(), b.warning.as_ref()), (None, None));
+    let (a, b) = (linear(a), linear(b));
+    for row in 0..300 {
+        let (a, b) = (scores(&small, &a, row)[0], scores(&large, &b, row)[0]);
+        assert!((a - b).abs() < 1e-5, "{a} {b}");
     }
 }
 

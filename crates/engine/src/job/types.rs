@@ -1,0 +1,154 @@
+//! Checks the type of every value of a job against the JSON Schema of its key, so that a message can say what was given
+//! and what is accepted in the words of a job file.
+
+use serde_json::{Map, Value};
+
+use super::{Result, wrong};
+use crate::suggest;
+
+/// Refuses the first value whose type its key does not take. `defs` holds the schemas that others refer to.
+pub(super) fn check(table: &str, content: &Map<String, Value>, properties: &Map<String, Value>, defs: &Value) -> Result<()> {
+    let schemas = Schemas { defs };
+    for (key, value) in content {
+        let Some(schema) = properties.get(key).filter(|schema| !schemas.accept(schema, value)) else { continue };
+        let what = schemas.describe(schema);
+        let problem = format!("{} is not possible; this is {what}{}", shown(value), schemas.meant(schema, value));
+        return Err(wrong(format!("{table}.{key}"), problem));
+    }
+    Ok(())
+}
+
+/// Characters of a value that a message shows.
+const SHOWN: usize = 60;
+
+/// The value as it is written in a job file.
+fn shown(value: &Value) -> String {
+    let text = toml::Value::try_from(value).map_or_else(|_| value.to_string(), |value| value.to_string());
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= SHOWN { line } else { line.chars().take(SHOWN).chain("...".chars()).collect() }
+}
+
+struct Schemas<'a> {
+    defs: &'a Value,
+}
+
+impl<'a> Schemas<'a> {
+    /// The schema itself, or the one that it refers to.
+    fn resolved(&self, schema: &'a Value) -> &'a Value {
+        let name = schema["$ref"].as_str().and_then(|reference| reference.rsplit('/').next());
+        name.and_then(|name| self.defs.get(name)).unwrap_or(schema)
+    }
+
+    /// The alternatives of a schema; itself if there are none. What is left out is not written as null in a job file.
+    fn alternatives(&self, schema: &'a Value) -> Vec<&'a Value> {
+        let schema = self.resolved(schema);
+        match schema["anyOf"].as_array().or_else(|| schema["oneOf"].as_array()) {
+            Some(parts) => parts.iter().flat_map(|part| self.alternatives(part)).filter(|part| part["type"] != "null").collect(),
+            None => vec![schema],
+        }
+    }
+
+    fn accept(&self, schema: &'a Value, value: &Value) -> bool {
+        self.alternatives(schema).into_iter().any(|schema| self.accept_one(schema, value))
+    }
+
+    fn accept_one(&self, schema: &'a Value, value: &Value) -> bool {
+        if let Some(words) = words(schema) {
+            return words.contains(&value);
+        }
+        types(schema).into_iter().any(|name| match name {
+            "string" => value.is_string(),
+            "boolean" => value.is_boolean(),
+            "number" => value.is_number(),
+            "integer" => is_whole(schema, value),
+            "array" => value.as_array().is_some_and(|items| items.iter().all(|item| self.accept(&schema["items"], item))),
+            "object" => value.as_object().is_some_and(|keys| {
+                let of_keys = &schema["additionalProperties"];
+                !of_keys.is_object() || keys.values().all(|value| self.accept(of_keys, value))
+            }),
+            _ => false,
+        }) || types(schema).is_empty()
+    }
+
+    fn describe(&self, schema: &'a Value) -> String {
+        let alternatives = self.alternatives(schema);
+        let words: Vec<String> = alternatives.iter().filter_map(|part| words(part)).flatten().map(Value::to_string).collect();
+        let words = match &words[..] {
+            [] => None,
+            [only] => Some(only.clone()),
+            _ => Some(format!("one of {}", words.join(", "))),
+        };
+        let others: Vec<&Value> = alternatives.into_iter().filter(|part| self::words(part).is_none()).collect();
+        let are_several = others.len() > 1;
+        let others = others.into_iter().map(|part| match part["description"].as_str().filter(|_| are_several) {
+            Some(meaning) => format!("{} ({})", self.describe_one(part), lower_case(meaning.trim_end_matches('.'))),
+            None => self.describe_one(part),
+        });
+        words.into_iter().chain(others).collect::<Vec<_>>().join(", or ")
+    }
+
+    fn describe_one(&self, schema: &'a Value) -> String {
+        let least = schema["minimum"].as_f64();
+        match types(schema).first() {
+            Some(&"string") => "a text".into(),
+            Some(&"boolean") => "true or false".into(),
+            Some(&"integer") => least.map_or_else(|| "a whole number".into(), |least| format!("a whole number from {least} up")),
+            Some(&"number") => "a number".into(),
+            Some(&"array") => match self.describe(&schema["items"]).as_str() {
+                "a text" => "a list of texts, such as [\"a\", \"b\"]".into(),
+                "a number" => "a list of numbers, such as [0.5, 1.0]".into(),
+                other => format!("a list, each part of it {other}"),
+            },
+            Some(&"object") => format!("a table from names to values, each {}", self.describe(&schema["additionalProperties"])),
+            _ => "a value of another type".into(),
+        }
+    }
+
+    /// The word that was probably meant.
+    fn meant(&self, schema: &'a Value, value: &Value) -> String {
+        let words: Vec<&str> = self.alternatives(schema).into_iter().filter_map(words).flatten().filter_map(Value::as_str).collect();
+        let meant = value.as_str().and_then(|text| suggest::nearest(text, words));
+        meant.map_or_else(String::new, |word| format!("; did you mean {word:?}?"))
+    }
+}
+
+/// The text with a small first letter.
+fn lower_case(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+/// The words that are the only values.
+fn words(schema: &Value) -> Option<Vec<&Value>> {
+    match (schema["enum"].as_array(), schema.get("const")) {
+        (Some(words), _) => Some(words.iter().collect()),
+        (None, Some(word)) => Some(vec![word]),
+        (None, None) => None,
+    }
+}
+
+/// The types of values, without that of nothing.
+fn types(schema: &Value) -> Vec<&str> {
+    let names = match &schema["type"] {
+        Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
+        name => Vec::from_iter(name.as_str()),
+    };
+    names.into_iter().filter(|&name| name != "null").collect()
+}
+
+/// Whether the value is a whole number within the bounds of its type.
+fn is_whole(schema: &Value, value: &Value) -> bool {
+    if !value.is_i64() && !value.is_u64() {
+        return false;
+    }
+    let number = value.as_i64().map_or_else(|| value.as_u64().map_or(0, i128::from), i128::from);
+    let bits = match schema["format"].as_str() {
+        Some("uint8") => 8,
+        Some("uint16") => 16,
+        Some("uint32") => 32,
+        Some("int32") => 31,
+        _ => 64,
+    };
+    let least = schema["minimum"].as_f64().unwrap_or(f64::NEG_INFINITY);
+    number as f64 >= least && number < 1_i128 << bits
+}

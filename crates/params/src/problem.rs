@@ -16,6 +16,14 @@ pub enum Problem {
         /// How long.
         seconds: u64,
     },
+    /// Somebody is lost again and again.
+    #[error("{who} was lost {times} times, and the run came no further; look at its output, and at the memory that it needs")]
+    Stuck {
+        /// Who.
+        who: String,
+        /// How often.
+        times: u32,
+    },
     /// Nobody is there to do the work.
     #[error("no worker has joined for {seconds} s; start one with `quelea worker --run URL`")]
     NoWorkers {

@@ -4,6 +4,8 @@
 //! missing, the clock is committed by naming the contributions; their candidates lead to the next clock. A member that is
 //! lost leaves nothing behind: others fold its tiles. A shard that is lost takes all back to the last boundary.
 
+mod action;
+mod loss;
 mod members;
 mod shards;
 
@@ -12,7 +14,8 @@ use std::time::Duration;
 
 use crate::message::{Candidates, Contribution, FromRun, FromShard, Joined, Member, ToRun, ToShard};
 use crate::shard::in_order;
-use crate::{Caller, Maker, Packet, Problem, Replica, Timing};
+use crate::{Caller, Maker, Problem, Replica};
+pub use action::{Action, Note, Settings, Status, Why};
 use members::Members;
 use shards::{Shards, State, page};
 
@@ -20,135 +23,6 @@ use shards::{Shards, State, page};
 const LOG_BYTES: usize = 4 << 20;
 /// Who takes so many times as long as the slowest other is shut out.
 const FAR_LONGER: u32 = 20;
-/// So many members in a row must have failed before a run ends because of it.
-const COMPLAINTS: u32 = 3;
-
-/// What a run is given.
-pub struct Settings {
-    /// No two runs have the same.
-    pub run: u64,
-    /// How long everybody waits.
-    pub timing: Timing,
-    /// Workers that the first clock waits for, but no longer than [`Settings::grace`] once there is one.
-    pub workers: usize,
-    /// See [`Settings::workers`].
-    pub grace: Duration,
-    /// How long the run waits for its first worker, or for a shard that was lost.
-    pub patience: Duration,
-    /// How many tiles there are.
-    pub tiles: u32,
-    /// Where the shards listen.
-    pub shards: Vec<String>,
-    /// What is trained.
-    pub plan: Packet,
-}
-
-/// What the shell of a run is to do.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Action {
-    /// Answer a worker's call.
-    Answer {
-        /// Whose call.
-        to: Caller,
-        /// The answer.
-        answer: FromRun,
-    },
-    /// Answer a worker's call with a tile's bytes.
-    GiveTile {
-        /// Whose call.
-        to: Caller,
-        /// The tile's place among all tiles.
-        tile: u32,
-    },
-    /// Call a shard.
-    Call {
-        /// Its place.
-        shard: u32,
-        /// The call's number, which comes back with the answer.
-        call: u64,
-        /// What is asked.
-        ask: ToShard,
-    },
-    /// Start the shard anew, or connect to it anew, and tell with [`Run::shard_is_up`].
-    Revive {
-        /// Its place.
-        shard: u32,
-    },
-    /// Tell the user.
-    Tell(Note),
-    /// Stop; nothing follows. The replica that was made last has the result.
-    End(Result<(), Problem>),
-}
-
-/// What happens in a run.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Note {
-    /// A worker has joined.
-    Joined {
-        /// Who.
-        member: Member,
-        /// What people call its process.
-        name: String,
-    },
-    /// A worker has gone; its tiles are folded by others.
-    Gone {
-        /// Who.
-        member: Member,
-        /// What people call its process.
-        name: String,
-        /// Why.
-        why: Why,
-        /// How many tiles it owned.
-        tiles: usize,
-    },
-    /// A shard was lost; the run goes back.
-    ShardLost {
-        /// Its place.
-        shard: u32,
-        /// Why.
-        why: Why,
-        /// The clock that the run had come to.
-        from: u64,
-        /// The clock that it goes back to.
-        to: u64,
-    },
-}
-
-/// Why somebody is not there any more.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Why {
-    /// Its connection was closed.
-    Closed,
-    /// It was silent for too long.
-    Silent,
-    /// It took far longer than all others.
-    Late,
-    /// It left.
-    Left,
-    /// It was started anew.
-    Restarted,
-    /// It said why.
-    Failed(Problem),
-}
-
-/// What a run knows of one of its workers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Status {
-    /// Who.
-    pub member: Member,
-    /// What people call its process.
-    pub name: String,
-    /// Rounds that it is behind the run.
-    pub staleness: u64,
-    /// The round it was told to fold last.
-    pub clock: u64,
-    /// Tiles that it owns.
-    pub tiles: usize,
-    /// Tiles that it has folded in all rounds.
-    pub folded: u64,
-    /// Bytes that it has sent to shards and received from them.
-    pub bytes: u64,
-}
 
 enum Phase {
     /// Shards begin the epoch, or the first workers are waited for.
@@ -185,6 +59,9 @@ pub struct Run {
     first_join: Option<Duration>,
     /// Since when members have failed because somebody was silent and no order was carried out, and how often.
     complaints: Option<(Duration, u32)>,
+    /// The farthest clock so far, and how often the run has gone back since it was reached.
+    farthest: u64,
+    setbacks: u32,
     actions: Vec<Action>,
 }
 
@@ -207,6 +84,8 @@ impl Run {
             deserted: Some(now),
             first_join: None,
             complaints: None,
+            farthest: 0,
+            setbacks: 0,
             actions: Vec::new(),
             settings,
         })
@@ -481,6 +360,9 @@ impl Run {
         let parts = std::mem::take(parts);
         self.advance_shards(now, clock, &parts);
         self.log.push(parts.into_values().flatten().collect());
+        if self.clock() > self.farthest {
+            (self.farthest, self.setbacks) = (self.clock(), 0);
+        }
         if let Err(problem) = self.advance() {
             return self.end(now, Err(problem));
         }
@@ -544,111 +426,5 @@ impl Run {
             Phase::Committing(_) => self.commit(now, shard),
             _ => {}
         }
-    }
-
-    fn lose_shard(&mut self, now: Duration, shard: u32, why: Why) {
-        if matches!(self.phase, Phase::Ended) || self.shards.states[shard as usize] == State::Lost {
-            return;
-        }
-        let from = self.clock();
-        if !matches!(self.phase, Phase::Opening)
-            && let Err(problem) = self.roll_back()
-        {
-            return self.end(now, Err(problem));
-        }
-        self.shards.states[shard as usize] = State::Lost;
-        self.shards.away[shard as usize].get_or_insert(now);
-        self.shards.calls.retain(|to, _| to != shard);
-        self.actions.push(Action::Tell(Note::ShardLost { shard, why, from, to: self.clock() }));
-        self.actions.push(Action::Revive { shard });
-        for other in self.shards.present() {
-            self.open(now, other);
-        }
-    }
-
-    /// Begins a new epoch at the last boundary.
-    fn roll_back(&mut self) -> Result<(), Problem> {
-        self.epoch += 1;
-        self.log.truncate(self.boundary as usize);
-        self.replica = (self.maker)(&self.settings.plan)?;
-        for candidates in &self.log {
-            self.replica.advance(&in_order(candidates.clone())?)?;
-        }
-        self.members.revoke();
-        self.begin_clock();
-        self.phase = Phase::Opening;
-        Ok(())
-    }
-
-    fn fail(&mut self, now: Duration, member: Member, problem: Problem) {
-        match problem {
-            // The way between the two is broken; others may have one.
-            Problem::Silent { .. } => {
-                self.lose(now, member, Why::Failed(problem.clone()));
-                self.complain(now, problem);
-            }
-            problem => self.end(now, Err(problem)),
-        }
-    }
-
-    /// Ends the run when one member after the other cannot reach somebody, and none gets anything done.
-    fn complain(&mut self, now: Duration, problem: Problem) {
-        let (since, times) = self.complaints.unwrap_or((now, 0));
-        self.complaints = Some((since, times + 1));
-        if times + 1 >= COMPLAINTS && since + self.settings.patience <= now {
-            self.end(now, Err(problem));
-        }
-    }
-
-    fn lose(&mut self, now: Duration, member: Member, why: Why) {
-        let Some(entry) = self.members.remove(member) else { return };
-        if let Some((to, _, _)) = entry.parked {
-            self.actions.push(Action::Answer { to, answer: FromRun::Fenced });
-        }
-        self.actions.push(Action::Tell(Note::Gone { member, name: entry.name, why, tiles: entry.owned.len() }));
-        let run = self.settings.run;
-        for shard in self.shards.present() {
-            self.shards.call(now, shard, ToShard::Fence { run, member });
-        }
-        self.orphans.extend(entry.owned);
-        if self.members.len() == 0 {
-            self.deserted = Some(now);
-        } else if self.started {
-            self.give_orphans();
-            self.dispatch(now);
-        }
-    }
-
-    /// Ends the run when nobody has come for too long.
-    fn give_up_waiting(&mut self, now: Duration) {
-        let patience = self.settings.patience;
-        if self.deserted.is_some_and(|since| since + patience <= now) {
-            return self.end(now, Err(Problem::NoWorkers { seconds: patience.as_secs() }));
-        }
-        if let Some((shard, since)) = self.shards.missing()
-            && since + patience <= now
-        {
-            let who = format!("shard {shard} at {}", self.settings.shards[shard as usize]);
-            self.end(now, Err(Problem::Silent { who, seconds: patience.as_secs() }));
-        }
-    }
-
-    fn end(&mut self, now: Duration, result: Result<(), Problem>) {
-        if matches!(self.phase, Phase::Ended) {
-            return;
-        }
-        self.phase = Phase::Ended;
-        for entry in self.members.iter_mut() {
-            if let Some((to, _, _)) = entry.parked.take() {
-                self.actions.push(Action::Answer { to, answer: FromRun::Ended });
-            }
-        }
-        self.shards.calls.retain(|_, _| false);
-        let run = self.settings.run;
-        for shard in self.shards.present() {
-            self.shards.call(now, shard, ToShard::Close { run });
-        }
-        self.actions.extend(self.shards.outbox.drain(..).map(|(shard, call, ask)| Action::Call { shard, call, ask }));
-        self.actions.push(Action::End(result));
     }
 }

@@ -1,0 +1,133 @@
+//! What a run is given, what it wants done, and what it tells.
+
+use std::time::Duration;
+
+use crate::message::{FromRun, Member, ToShard};
+use crate::{Caller, Packet, Problem, Timing};
+
+/// What a run is given.
+pub struct Settings {
+    /// No two runs have the same.
+    pub run: u64,
+    /// How long everybody waits.
+    pub timing: Timing,
+    /// Workers that the first clock waits for, but no longer than [`Settings::grace`] once there is one.
+    pub workers: usize,
+    /// See [`Settings::workers`].
+    pub grace: Duration,
+    /// How long the run waits for its first worker, or for a shard that was lost.
+    pub patience: Duration,
+    /// How many tiles there are.
+    pub tiles: u32,
+    /// Where the shards listen.
+    pub shards: Vec<String>,
+    /// What is trained.
+    pub plan: Packet,
+}
+
+/// What the shell of a run is to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Answer a worker's call.
+    Answer {
+        /// Whose call.
+        to: Caller,
+        /// The answer.
+        answer: FromRun,
+    },
+    /// Answer a worker's call with a tile's bytes.
+    GiveTile {
+        /// Whose call.
+        to: Caller,
+        /// The tile's place among all tiles.
+        tile: u32,
+    },
+    /// Call a shard.
+    Call {
+        /// Its place.
+        shard: u32,
+        /// The call's number, which comes back with the answer.
+        call: u64,
+        /// What is asked.
+        ask: ToShard,
+    },
+    /// Start the shard anew, or connect to it anew, and tell with [`Run::shard_is_up`].
+    Revive {
+        /// Its place.
+        shard: u32,
+    },
+    /// Tell the user.
+    Tell(Note),
+    /// Stop; nothing follows. The replica that was made last has the result.
+    End(Result<(), Problem>),
+}
+
+/// What happens in a run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Note {
+    /// A worker has joined.
+    Joined {
+        /// Who.
+        member: Member,
+        /// What people call its process.
+        name: String,
+    },
+    /// A worker has gone; its tiles are folded by others.
+    Gone {
+        /// Who.
+        member: Member,
+        /// What people call its process.
+        name: String,
+        /// Why.
+        why: Why,
+        /// How many tiles it owned.
+        tiles: usize,
+    },
+    /// A shard was lost; the run goes back.
+    ShardLost {
+        /// Its place.
+        shard: u32,
+        /// Why.
+        why: Why,
+        /// The clock that the run had come to.
+        from: u64,
+        /// The clock that it goes back to.
+        to: u64,
+    },
+}
+
+/// Why somebody is not there any more.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Why {
+    /// Its connection was closed.
+    Closed,
+    /// It was silent for too long.
+    Silent,
+    /// It took far longer than all others.
+    Late,
+    /// It left.
+    Left,
+    /// It was started anew.
+    Restarted,
+    /// It said why.
+    Failed(Problem),
+}
+
+/// What a run knows of one of its workers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// Who.
+    pub member: Member,
+    /// What people call its process.
+    pub name: String,
+    /// Rounds that it is behind the run.
+    pub staleness: u64,
+    /// The round it was told to fold last.
+    pub clock: u64,
+    /// Tiles that it owns.
+    pub tiles: usize,
+    /// Tiles that it has folded in all rounds.
+    pub folded: u64,
+    /// Bytes that it has sent to shards and received from them.
+    pub bytes: u64,
+}

@@ -67,6 +67,14 @@ pub enum WireError {
         /// What is wrong.
         problem: &'static str,
     },
+    /// A message that no frame holds.
+    #[error("a message of {bytes} bytes is too large to be sent; the most is {most}")]
+    TooLarge {
+        /// Its size, without the numbers of blocks.
+        bytes: usize,
+        /// What it may have.
+        most: usize,
+    },
     /// The token file cannot be used.
     #[error("token file {path}: {problem}")]
     TokenFile {
@@ -81,6 +89,14 @@ pub enum WireError {
 }
 
 impl WireError {
+    /// Why `address` was not found: it is none, or what `otherwise` says.
+    pub(crate) fn unknown_address(address: &str, error: io::Error, otherwise: impl Fn(io::Error) -> Self) -> Self {
+        match error.kind() {
+            io::ErrorKind::InvalidInput => Self::Address { address: address.into(), rule: "write HOST:PORT" },
+            _ => otherwise(error),
+        }
+    }
+
     /// Whether trying again can help.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Connect { .. } | Self::Io(_))

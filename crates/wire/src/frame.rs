@@ -4,9 +4,11 @@
 //! head (the message and the shapes of its blocks, in postcard's format), and the blocks' numbers.
 
 use std::io::{self, IoSlice};
+use std::time::Duration;
 
 use quelea_core::block::Block;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
 
 use crate::WireError;
 use crate::message::{Message, Shape, bytes_of, rows};
@@ -18,29 +20,37 @@ const HEADER: usize = 20;
 const MOST_HEAD: u32 = 1 << 30;
 /// The most that may lie beside it.
 const MOST_BESIDE: u64 = 1 << 36;
-/// What memory is taken for at once: a length that lies is paid for in bytes first.
-const GROWTH_BYTES: usize = 4 << 20;
+/// What memory is taken for at once, and how many times more for what has come: a length that lies is paid for in bytes.
+const FIRST_BYTES: usize = 4 << 20;
+const GROWTH: usize = 16;
 
-/// Writes a frame; it is not flushed.
-pub(crate) async fn write<M: Message>(to: &mut (impl AsyncWrite + Unpin), call: u64, message: &M) -> io::Result<u64> {
+/// Writes a frame, and says how many bytes it had; a receiver that takes none of them for `patience` is given up.
+pub(crate) async fn write<M: Message>(
+    to: &mut (impl AsyncWrite + Unpin),
+    call: u64,
+    message: &M,
+    patience: Duration,
+) -> Result<u64, WireError> {
     let blocks = message.blocks();
     let shapes: Vec<(u32, Shape)> = blocks.iter().map(|(number, block)| (*number, Shape::of(block))).collect();
     let beside: u64 = blocks.iter().map(|(_, block)| bytes_of(block).len() as u64).sum();
     let mut start = vec![0; HEADER];
     start = postcard::to_extend(&(message, shapes), start).map_err(io::Error::other)?;
-    let head = u32::try_from(start.len() - HEADER).ok().filter(|len| *len <= MOST_HEAD).ok_or_else(too_large)?;
+    let bytes = start.len() - HEADER;
+    let too_large = || WireError::TooLarge { bytes, most: MOST_HEAD as usize };
+    let head = u32::try_from(bytes).ok().filter(|len| *len <= MOST_HEAD).ok_or_else(too_large)?;
     start[..8].copy_from_slice(&call.to_le_bytes());
     start[8..12].copy_from_slice(&head.to_le_bytes());
     start[12..HEADER].copy_from_slice(&beside.to_le_bytes());
     let parts = std::iter::once(start.as_slice()).chain(blocks.iter().map(|(_, block)| bytes_of(block)));
-    write_all(to, &mut parts.map(IoSlice::new).collect::<Vec<_>>()).await?;
+    write_all(to, &mut parts.map(IoSlice::new).collect::<Vec<_>>(), patience).await?;
     Ok(start.len() as u64 + beside)
 }
 
-async fn write_all(to: &mut (impl AsyncWrite + Unpin), mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
+async fn write_all(to: &mut (impl AsyncWrite + Unpin), mut parts: &mut [IoSlice<'_>], patience: Duration) -> io::Result<()> {
     IoSlice::advance_slices(&mut parts, 0);
     while !parts.is_empty() {
-        match to.write_vectored(parts).await? {
+        match timeout(patience, to.write_vectored(parts)).await?? {
             0 => return Err(io::ErrorKind::WriteZero.into()),
             written => IoSlice::advance_slices(&mut parts, written),
         }
@@ -60,7 +70,11 @@ pub(crate) async fn read<M: Message>(from: &mut (impl AsyncRead + Unpin), addres
     }
     let bytes = HEADER as u64 + head + beside;
     let head = read_numbers::<u8>(from, head).await?;
-    let (mut message, shapes): (M, Vec<(u32, Shape)>) = postcard::from_bytes(&head).map_err(|_| malformed("its head cannot be read"))?;
+    let read = postcard::take_from_bytes(&head).map_err(|_| malformed("its head cannot be read"))?;
+    let ((mut message, shapes), rest): ((M, Vec<(u32, Shape)>), &[u8]) = read;
+    if !rest.is_empty() || !(shapes.is_empty() || message.has_blocks()) {
+        return Err(malformed("its head has more than belongs there"));
+    }
     let lengths: Option<u64> = shapes.iter().try_fold(0u64, |sum, (_, shape)| sum.checked_add(shape.bytes()?));
     if lengths != Some(beside) {
         return Err(malformed("its lengths contradict each other"));
@@ -79,19 +93,20 @@ pub(crate) async fn read<M: Message>(from: &mut (impl AsyncRead + Unpin), addres
     Ok((call, message, bytes))
 }
 
-/// Reads numbers to where they stay. The memory taken is never far ahead of what has come.
+/// Reads numbers to where they stay. Memory is taken without being touched, and never far ahead of what has come.
 async fn read_numbers<T: bytemuck::Pod>(from: &mut (impl AsyncRead + Unpin), len: u64) -> Result<Vec<T>, WireError> {
-    let len = usize::try_from(len).map_err(|_| too_large())?;
-    let step = GROWTH_BYTES / size_of::<T>();
-    let mut numbers: Vec<T> = Vec::new();
-    while numbers.len() < len {
-        let start = numbers.len();
-        numbers.resize(len.min(start.max(step) + start), T::zeroed());
-        from.read_exact(bytemuck::cast_slice_mut(&mut numbers[start..])).await?;
+    let too_long = |_| io::Error::new(io::ErrorKind::InvalidData, "a message is too large for this machine");
+    let len = usize::try_from(len).map_err(too_long)?;
+    let mut numbers = vec![T::zeroed(); len.min(FIRST_BYTES / size_of::<T>())];
+    let mut come = 0;
+    loop {
+        from.read_exact(bytemuck::cast_slice_mut(&mut numbers[come..])).await?;
+        come = numbers.len();
+        if come == len {
+            return Ok(numbers);
+        }
+        let mut more = vec![T::zeroed(); len.min(come * GROWTH)];
+        more[..come].copy_from_slice(&numbers);
+        numbers = more;
     }
-    Ok(numbers)
-}
-
-fn too_large() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "a message is too large to be sent")
 }

@@ -2,6 +2,8 @@
 //!
 //! Every protocol carries the same messages; which one is a setting. So far there is `rpc`.
 
+mod accept;
+mod client;
 mod driver;
 mod error;
 mod frame;
@@ -15,6 +17,7 @@ mod terms;
 mod token;
 mod worker;
 
+pub use client::Client;
 pub use error::WireError;
 pub use run::{Hooks, serve_run};
 pub use server::Listener;

@@ -17,6 +17,11 @@ pub(crate) trait Message: Serialize + DeserializeOwned + Send + Sync + 'static {
         &[]
     }
 
+    /// Whether blocks travel beside it.
+    fn has_blocks(&self) -> bool {
+        false
+    }
+
     /// Puts the blocks back.
     fn put_blocks(&mut self, _: Vec<(u32, Block)>) {}
 }
@@ -31,6 +36,10 @@ impl Message for ToShard {
             Self::Push { blocks, .. } => blocks,
             _ => &[],
         }
+    }
+
+    fn has_blocks(&self) -> bool {
+        matches!(self, Self::Push { .. })
     }
 
     fn put_blocks(&mut self, received: Vec<(u32, Block)>) {

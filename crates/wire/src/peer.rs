@@ -1,19 +1,20 @@
 //! The calling side: keeps a connection to one server, and makes it anew when it breaks.
 
+use std::future::pending;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::io::BufReader;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
+use crate::accept::drain;
 use crate::message::Service;
 use crate::server::loopback;
-use crate::token::Token;
 use crate::{Terms, WireError, frame, rpc};
 
 /// The first pause between two attempts to connect; it doubles up to the last.
@@ -53,46 +54,11 @@ impl<S: Service> Peer<S> {
         tell: mpsc::Sender<E>,
         wrap: impl Fn(Event<S>) -> E + Send + Sync + 'static,
     ) -> Self {
-        let (token, connect_timeout) = (terms.token.clone(), terms.connect_timeout);
-        let (calls, mut to_send) = mpsc::unbounded_channel();
-        let (renew, mut renewed) = watch::channel(());
+        let (calls, to_send) = mpsc::unbounded_channel();
+        let (renew, renewed) = watch::channel(());
         let moved = Arc::new(AtomicU64::new(0));
-        let count = moved.clone();
-        let task = tokio::spawn(async move {
-            let mut pause = FIRST_PAUSE;
-            loop {
-                let event = match connect::<S>(&address, &token, connect_timeout).await {
-                    Err(error) if error.is_passing() => Event::Failing(error),
-                    Err(error) => {
-                        let _ = tell.send(wrap(Event::Refused(error))).await;
-                        return;
-                    }
-                    Ok(stream) => {
-                        pause = FIRST_PAUSE;
-                        // What was said of an earlier connection does not concern this one.
-                        renewed.mark_unchanged();
-                        // Calls to the connection before are made again by whoever made them.
-                        while to_send.try_recv().is_ok() {}
-                        if tell.send(wrap(Event::Up)).await.is_err() {
-                            return;
-                        }
-                        let over = tokio::select! {
-                            over = pump::<S, E>(stream, &address, &mut to_send, &tell, &count, &wrap) => over,
-                            _ = renewed.changed() => false,
-                        };
-                        if over {
-                            return;
-                        }
-                        Event::Down
-                    }
-                };
-                if tell.send(wrap(event)).await.is_err() || to_send.is_closed() {
-                    return;
-                }
-                sleep(pause).await;
-                pause = (pause * 2).min(LAST_PAUSE);
-            }
-        });
+        let keeping = Keeping { address, terms: terms.clone(), to_send, renewed, moved: moved.clone(), tell, wrap };
+        let task = tokio::spawn(keeping.keep_up());
         Self { calls, renew, moved, task }
     }
 
@@ -111,58 +77,129 @@ impl<S: Service> Peer<S> {
     pub(crate) fn renew(&self) {
         self.renew.send_replace(());
     }
+}
 
-    /// Sends what is still to be sent.
-    pub(crate) async fn finish(self) {
-        drop(self.calls);
-        let mut task = self.task;
-        if timeout(FAREWELL, &mut task).await.is_err() {
-            task.abort();
+/// Sends what is still to be sent, and closes the connections.
+pub(crate) async fn finish_all<S: Service>(peers: Vec<Peer<S>>) {
+    let mut tasks = JoinSet::new();
+    for Peer { calls, task, .. } in peers {
+        drop(calls);
+        let abort = task.abort_handle();
+        tasks.spawn(async move {
+            if timeout(FAREWELL, task).await.is_err() {
+                abort.abort();
+            }
+        });
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+/// How a connection ended.
+enum End {
+    /// It broke, or is to be made anew.
+    Broken,
+    /// Whoever called through it has gone.
+    Over,
+    /// Another would not be any better.
+    Refused(WireError),
+}
+
+/// What keeps up one connection after the other.
+struct Keeping<S: Service, E, W> {
+    address: String,
+    terms: Terms,
+    to_send: mpsc::UnboundedReceiver<(u64, S::Ask)>,
+    renewed: watch::Receiver<()>,
+    moved: Arc<AtomicU64>,
+    tell: mpsc::Sender<E>,
+    wrap: W,
+}
+
+impl<S: Service, E: Send + 'static, W: Fn(Event<S>) -> E + Send + Sync + 'static> Keeping<S, E, W> {
+    async fn keep_up(mut self) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let event = match connect::<S>(&self.address, &self.terms).await {
+                Err(error) if error.is_passing() => Event::Failing(error),
+                Err(error) => Event::Refused(error),
+                Ok(stream) => {
+                    pause = FIRST_PAUSE;
+                    // What was said of an earlier connection does not concern this one.
+                    self.renewed.mark_unchanged();
+                    // Calls to the connection before are made again by whoever made them.
+                    while self.to_send.try_recv().is_ok() {}
+                    if !self.tell(Event::Up).await {
+                        return;
+                    }
+                    match self.carry(stream).await {
+                        End::Over => return,
+                        End::Broken => Event::Down,
+                        End::Refused(error) => Event::Refused(error),
+                    }
+                }
+            };
+            let is_last = matches!(event, Event::Refused(_));
+            if !self.tell(event).await || is_last || self.to_send.is_closed() {
+                return;
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LAST_PAUSE);
         }
+    }
+
+    /// Whether somebody heard it.
+    async fn tell(&self, event: Event<S>) -> bool {
+        self.tell.send((self.wrap)(event)).await.is_ok()
+    }
+
+    /// Sends calls and reads answers.
+    async fn carry(&mut self, stream: TcpStream) -> End {
+        let Self { address, terms, to_send, renewed, moved, tell, wrap, .. } = self;
+        let (read, mut write) = stream.into_split();
+        let mut read = BufReader::with_capacity(frame::BUFFER_BYTES, read);
+        let reading = async {
+            while let Ok((call, answer, bytes)) = frame::read(&mut read, address).await {
+                moved.fetch_add(bytes, Ordering::Relaxed);
+                if tell.send(wrap(Event::Answered(call, answer))).await.is_err() {
+                    // Nobody waits for answers any more, but calls may still be on their way.
+                    pending::<()>().await;
+                }
+            }
+            End::Broken
+        };
+        let writing = async {
+            while let Some((call, ask)) = to_send.recv().await {
+                match frame::write(&mut write, call, &ask, terms.timing.lease).await {
+                    Ok(bytes) => moved.fetch_add(bytes, Ordering::Relaxed),
+                    Err(error) if error.is_passing() => return End::Broken,
+                    Err(error) => return End::Refused(error),
+                };
+            }
+            End::Over
+        };
+        let end = tokio::select! {
+            end = reading => end,
+            end = writing => end,
+            _ = renewed.changed() => End::Broken,
+        };
+        if matches!(end, End::Over) && write.shutdown().await.is_ok() {
+            drain(&mut read).await;
+        }
+        end
     }
 }
 
-async fn connect<S: Service>(address: &str, token: &Token, limit: Duration) -> Result<TcpStream, WireError> {
-    let connect = |source| WireError::Connect { address: address.into(), source };
-    let late = || connect(io::ErrorKind::TimedOut.into());
-    let places = loopback(address)?;
-    let mut stream = timeout(limit, TcpStream::connect(&places[..])).await.map_err(|_| late())?.map_err(connect)?;
+/// A new connection that has greeted.
+async fn connect<S: Service>(address: &str, terms: &Terms) -> Result<TcpStream, WireError> {
+    let limit = terms.connect_timeout;
+    let failed = |source| WireError::Connect { address: address.into(), source };
+    let late = |_| failed(io::ErrorKind::TimedOut.into());
+    let found = timeout(limit, lookup_host(address)).await.map_err(late)?;
+    let places = loopback(address, found.map_err(|error| WireError::unknown_address(address, error, failed))?)?;
+    let mut stream = timeout(limit, TcpStream::connect(&places[..])).await.map_err(late)?.map_err(failed)?;
     stream.set_nodelay(true)?;
-    timeout(limit, rpc::greet::<S>(&mut stream, token, address)).await.map_err(|_| late())??;
-    Ok(stream)
-}
-
-/// Sends calls and reads answers; whether the caller has gone, and not the connection.
-async fn pump<S: Service, E>(
-    stream: TcpStream,
-    address: &str,
-    to_send: &mut mpsc::UnboundedReceiver<(u64, S::Ask)>,
-    tell: &mpsc::Sender<E>,
-    moved: &AtomicU64,
-    wrap: &impl Fn(Event<S>) -> E,
-) -> bool {
-    let (read, mut write) = stream.into_split();
-    let reading = async {
-        let mut read = BufReader::with_capacity(frame::BUFFER_BYTES, read);
-        while let Ok((call, answer, bytes)) = frame::read(&mut read, address).await {
-            moved.fetch_add(bytes, Ordering::Relaxed);
-            if tell.send(wrap(Event::Answered(call, answer))).await.is_err() {
-                return true;
-            }
-        }
-        false
-    };
-    let writing = async {
-        while let Some((call, ask)) = to_send.recv().await {
-            match frame::write(&mut write, call, &ask).await {
-                Ok(bytes) => moved.fetch_add(bytes, Ordering::Relaxed),
-                Err(_) => return false,
-            };
-        }
-        true
-    };
-    tokio::select! {
-        over = reading => over,
-        over = writing => over,
+    match timeout(limit, rpc::greet::<S>(&mut stream, &terms.token, address)).await.map_err(late)? {
+        Err(WireError::Io(_)) => Err(failed(io::Error::new(io::ErrorKind::ConnectionReset, "it closed the connection before it had greeted"))),
+        greeted => greeted.map(|()| stream),
     }
 }

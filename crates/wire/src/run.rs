@@ -52,7 +52,7 @@ pub async fn serve_run<H: Hooks>(
     let (tell, mut events) = mpsc::channel(MOST_EVENTS);
     let connect = |(shard, address): (u32, &String)| Peer::start(address.clone(), terms, tell.clone(), move |event| (shard, event));
     let peers = (0..).zip(shards).map(connect).collect();
-    let mut shell = Shell { run, server: Server::start(listener, terms.token.clone())?, shards: peers, hooks };
+    let mut shell = Shell { run, server: Server::start(listener, terms)?, shards: peers, hooks };
     let mut stop = pin!(stop);
     let mut stopped = false;
     let mut shown = Duration::ZERO;
@@ -86,9 +86,7 @@ pub async fn serve_run<H: Hooks>(
             shell.hooks.show(shell.run.clock(), shell.run.status());
         }
     };
-    for shard in shell.shards {
-        shard.finish().await;
-    }
+    peer::finish_all(shell.shards).await;
     shell.server.finish().await;
     Ok(result)
 }

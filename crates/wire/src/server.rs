@@ -3,30 +3,18 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::sync::Arc;
-use std::time::Duration;
 
 use quelea_params::Caller;
-use tokio::io::BufReader;
-use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::accept::{FAREWELL, accept_all};
 use crate::message::Service;
-use crate::token::Token;
-use crate::{WireError, frame, rpc};
+use crate::{Terms, WireError};
 
-/// Connections at once; further ones wait.
-const MOST_CONNECTIONS: usize = 4_096;
-/// A new connection must have greeted within this time.
-const GREETING: Duration = Duration::from_secs(5);
-/// Answers that may wait for a slow reader; beyond, its connection is closed.
-const MOST_ANSWERS: usize = 256;
 /// Calls that wait to be taken; beyond, nothing is read.
 const MOST_CALLS: usize = 1_024;
-/// How long the last answers may take to be sent.
-const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A bound address.
 pub struct Listener {
@@ -37,14 +25,16 @@ pub struct Listener {
 impl Listener {
     /// Listens on `address`, a HOST:PORT of this machine only; port 0 takes a free one.
     pub fn bind(address: &str) -> Result<Self, WireError> {
-        let found = loopback(address)?;
+        let listen = |source| WireError::Listen { address: address.into(), source };
+        let found = address.to_socket_addrs().map_err(|error| WireError::unknown_address(address, error, listen))?;
+        let found = loopback(address, found)?;
         let bind = || {
             let socket = TcpListener::bind(&found[..])?;
             socket.set_nonblocking(true)?;
             let address = socket.local_addr()?;
             Ok(Self { socket, address })
         };
-        bind().map_err(|source| WireError::Listen { address: address.into(), source })
+        bind().map_err(listen)
     }
 
     /// HOST:PORT.
@@ -53,20 +43,26 @@ impl Listener {
     }
 }
 
-/// What `address` stands for, if it is on this machine.
-pub(crate) fn loopback(address: &str) -> Result<Vec<SocketAddr>, WireError> {
-    let resolved = address.to_socket_addrs().map_err(|_| WireError::Address { address: address.into(), rule: "write HOST:PORT" })?;
-    let found: Vec<SocketAddr> = resolved.collect();
-    if found.is_empty() || found.iter().any(|address| !address.ip().is_loopback()) {
+/// The places that an address was found to stand for, if they are on this machine.
+pub(crate) fn loopback(address: &str, found: impl Iterator<Item = SocketAddr>) -> Result<Vec<SocketAddr>, WireError> {
+    let found: Vec<SocketAddr> = found.collect();
+    if found.is_empty() || found.iter().any(|place| !place.ip().is_loopback()) {
         return Err(WireError::Exposed { address: address.into() });
     }
     Ok(found)
 }
 
-enum Heard<S: Service> {
-    Opened(u64, mpsc::Sender<(u64, S::Answer)>),
+/// What a connection tells of itself.
+pub(crate) enum Heard<S: Service> {
+    Opened(u64, Open<S>),
     Asked(Caller, S::Ask),
     Closed(u64),
+}
+
+/// The way back of a connection. Without it the connection ends when all answers are sent; when it is cut, at once.
+pub(crate) struct Open<S: Service> {
+    pub answers: mpsc::Sender<(u64, S::Answer)>,
+    pub cut: oneshot::Sender<()>,
 }
 
 /// What a server tells its state machine.
@@ -78,18 +74,18 @@ pub(crate) enum Event<S: Service> {
 /// All connections of a listener.
 pub(crate) struct Server<S: Service> {
     heard: mpsc::Receiver<Heard<S>>,
-    connections: HashMap<u64, mpsc::Sender<(u64, S::Answer)>>,
+    connections: HashMap<u64, Open<S>>,
     accepting: JoinSet<()>,
 }
 
 impl<S: Service> Server<S> {
     /// Begins to take connections; must be called within a runtime.
-    pub(crate) fn start(listener: Listener, token: Token) -> Result<Self, WireError> {
+    pub(crate) fn start(listener: Listener, terms: &Terms) -> Result<Self, WireError> {
         let (tell, heard) = mpsc::channel(MOST_CALLS);
         let listen = |source| WireError::Listen { address: listener.address.to_string(), source };
         let socket = tokio::net::TcpListener::from_std(listener.socket).map_err(listen)?;
         let mut accepting = JoinSet::new();
-        accepting.spawn(accept_all::<S>(socket, token, tell));
+        accepting.spawn(accept_all::<S>(socket, terms.clone(), tell));
         Ok(Self { heard, connections: HashMap::new(), accepting })
     }
 
@@ -97,8 +93,8 @@ impl<S: Service> Server<S> {
     pub(crate) async fn next(&mut self) -> Event<S> {
         loop {
             match self.heard.recv().await {
-                Some(Heard::Opened(peer, answers)) => {
-                    self.connections.insert(peer, answers);
+                Some(Heard::Opened(peer, open)) => {
+                    self.connections.insert(peer, open);
                 }
                 Some(Heard::Asked(caller, ask)) => return Event::Asked(caller, ask),
                 Some(Heard::Closed(peer)) => {
@@ -112,10 +108,12 @@ impl<S: Service> Server<S> {
 
     /// Sends an answer; whoever does not read them in time loses the connection.
     pub(crate) fn answer(&mut self, to: Caller, answer: S::Answer) {
-        if let Some(answers) = self.connections.get(&to.peer)
-            && answers.try_send((to.call, answer)).is_err()
+        if let Some(open) = self.connections.get(&to.peer)
+            && open.answers.try_send((to.call, answer)).is_err()
+            && let Some(open) = self.connections.remove(&to.peer)
         {
-            self.connections.remove(&to.peer);
+            // If it cannot be told, it has ended.
+            let _ = open.cut.send(());
         }
     }
 
@@ -125,65 +123,5 @@ impl<S: Service> Server<S> {
         self.heard.close();
         while self.heard.recv().await.is_some() {}
         let _ = timeout(FAREWELL, async { while self.accepting.join_next().await.is_some() {} }).await;
-    }
-}
-
-async fn accept_all<S: Service>(socket: tokio::net::TcpListener, token: Token, tell: mpsc::Sender<Heard<S>>) {
-    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    let mut connections = JoinSet::new();
-    for peer in 1.. {
-        let Ok(place) = room.clone().acquire_owned().await else { break };
-        let accepted = tokio::select! {
-            accepted = socket.accept() => accepted,
-            () = tell.closed() => break,
-        };
-        match accepted {
-            Ok((stream, address)) => {
-                let (token, tell) = (token.clone(), tell.clone());
-                connections.spawn(async move {
-                    // What goes wrong with one connection concerns its other side alone.
-                    let _ = serve::<S>(stream, &address.to_string(), peer, &token, &tell).await;
-                    let _ = tell.send(Heard::Closed(peer)).await;
-                    drop(place);
-                });
-            }
-            // Too many open files, most likely; they get fewer.
-            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-        }
-        while connections.try_join_next().is_some() {}
-    }
-    while connections.join_next().await.is_some() {}
-}
-
-async fn serve<S: Service>(
-    mut stream: TcpStream,
-    address: &str,
-    peer: u64,
-    token: &Token,
-    tell: &mpsc::Sender<Heard<S>>,
-) -> Result<(), WireError> {
-    stream.set_nodelay(true)?;
-    let late = || io::Error::new(io::ErrorKind::TimedOut, "no greeting");
-    timeout(GREETING, rpc::accept::<S>(&mut stream, token, address)).await.map_err(|_| late())??;
-    let (read, mut write) = stream.into_split();
-    let (answers, mut to_send) = mpsc::channel::<(u64, S::Answer)>(MOST_ANSWERS);
-    let gone = |_| io::Error::from(io::ErrorKind::ConnectionAborted);
-    tell.send(Heard::Opened(peer, answers)).await.map_err(gone)?;
-    let reading = async {
-        let mut read = BufReader::with_capacity(frame::BUFFER_BYTES, read);
-        loop {
-            let (call, ask, _) = frame::read(&mut read, address).await?;
-            tell.send(Heard::Asked(Caller { peer, call }, ask)).await.map_err(gone)?;
-        }
-    };
-    let writing = async {
-        while let Some((call, answer)) = to_send.recv().await {
-            frame::write(&mut write, call, &answer).await?;
-        }
-        Ok::<(), WireError>(())
-    };
-    tokio::select! {
-        ended = reading => ended,
-        ended = writing => ended,
     }
 }

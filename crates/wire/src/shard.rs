@@ -13,7 +13,7 @@ use crate::{Listener, Terms, WireError};
 
 /// Serves runs, one at a time, until `stop` is over.
 pub async fn serve_shard(listener: Listener, terms: Terms, maker: Maker, stop: impl Future<Output = ()>) -> Result<(), WireError> {
-    let mut server = Server::<OfShard>::start(listener, terms.token)?;
+    let mut server = Server::<OfShard>::start(listener, &terms)?;
     let mut shard = Shard::new(maker, terms.timing);
     let mut stop = pin!(stop);
     let clock = Clock::start();

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::driver::Clock;
 use crate::message::{OfRun, OfShard};
-use crate::peer::{Event, Peer};
+use crate::peer::{self, Event, Peer};
 use crate::{Terms, WireError};
 
 /// Events of connections that wait to be taken.
@@ -71,9 +71,10 @@ pub async fn join_run(
         let deadline = shell.worker.deadline();
         tokio::select! {
             Some(event) = heard.recv() => shell.hear(clock.now(), event)?,
-            Some(computed) = computed.recv() => match computed {
-                Computed::Folded { sequence, blocks } => shell.worker.folded(clock.now(), sequence, blocks),
-                Computed::Failed(problem) => shell.worker.failed(clock.now(), problem),
+            computed = computed.recv() => match computed {
+                Some(Computed::Folded { sequence, blocks }) => shell.worker.folded(clock.now(), sequence, blocks),
+                Some(Computed::Failed(problem)) => shell.worker.failed(clock.now(), problem),
+                None => break Err(computing_side_has_ended()),
             },
             () = clock.until(deadline) => {}
             () = &mut stop, if !stopped => {
@@ -84,7 +85,7 @@ pub async fn join_run(
         shell.worker.has_moved(shell.shards.iter().map(Peer::moved).sum());
         shell.worker.tick(clock.now());
     };
-    shell.run.finish().await;
+    peer::finish_all(vec![shell.run]).await;
     match (result, shell.failing) {
         (Err(Problem::Silent { .. }), Some(error)) => Err(error),
         (result, _) => Ok(result),
@@ -123,7 +124,7 @@ impl Shell {
                 Action::Call { .. } => {}
                 Action::Compute(task) => {
                     if self.tasks.send(task).is_err() {
-                        return Some(Err(Problem::internal("the computing side of the worker has ended")));
+                        return Some(Err(computing_side_has_ended()));
                     }
                 }
                 Action::End(result) => return Some(result),
@@ -139,4 +140,8 @@ impl Shell {
         };
         self.shards = (0..).zip(shards).map(start).collect();
     }
+}
+
+fn computing_side_has_ended() -> Problem {
+    Problem::internal("the computing side of the worker has ended")
 }

@@ -22,12 +22,23 @@ fn plain(value: f32) -> f32 {
     if value.is_nan() { f32::NAN } else { value }
 }
 
+/// Hashes numbers block by block: a call for each takes ten times as long.
+fn write_numbers(hash: &mut Hasher, values: &[f32]) {
+    let mut bytes = [0; 4_096];
+    for values in values.chunks(bytes.len() / 4) {
+        for (bytes, value) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(values) {
+            *bytes = plain(*value).to_le_bytes();
+        }
+        hash.write(&bytes[..4 * values.len()]);
+    }
+}
+
 fn of_tile(tile: &Tile) -> u128 {
     let mut hash = Hasher::new();
     hash.write(&[tile.role as u8]);
     for values in &tile.features {
         match values {
-            Values::Number(values) => values.iter().for_each(|value| hash.write(&plain(*value).to_le_bytes())),
+            Values::Number(values) => write_numbers(&mut hash, values),
             Values::Category(values) => hash.write(values.inner().as_slice()),
         }
     }

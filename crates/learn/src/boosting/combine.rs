@@ -93,6 +93,10 @@ impl Boosting {
                 }
                 Ok(Step::Next(round))
             }
+            Phase::Measure if round.trees.len() < self.old_trees() => {
+                self.take_sizes(&mut round, 0, candidates);
+                Ok(Step::Next(self.go_on(round)))
+            }
             Phase::Measure => {
                 let stop = self.take_measures(&mut round, 0, candidates)?;
                 if stop || round.course.finished >= self.parameters.n_estimators as usize {
@@ -153,8 +157,24 @@ impl Boosting {
         Ok(Step::Next(round))
     }
 
-    /// Takes in losses and sizes of gradients, of all outputs or from `output` on. Whether training is to stop.
-    fn take_measures(&self, round: &mut Round, output: usize, candidates: Vec<Candidate>) -> Result<bool> {
+    /// The trees to go on from, but for their last iteration's: an unbroken run takes the scale of an iteration from
+    /// gradients before the last one, and the run that goes on must do the same to find the same trees.
+    pub(super) fn measured_trees(&self) -> usize {
+        self.old_trees().saturating_sub(self.loss.outputs())
+    }
+
+    /// Begins the first tree after those to go on from, of which the last iteration's are not in the round yet.
+    fn go_on(&self, mut round: Round) -> Round {
+        let last = self.start.iter().flat_map(|start| &start.trees[self.measured_trees()..]);
+        for tree in last {
+            round.drift_now = tree.leaves.iter().fold(round.drift_now, |most, v| most.max(f64::from(v.abs())));
+            round.trees.push(tree.clone());
+        }
+        self.begin_tree(round, 0)
+    }
+
+    /// Takes in sizes of gradients, of all outputs or from `output` on. What was summed exactly is given back.
+    fn take_sizes(&self, round: &mut Round, output: usize, candidates: Vec<Candidate>) -> Vec<f64> {
         let mut largest = Vec::new();
         let mut exact = Vec::new();
         for candidate in candidates {
@@ -168,6 +188,12 @@ impl Boosting {
             let mean = exact[place::SIZES + output + at] / self.schema.rows.max(1) as f64;
             round.sizes[output + at] = Bounds { gradient: sizes[0], hessian: sizes[1], mean };
         }
+        exact
+    }
+
+    /// Takes in losses and sizes of gradients, of all outputs or from `output` on. Whether training is to stop.
+    fn take_measures(&self, round: &mut Round, output: usize, candidates: Vec<Candidate>) -> Result<bool> {
+        let exact = self.take_sizes(round, output, candidates);
         let average = |loss: usize, weight: usize| (exact[weight] > 0.0).then(|| exact[loss] / exact[weight]);
         if output > 0 {
             return Ok(false);

@@ -133,7 +133,7 @@ impl Learner for Boosting {
             base: self.base(),
             cuts: Vec::new(),
             usable: Vec::new(),
-            trees: self.start.as_ref().map_or_else(Vec::new, |start| start.trees.clone()),
+            trees: self.start.as_ref().map_or_else(Vec::new, |start| start.trees[..self.measured_trees()].to_vec()),
             last_leaves: Vec::new(),
             sizes: vec![Bounds { gradient: 0.0, hessian: 0.0, mean: 0.0 }; self.loss.outputs()],
             drift: 0.0,

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::pace::Pace;
 use crate::Caller;
 use crate::message::{Contribution, Member, Order, Which};
 
 /// Tiles are moved to even out the work when the slowest would be done this much sooner.
 const WORTH_MOVING: f64 = 1.25;
-/// How much the newest round counts in a member's speed.
-const NEWEST: f64 = 0.2;
+/// For so long speeds are not looked at. Then it is done ever more rarely, each time after twice as long: a tile that moves
+/// costs all that is known of its rows.
+const FIRST_LOOK: Duration = Duration::from_secs(10);
 
 /// All members, by worker.
 #[derive(Default)]
@@ -18,6 +20,8 @@ pub(super) struct Members {
     next_incarnation: u32,
     /// Whether somebody came or went since tiles were last evened out.
     changed: bool,
+    /// When speeds are looked at next.
+    next_look: Duration,
 }
 
 /// One member.
@@ -36,8 +40,7 @@ pub(super) struct Entry {
     number: u32,
     /// Its poll that waits for an answer: whose, since when, and the last order that it knows.
     pub parked: Option<(Caller, Duration, u32)>,
-    /// Seconds for a tile, smoothed; 0 until it is known.
-    pace: f64,
+    pace: Pace,
     /// Tiles folded so far.
     pub folded: u64,
     /// Bytes that it has sent to shards and received from them.
@@ -72,9 +75,14 @@ impl Entry {
         }
         issued.done = Some(now);
         self.folded += issued.fold.len() as u64;
-        let pace = (now.saturating_sub(issued.since)).as_secs_f64() / issued.fold.len().max(1) as f64;
-        self.pace = if self.pace > 0.0 { (1.0 - NEWEST) * self.pace + NEWEST * pace } else { pace };
         Some((Contribution { member: self.member, sequence: known }, issued.fold.clone()))
+    }
+
+    /// Tiles and seconds of an order that was carried out by a member that had folded the same tiles before.
+    fn steady(&self) -> Option<(f64, f64)> {
+        let issued = self.order.as_ref().filter(|issued| issued.order.owned.is_none() && issued.order.fold == Which::Owned)?;
+        let seconds = issued.done?.saturating_sub(issued.since).as_secs_f64();
+        Some((issued.fold.len() as f64, seconds))
     }
 
     /// The order that the parked poll does not know of yet.
@@ -117,7 +125,7 @@ impl Members {
             order: None,
             number: 0,
             parked: None,
-            pace: 0.0,
+            pace: Pace::default(),
             folded: 0,
             bytes: 0,
         };
@@ -178,13 +186,28 @@ impl Members {
         }
     }
 
-    /// Evens out the work, moving as few tiles as it can: by pace, when that is known and worth it.
-    pub fn even_out(&mut self) {
+    /// Notes how fast members were in the round that has ended.
+    pub fn measure(&mut self) {
+        let steady: Vec<(f64, f64)> = self.iter().filter_map(Entry::steady).collect();
+        let (tiles, seconds) = steady.iter().fold((0.0, 0.0), |(tiles, seconds), (t, s)| (tiles + t, seconds + s));
+        if steady.len() < 2 {
+            return;
+        }
+        for entry in self.by_worker.values_mut() {
+            if let Some((own_tiles, own_seconds)) = entry.steady() {
+                entry.pace.note(own_seconds, own_tiles * seconds / tiles);
+            }
+        }
+    }
+
+    /// Evens out the work, moving as few tiles as it can: when somebody came or went, or is far slower than the others.
+    pub fn even_out(&mut self, now: Duration) {
+        if !self.changed && now < self.next_look {
+            return;
+        }
+        self.next_look = FIRST_LOOK.max(2 * now);
         let tiles: usize = self.iter().map(|entry| entry.owned.len()).sum();
-        let paces: Vec<f64> = self.iter().filter(|entry| entry.pace > 0.0).map(|entry| entry.pace).collect();
-        let usual = paces.iter().sum::<f64>() / paces.len().max(1) as f64;
-        let speed = |entry: &Entry| 1.0 / if entry.pace > 0.0 { entry.pace } else { usual.max(f64::MIN_POSITIVE) };
-        let speeds: Vec<f64> = if paces.is_empty() { vec![1.0; self.len()] } else { self.iter().map(speed).collect() };
+        let speeds: Vec<f64> = self.iter().map(|entry| entry.pace.speed()).collect();
         let best = tiles as f64 / speeds.iter().sum::<f64>();
         let longest = self.iter().zip(&speeds).map(|(entry, speed)| entry.owned.len() as f64 / speed).fold(0.0, f64::max);
         if !self.changed && longest <= WORTH_MOVING * best {
@@ -252,15 +275,39 @@ mod tests {
     }
 
     #[test]
+    fn a_slow_member_is_given_fewer_tiles_and_a_noisy_one_as_many() {
+        for (slow, expected) in [(3.0, [4, 12]), (1.2, [8, 8])] {
+            let mut members = Members::default();
+            members.join(Duration::ZERO, caller(1), String::new());
+            members.join(Duration::ZERO, caller(2), String::new());
+            members.adopt(0..16);
+            members.even_out(Duration::ZERO);
+            let mut now = Duration::ZERO;
+            for clock in 0..100 {
+                members.dispatch(now, 1, clock, |_| false);
+                for (entry, factor) in members.iter_mut().zip([slow, 1.0]) {
+                    let number = clock as u32 + 1;
+                    let took = 0.01 * factor * entry.owned.len() as f64;
+                    entry.told(now + Duration::from_secs_f64(took), number, number);
+                }
+                members.measure();
+                now += Duration::from_secs_f64(0.1 * slow + 0.1);
+                members.even_out(now);
+            }
+            assert_eq!(members.iter().map(|entry| entry.owned.len()).collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[test]
     fn a_newcomer_gets_its_share_and_no_other_tile_moves() {
         let mut members = Members::default();
         let first = members.join(Duration::ZERO, caller(1), String::new());
         let second = members.join(Duration::ZERO, caller(2), String::new());
         members.adopt(0..9);
-        members.even_out();
+        members.even_out(Duration::ZERO);
         let before: Vec<BTreeSet<u32>> = members.iter().map(|entry| entry.owned.clone()).collect();
         members.join(Duration::ZERO, caller(3), String::new());
-        members.even_out();
+        members.even_out(Duration::ZERO);
         let after: Vec<BTreeSet<u32>> = members.iter().map(|entry| entry.owned.clone()).collect();
         assert_eq!(after.iter().map(BTreeSet::len).collect::<Vec<_>>(), [3, 3, 3]);
         for (member, (before, after)) in [first, second].iter().zip(before.iter().zip(&after)) {

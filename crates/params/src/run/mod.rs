@@ -7,6 +7,7 @@
 mod action;
 mod loss;
 mod members;
+mod pace;
 mod shards;
 
 use std::collections::BTreeMap;
@@ -307,7 +308,7 @@ impl Run {
             self.started = true;
             self.phase = Phase::Folding;
             self.give_orphans();
-            self.members.even_out();
+            self.members.even_out(now);
             self.dispatch(now);
         }
     }
@@ -370,10 +371,11 @@ impl Run {
         if course.done {
             return self.end(now, Ok(()));
         }
+        self.members.measure();
         self.begin_clock();
         if course.boundary {
             self.boundary = self.clock();
-            self.members.even_out();
+            self.members.even_out(now);
         }
         self.dispatch(now);
     }

@@ -20,10 +20,10 @@ use crate::rounds::{fold, reduce};
 use crate::threads::Threads;
 
 /// Does tasks until none can come any more.
-pub(crate) fn compute(tasks: &Receiver<Task>, computed: &UnboundedSender<Computed>, threads: &Threads) {
+pub(crate) fn compute(tasks: Receiver<Task>, computed: &UnboundedSender<Computed>, threads: &Threads) {
     let mut open = None;
-    while let Some(plan) = open.take().or_else(|| next_plan(tasks)) {
-        let follow = Follow { tasks, computed, threads };
+    while let Some(plan) = open.take().or_else(|| next_plan(&tasks)) {
+        let follow = Follow { tasks: &tasks, computed, threads };
         match Plan::read(&plan).and_then(|plan| plan.with_learner(follow)) {
             Ok(Ok(next)) => open = next,
             Ok(Err(problem)) | Err(problem) => tell(computed, Computed::Failed(problem)),

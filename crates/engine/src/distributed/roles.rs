@@ -56,9 +56,10 @@ pub fn shard(
     let terms = terms(transport)?;
     let listener = Listener::bind(address)?;
     let pool = Threads::new(threads)?.pool();
-    let maker = replica::maker(pool, Arc::default(), Arc::new(|_| {}));
+    let maker = replica::maker(pool.clone(), Arc::default(), Arc::new(|_| {}));
     on_listening(&listener.address());
-    Ok(runtime()?.block_on(serve_shard(listener, terms, maker, stopped(control)))?)
+    // On a thread of the pool, so that an update begins where it is asked for and not on another thread that must wake up.
+    pool.install(|| Ok(runtime()?.block_on(serve_shard(listener, terms, maker, stopped(control)))?))
 }
 
 /// Works for the run at `url`, such as rpc://127.0.0.1:7100, until it ends or the caller asks to stop.
@@ -74,7 +75,8 @@ fn work(address: &str, name: &str, terms: Terms, threads: Option<usize>, stop: i
     let (tasks, to_do) = mpsc::channel();
     let (tell, computed) = tokio::sync::mpsc::unbounded_channel();
     // It ends once the tasks do; a fold under way is not waited for.
-    let computing = std::thread::spawn(move || compute(&to_do, &tell, &threads));
+    // On a thread of the pool, so that a fold begins where it is ordered and not on another thread that must wake up.
+    let computing = std::thread::spawn(move || threads.run(|| compute(to_do, &tell, &threads)));
     let ended = runtime()?.block_on(join_run(address, name.into(), terms, tasks, computed, stop))?;
     drop(computing);
     ended.map_err(Error::from)

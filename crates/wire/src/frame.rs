@@ -70,8 +70,8 @@ pub(crate) async fn read<M: Message>(from: &mut (impl AsyncRead + Unpin), addres
     }
     let bytes = HEADER as u64 + head + beside;
     let head = read_numbers::<u8>(from, head).await?;
-    let read = postcard::take_from_bytes(&head).map_err(|_| malformed("its head cannot be read"))?;
-    let ((mut message, shapes), rest): ((M, Vec<(u32, Shape)>), &[u8]) = read;
+    let read = postcard::take_from_bytes::<(M, Vec<(u32, Shape)>)>(&head);
+    let ((mut message, shapes), rest) = read.map_err(|_| malformed("its head cannot be read"))?;
     if !rest.is_empty() || !(shapes.is_empty() || message.has_blocks()) {
         return Err(malformed("its head has more than belongs there"));
     }
@@ -110,3 +110,7 @@ async fn read_numbers<T: bytemuck::Pod>(from: &mut (impl AsyncRead + Unpin), len
         numbers = more;
     }
 }
+
+#[cfg(test)]
+#[path = "frame_tests.rs"]
+mod tests;

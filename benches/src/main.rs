@@ -1,7 +1,8 @@
-//! Our side of the benchmarks: loads a table of numbers into memory, times the library in this process, prints one
-//! line of JSON. The drivers beside this crate run it next to the peers.
+//! Our side of the benchmarks: times the library in this process, on tables of numbers in memory or on pushes to shards, and
+//! prints one line of JSON. The drivers beside this crate run it next to the peers.
 
 mod memory;
+mod push;
 mod score;
 mod table;
 
@@ -20,7 +21,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const USAGE: &str = "usage: quelea-benches fit JOB.toml TABLE TEST MODEL
        quelea-benches predict MODEL TABLE THREADS REPEATS
-       quelea-benches one-row MODEL TABLE ROWS";
+       quelea-benches one-row MODEL TABLE ROWS
+       quelea-benches push rpc|plain WORKERS SHARDS ROUNDS";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -30,6 +32,8 @@ fn main() -> Result<()> {
         ["predict", model, table, threads, repeats] => {
             score::batches(&read_model(Path::new(model))?, table, threads.parse()?, repeats.parse()?)?
         }
+        ["push", "rpc", workers, shards, rounds] => push::rpc(workers.parse()?, shards.parse()?, rounds.parse()?)?,
+        ["push", "plain", workers, shards, rounds] => push::plain(workers.parse()?, shards.parse()?, rounds.parse()?)?,
         ["one-row", model, table, rows] => score::rows(&read_model(Path::new(model))?, table, rows.parse()?)?,
         _ => bail!(USAGE),
     };

@@ -23,6 +23,8 @@ const MOST_BESIDE: u64 = 1 << 36;
 /// What memory is taken for at once, and how many times more for what has come: a length that lies is paid for in bytes.
 const FIRST_BYTES: usize = 4 << 20;
 const GROWTH: usize = 16;
+/// What is read at once.
+const STEP_BYTES: usize = 256 << 10;
 
 /// Writes a frame, and says how many bytes it had; a receiver that takes none of them for `patience` is given up.
 pub(crate) async fn write<M: Message>(
@@ -70,8 +72,8 @@ pub(crate) async fn read<M: Message>(from: &mut (impl AsyncRead + Unpin), addres
     }
     let bytes = HEADER as u64 + head + beside;
     let head = read_numbers::<u8>(from, head).await?;
-    let read = postcard::take_from_bytes(&head).map_err(|_| malformed("its head cannot be read"))?;
-    let ((mut message, shapes), rest): ((M, Vec<(u32, Shape)>), &[u8]) = read;
+    let read = postcard::take_from_bytes::<(M, Vec<(u32, Shape)>)>(&head);
+    let ((mut message, shapes), rest) = read.map_err(|_| malformed("its head cannot be read"))?;
     if !rest.is_empty() || !(shapes.is_empty() || message.has_blocks()) {
         return Err(malformed("its head has more than belongs there"));
     }
@@ -93,20 +95,23 @@ pub(crate) async fn read<M: Message>(from: &mut (impl AsyncRead + Unpin), addres
     Ok((call, message, bytes))
 }
 
-/// Reads numbers to where they stay. Memory is taken without being touched, and never far ahead of what has come.
+/// Reads numbers to where they stay. Memory is never taken far ahead of what has come, and is written first just before it
+/// is read into, while it is in the processor's cache.
 async fn read_numbers<T: bytemuck::Pod>(from: &mut (impl AsyncRead + Unpin), len: u64) -> Result<Vec<T>, WireError> {
     let too_long = |_| io::Error::new(io::ErrorKind::InvalidData, "a message is too large for this machine");
     let len = usize::try_from(len).map_err(too_long)?;
-    let mut numbers = vec![T::zeroed(); len.min(FIRST_BYTES / size_of::<T>())];
-    let mut come = 0;
-    loop {
-        from.read_exact(bytemuck::cast_slice_mut(&mut numbers[come..])).await?;
-        come = numbers.len();
-        if come == len {
-            return Ok(numbers);
+    let mut numbers: Vec<T> = Vec::new();
+    while numbers.len() < len {
+        let come = numbers.len();
+        if come == numbers.capacity() {
+            numbers.reserve_exact(len.min((come * GROWTH).max(FIRST_BYTES / size_of::<T>())) - come);
         }
-        let mut more = vec![T::zeroed(); len.min(come * GROWTH)];
-        more[..come].copy_from_slice(&numbers);
-        numbers = more;
+        numbers.resize(len.min(numbers.capacity()).min(come + STEP_BYTES / size_of::<T>()), T::zeroed());
+        from.read_exact(bytemuck::cast_slice_mut(&mut numbers[come..])).await?;
     }
+    Ok(numbers)
 }
+
+#[cfg(test)]
+#[path = "frame_tests.rs"]
+mod tests;

@@ -180,7 +180,7 @@ impl<S: Service, E: Send + 'static, W: Fn(Event<S>) -> E + Send + Sync + 'static
         let end = tokio::select! {
             end = reading => end,
             end = writing => end,
-            _ = renewed.changed() => End::Broken,
+            Ok(()) = renewed.changed() => End::Broken,
         };
         if matches!(end, End::Over) && write.shutdown().await.is_ok() {
             drain(&mut read).await;
@@ -199,7 +199,9 @@ async fn connect<S: Service>(address: &str, terms: &Terms) -> Result<TcpStream, 
     let mut stream = timeout(limit, TcpStream::connect(&places[..])).await.map_err(late)?.map_err(failed)?;
     stream.set_nodelay(true)?;
     match timeout(limit, rpc::greet::<S>(&mut stream, &terms.token, address)).await.map_err(late)? {
-        Err(WireError::Io(_)) => Err(failed(io::Error::new(io::ErrorKind::ConnectionReset, "it closed the connection before it had greeted"))),
+        Err(WireError::Io(_)) => {
+            Err(failed(io::Error::new(io::ErrorKind::ConnectionReset, "it closed the connection before it had greeted")))
+        }
         greeted => greeted.map(|()| stream),
     }
 }

@@ -1,7 +1,6 @@
 //! The listening side: takes connections, reads calls, and sends answers to whom they belong.
 
 use std::collections::HashMap;
-use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 
 use quelea_params::Caller;

@@ -86,3 +86,7 @@ pub(crate) async fn accept<S: Service>(
     stream.write_u8(if is_right { WELCOME } else { REFUSED }).await?;
     if is_right { Ok(()) } else { Err(WireError::Token { address: address.into() }) }
 }
+
+#[cfg(test)]
+#[path = "greeting_tests.rs"]
+mod tests;

@@ -1,0 +1,123 @@
+//! A run, its shards and its workers in threads of this process, over real sockets.
+
+use std::future::pending;
+use std::sync::mpsc;
+use std::thread::{JoinHandle, scope, spawn};
+use std::time::Duration;
+
+use quelea_params::run::{Note, Run, Settings, Status};
+use quelea_params::{Packet, Problem, Timing};
+use quelea_wire::{Hooks, Listener, Terms, Token, WireError, join_run, serve_run, serve_shard};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+
+use crate::toy::{Outcome, Plan, compute, maker};
+
+pub const ANY_PORT: &str = "127.0.0.1:0";
+
+pub fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+pub fn terms() -> Terms {
+    let timing = Timing {
+        keepalive: Duration::from_millis(300),
+        lease: Duration::from_secs(20),
+        request_timeout: Duration::from_secs(2),
+        retries: 4,
+    };
+    Terms { token: Token::random().expect("random bytes"), timing, connect_timeout: Duration::from_secs(10) }
+}
+
+/// A shard that ends with this value.
+pub struct Shard {
+    pub address: String,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<Result<(), WireError>>>,
+}
+
+impl Shard {
+    pub fn start(terms: &Terms) -> Self {
+        let listener = Listener::bind(ANY_PORT).expect("a free port");
+        let (address, terms) = (listener.address(), terms.clone());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let stopped = async { drop(stopped.await) };
+        let serve = move || runtime().block_on(serve_shard(listener, terms, maker(Outcome::default()), stopped));
+        Self { address, stop: Some(stop), thread: Some(spawn(serve)) }
+    }
+}
+
+impl Drop for Shard {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let ended = self.thread.take().map(JoinHandle::join);
+        if !std::thread::panicking() {
+            assert!(matches!(ended, Some(Ok(Ok(())))), "a shard failed: {ended:?}");
+        }
+    }
+}
+
+/// Where everybody finds everybody; proxies may lie between.
+pub struct Addresses {
+    /// The run's, for workers.
+    pub run: String,
+    /// The shards', for the run and for workers.
+    pub shards_of_run: Vec<String>,
+    pub shards_of_workers: Vec<String>,
+}
+
+/// How a training ended.
+pub struct Trained {
+    pub model: u64,
+    pub notes: Vec<Note>,
+    pub workers: Vec<Result<Result<(), Problem>, WireError>>,
+}
+
+/// Trains over what listens at `addresses`.
+pub fn train(plan: &Plan, terms: &Terms, listener: Listener, addresses: &Addresses, workers: usize) -> Trained {
+    scope(|scope| {
+        let work = |worker: usize| scope.spawn(move || work(&addresses.run, worker, terms));
+        let workers: Vec<_> = (0..workers).map(work).collect();
+        let settings = Settings {
+            run: 1 + plan.seed,
+            timing: terms.timing,
+            workers: workers.len(),
+            grace: Duration::from_secs(5),
+            patience: Duration::from_secs(60),
+            tiles: plan.tiles,
+            shards: addresses.shards_of_workers.clone(),
+            plan: plan.packet(),
+        };
+        let outcome = Outcome::default();
+        let run = Run::new(Duration::ZERO, settings, maker(outcome.clone())).expect("the plan can be read");
+        let mut hooks = Told { plan: *plan, notes: Vec::new() };
+        let ended = runtime().block_on(serve_run(run, listener, terms, &addresses.shards_of_run, &mut hooks, pending()));
+        let workers = workers.into_iter().map(|worker| worker.join().expect("a worker does not panic")).collect();
+        assert!(matches!(ended, Ok(Ok(()))), "the run failed: {ended:?}; {:?}", hooks.notes);
+        let model = *outcome.lock().expect("nobody panics with it");
+        Trained { model, notes: hooks.notes, workers }
+    })
+}
+
+fn work(run: &str, worker: usize, terms: &Terms) -> Result<Result<(), Problem>, WireError> {
+    let (tasks, to_do) = mpsc::channel();
+    let (tell, computed) = tokio::sync::mpsc::unbounded_channel();
+    spawn(move || compute(&to_do, &tell));
+    runtime().block_on(join_run(run, format!("worker {worker}"), terms.clone(), tasks, computed, pending()))
+}
+
+struct Told {
+    plan: Plan,
+    notes: Vec<Note>,
+}
+
+impl Hooks for Told {
+    fn tell(&mut self, note: Note) {
+        self.notes.push(note);
+    }
+    fn show(&mut self, _: u64, _: Vec<Status>) {}
+    fn tile(&mut self, tile: u32) -> Packet {
+        self.plan.tile(tile)
+    }
+    fn revive(&mut self, _: u32) {}
+}

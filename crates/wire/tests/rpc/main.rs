@@ -1,0 +1,7 @@
+//! Trainings over real sockets of this machine: as they should be, with connections that break, and among enemies.
+
+mod cluster;
+mod conformance;
+mod cuts;
+mod enemies;
+mod toy;

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use program::Folder;
+use program::{Folder, table};
 
 const LEARNERS: [&str; 4] = [
     "--model gradient-boosting --target y --set model.n_estimators=12",
@@ -201,8 +201,9 @@ fn processes_started_by_hand_train_too() {
 
 #[test]
 fn what_cannot_be_is_refused() {
-    let folder = folder();
-    let train = "train --data t.csv --target y --model gradient-boosting --output m.onnx";
+    let folder = Folder::new();
+    folder.write("t.csv", table());
+    let train = "train --data t.csv --target sold --model gradient-boosting --output m.onnx";
     for (keys, words) in [
         ("--set cluster.workers=9999", ["cluster.workers", "1024"]),
         ("--set cluster.shards=0", ["cluster.shards", "from 1"]),
@@ -216,6 +217,7 @@ fn what_cannot_be_is_refused() {
     ] {
         folder.refuse(&format!("{train} {keys}"), &words);
     }
+    folder.succeed(&format!("{train} --workers 2"));
     folder.refuse("worker --run 127.0.0.1:1", &["rpc://"]);
     folder.refuse("shard --listen 0.0.0.0:0", &["TLS"]);
 }

@@ -51,7 +51,7 @@ pub enum Action {
         /// What is asked.
         ask: ToShard,
     },
-    /// Start the shard anew, or connect to it anew, and tell with [`Run::shard_is_up`].
+    /// Start the shard anew, or connect to it anew, and tell with [`super::Run::shard_is_up`].
     Revive {
         /// Its place.
         shard: u32,

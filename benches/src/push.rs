@@ -120,7 +120,7 @@ impl Replica for Nothing {
 }
 
 fn contribution(worker: usize) -> Contribution {
-    Contribution { member: Member { worker: worker as u32, incarnation: 0 }, sequence: 1 }
+    Contribution { member: Member { run: RUN, worker: worker as u32, incarnation: 0 }, sequence: 1 }
 }
 
 async fn connect(terms: &Terms, addresses: &[String]) -> Result<Vec<Client>> {

@@ -92,6 +92,11 @@ impl<To: Copy + PartialEq, Body: Clone> Calls<To, Body> {
         self.waiting.values().find(|waiting| waiting.first + patience <= now).map(|waiting| waiting.to)
     }
 
+    /// Begins all waits anew.
+    pub(crate) fn forgive(&mut self, now: Duration) {
+        self.waiting.values_mut().for_each(|waiting| (waiting.first, waiting.last) = (now, now));
+    }
+
     /// When [`Calls::due`] has something to give.
     pub(crate) fn deadline(&self, timeout: Duration) -> Option<Duration> {
         self.waiting.values().map(|waiting| waiting.last + timeout).min()

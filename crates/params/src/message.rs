@@ -14,6 +14,8 @@ pub const VERSION: u32 = 1;
 /// One life of a worker: a worker that joins again, or takes the place of a dead one, has another incarnation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Member {
+    /// The run; a member of one that is over is nobody in the next at the same address.
+    pub run: u64,
     /// The worker's place among the run's workers, from 0.
     pub worker: u32,
     /// No two members of a run have the same.

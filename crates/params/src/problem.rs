@@ -31,11 +31,24 @@ pub enum Problem {
         seconds: u64,
     },
     /// The shard holds another run.
-    #[error("the shard serves another run; stop that one first, or name another shard")]
+    #[error("a shard of this run serves another run; stop that one first, or name another shard")]
     Busy,
-    /// The run has gone on without this member.
-    #[error("this worker was late and has been shut out; it can join anew")]
-    Fenced,
+    /// The run and one of its processes are of different versions.
+    #[error("the run is of quelea {theirs}, and a process of it of {ours}; use one version everywhere")]
+    Version {
+        /// The run's version.
+        theirs: String,
+        /// This process's.
+        ours: String,
+    },
+    /// Two addresses lead to one shard.
+    #[error("shards {shard} and {other} are the same process; name every shard once in cluster.shards")]
+    SameShard {
+        /// One place.
+        shard: u32,
+        /// The other.
+        other: u32,
+    },
     /// The caller ended the run.
     #[error("the run was stopped")]
     Stopped,

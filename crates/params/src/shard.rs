@@ -42,6 +42,8 @@ struct Serving {
     committed: VecDeque<Committed>,
     /// The lowest incarnation of each worker that is not shut out.
     fenced: BTreeMap<u32, u32>,
+    /// The connection that the run opened the epoch on, while it lasts.
+    opener: Option<u64>,
     /// Pulls of the clock that is not committed yet, and since when they wait.
     parked: Vec<(Caller, Duration)>,
 }
@@ -61,7 +63,11 @@ impl Shard {
     /// Takes a message; `from` is answered now or later.
     pub fn handle(&mut self, now: Duration, from: Caller, message: ToShard, answers: &mut Answers) {
         let answer = match message {
-            ToShard::Open { run, epoch, shard, plan } => Some(self.open(now, (run, epoch), shard, &plan, answers)),
+            ToShard::Open { run, epoch, shard, plan } => {
+                let answer = self.open(now, (run, epoch), shard, &plan, answers);
+                self.serving.iter_mut().filter(|s| s.run == run).for_each(|s| s.opener = Some(from.peer));
+                Some(answer)
+            }
             ToShard::Push { id, blocks } => Some(self.push(id, blocks)),
             ToShard::Pull { run, epoch, clock } => self.pull(now, from, (run, epoch), clock),
             ToShard::Replay { run, epoch, from, clocks } => Some(self.of_run(now, run, Some(epoch), |s| s.replay(from, clocks))),
@@ -85,11 +91,17 @@ impl Shard {
     pub fn closed(&mut self, peer: u64) {
         if let Some(serving) = &mut self.serving {
             serving.parked.retain(|(caller, _)| caller.peer != peer);
+            serving.opener.take_if(|opener| *opener == peer);
         }
     }
 
     /// Answers pulls that have waited long enough.
     pub fn tick(&mut self, now: Duration, answers: &mut Answers) {
+        let overdue = now.saturating_sub(self.heard + self.timing.lease);
+        if overdue > self.timing.keepalive {
+            // This side was stopped and has not listened: the run gets another chance to be heard.
+            self.heard += overdue + self.timing.keepalive;
+        }
         if self.serving.is_some() && self.is_deserted(now) {
             self.stop(answers);
         }
@@ -133,7 +145,8 @@ impl Shard {
             self.heard = now;
         }
         match &self.serving {
-            Some(s) if s.run != run && !self.is_deserted(now) => return FromShard::Failed(Problem::Busy),
+            Some(s) if s.run != run && s.opener.is_some() && !self.is_deserted(now) => return FromShard::Failed(Problem::Busy),
+            Some(s) if s.run == run && s.shard != shard => return FromShard::Failed(Problem::SameShard { shard: s.shard, other: shard }),
             // A call that came twice, or late, must not throw away what the epoch has brought.
             Some(s) if s.run == run && s.epoch == epoch => return FromShard::Opened { epoch },
             Some(s) if s.run == run && s.epoch > epoch => return FromShard::Unknown,
@@ -155,6 +168,7 @@ impl Shard {
                     staged: BTreeMap::new(),
                     committed: VecDeque::new(),
                     fenced,
+                    opener: None,
                     parked: Vec::new(),
                 });
                 FromShard::Opened { epoch }

@@ -166,6 +166,10 @@ impl Worker {
 
     /// Makes calls again that are not answered, and gives up who never answers.
     pub fn tick(&mut self, now: Duration) {
+        if self.deadline().is_some_and(|deadline| deadline + self.timing.keepalive < now) {
+            // This side was stopped and has not listened: nobody else was silent.
+            self.calls.forgive(now);
+        }
         match self.calls.given_up(now, self.timing.patience()) {
             Some(To::Run) => return self.end(Err(self.silent("the run".into()))),
             Some(To::Shard(shard)) => {

@@ -29,7 +29,7 @@ fn parsed<M: Message>(mut bytes: &[u8]) -> Result<(u64, M, u64), WireError> {
 }
 
 fn push(blocks: Vec<Block>) -> ToShard {
-    let contribution = Contribution { member: Member { worker: 3, incarnation: 7 }, sequence: 9 };
+    let contribution = Contribution { member: Member { run: 1, worker: 3, incarnation: 7 }, sequence: 9 };
     let id = PushId { run: u64::MAX, epoch: 1, shard: 2, clock: 1 << 40, contribution };
     ToShard::Push { id, blocks: Arc::new((0..).map(|number: u32| number * 3).zip(blocks).collect()) }
 }

@@ -55,6 +55,7 @@ pub async fn serve_run<H: Hooks>(
     let mut shell = Shell { run, server: Server::start(listener, terms)?, shards: peers, hooks };
     let mut stop = pin!(stop);
     let mut stopped = false;
+    let mut refused = None;
     let mut shown = Duration::ZERO;
     let result = loop {
         let deadline = shell.run.deadline();
@@ -67,7 +68,10 @@ pub async fn serve_run<H: Hooks>(
                 peer::Event::Up => shell.run.shard_is_up(clock.now(), shard),
                 peer::Event::Down => shell.run.shard_closed(clock.now(), shard),
                 peer::Event::Failing(_) => {}
-                peer::Event::Refused(error) => return Err(error),
+                peer::Event::Refused(error) => {
+                    refused.get_or_insert(error);
+                    shell.run.stop(clock.now());
+                }
                 peer::Event::Answered(call, answer) => shell.run.from_shard(clock.now(), shard, call, answer),
             },
             () = clock.until(deadline) => {}
@@ -88,7 +92,7 @@ pub async fn serve_run<H: Hooks>(
     };
     peer::finish_all(shell.shards).await;
     shell.server.finish().await;
-    Ok(result)
+    refused.map_or(Ok(result), Err)
 }
 
 impl<H: Hooks> Shell<'_, H> {

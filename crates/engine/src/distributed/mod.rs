@@ -9,10 +9,11 @@ mod replica;
 mod roles;
 mod tiles;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use quelea_core::learner::Fitted;
+use quelea_core::learner::{Fitted, Progress};
 use quelea_core::spec::{Job, Shards as ShardsOfJob};
 use quelea_core::tile::Tile;
 use quelea_params::message::Member;
@@ -59,7 +60,7 @@ pub(crate) fn fit(job: &Job, prepared: &Prepared, start_from: Option<Vec<u8>>, t
     let url = format!("rpc://{}", listener.address());
     control.tell(Event::Cluster { message: format!("the run listens at {url}; more workers join with `quelea worker --run {url}`") });
     let share = threads.count.div_ceil(job.cluster.workers.max(1));
-    let workers = Workers::start(program, job.cluster.workers, &url, job.run.threads.unwrap_or(share));
+    let workers = Workers::start(program, job.cluster.workers, &url, job.run.threads.unwrap_or(share), control);
     let outcome = Outcome::default();
     let settings = Settings {
         run: run_number(),
@@ -72,7 +73,13 @@ pub(crate) fn fit(job: &Job, prepared: &Prepared, start_from: Option<Vec<u8>>, t
         plan: plan.write()?,
     };
     let progress = control.clone();
-    let on_progress = Arc::new(move |progress_now| progress.tell(Event::Training { progress: progress_now }));
+    let farthest = AtomicU64::new(0);
+    // A run that goes back does iterations again; they are told once.
+    let on_progress = Arc::new(move |now: Progress| {
+        if farthest.fetch_max(now.done, Ordering::Relaxed) <= now.done {
+            progress.tell(Event::Training { progress: now });
+        }
+    });
     let maker = replica::maker(threads.pool(), outcome.clone(), on_progress);
     let mut hooks = OfEngine { tiles: &prepared.tiles, control, shards: own_shards.as_mut(), workers: &workers };
     let run = Run::new(Duration::ZERO, settings, maker)?;
@@ -161,7 +168,7 @@ fn words(note: &Note) -> String {
         Why::Silent => "it has been silent for too long".into(),
         Why::Late => "it took far longer than all others".into(),
         Why::Left => "it left".into(),
-        Why::Restarted => "it was started anew".into(),
+        Why::Restarted => "it was started anew, or had given this run up".into(),
         Why::Failed(problem) => Problem::to_string(problem),
     };
     match note {
@@ -169,7 +176,9 @@ fn words(note: &Note) -> String {
         Note::Gone { member, name, why, tiles } => {
             format!("{} is gone: {}; others take over its {tiles} tiles", who(member, name), because(why))
         }
-        Note::ShardLost { shard, why, from, to } if from == to => format!("shard {shard} is gone: {}; it is started anew", because(why)),
+        Note::ShardLost { shard, why, from, to } if from == to => {
+            format!("shard {shard} is gone: {}; the run waits for it to come back", because(why))
+        }
         Note::ShardLost { shard, why, from, to } => {
             format!("shard {shard} is gone: {}; the run goes back from round {from} to round {to}", because(why))
         }

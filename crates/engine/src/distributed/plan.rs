@@ -25,6 +25,8 @@ pub(crate) struct Plan {
 /// The parts that JSON can carry; floats come out of it as they went in.
 #[derive(Serialize, Deserialize)]
 struct Words {
+    /// The version of the program; another may learn otherwise.
+    version: String,
     learner: String,
     parameters: Keys,
     schema: Schema,
@@ -34,6 +36,7 @@ struct Words {
 impl Plan {
     pub fn write(&self) -> Result<Packet, Problem> {
         let words = Words {
+            version: env!("CARGO_PKG_VERSION").into(),
             learner: self.learner.clone(),
             parameters: self.parameters.clone(),
             schema: self.schema.as_ref().clone(),
@@ -47,7 +50,10 @@ impl Plan {
     pub fn read(packet: &Packet) -> Result<Self, Problem> {
         let unreadable = |e: &dyn std::fmt::Display| Problem::internal(format!("the run's plan cannot be read: {e}"));
         let (words, start_from): (Vec<u8>, Option<Vec<u8>>) = postcard::from_bytes(packet).map_err(|e| unreadable(&e))?;
-        let Words { learner, parameters, schema, seed } = serde_json::from_slice(&words).map_err(|e| unreadable(&e))?;
+        let Words { version, learner, parameters, schema, seed } = serde_json::from_slice(&words).map_err(|e| unreadable(&e))?;
+        if version != env!("CARGO_PKG_VERSION") {
+            return Err(Problem::Version { theirs: version, ours: env!("CARGO_PKG_VERSION").into() });
+        }
         Ok(Self { learner, parameters, schema: Arc::new(schema), seed, start_from })
     }
 

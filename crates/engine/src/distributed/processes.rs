@@ -11,12 +11,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::{Error, Result};
+use crate::{Control, Error, Result};
 
 /// How often a worker that ends is started again before it is left alone.
 const MOST_RESTARTS: u32 = 10;
 /// How long a worker must have lived for its restarts to be forgotten.
 const HEALTHY: Duration = Duration::from_secs(60);
+/// The pause after a start that failed.
+const PAUSE: Duration = Duration::from_secs(1);
 /// How often a child is looked at.
 const GLANCE: Duration = Duration::from_millis(20);
 /// How long a child may take to end by itself.
@@ -87,13 +89,14 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
-    pub fn start(program: Arc<Program>, count: usize, run: &str, threads: usize) -> Self {
+    pub fn start(program: Arc<Program>, count: usize, run: &str, threads: usize, control: &Control) -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let arguments = ["worker", "--run", run, "--threads", &threads.to_string()].map(String::from).to_vec();
         let children: Vec<Arc<Mutex<Option<Child>>>> = (0..count).map(|_| Arc::default()).collect();
         let keep = |child: &Arc<Mutex<Option<Child>>>| {
             let (program, over, child, arguments) = (program.clone(), over.clone(), child.clone(), arguments.clone());
-            std::thread::spawn(move || keep_alive(&program, &arguments, &child, &over))
+            let control = control.clone();
+            std::thread::spawn(move || keep_alive(&program, &arguments, &child, &over, &control))
         };
         let keepers = children.iter().map(keep).collect();
         Self { over, keepers, children }
@@ -123,21 +126,35 @@ impl Drop for Workers {
     }
 }
 
-fn keep_alive(program: &Program, arguments: &[String], place: &Mutex<Option<Child>>, over: &AtomicBool) {
-    let mut restarts = 0;
-    while !over.load(Ordering::Relaxed) && restarts <= MOST_RESTARTS {
-        let started = Instant::now();
-        // What does not start now may start later; the run says when it waits in vain.
-        let Ok(child) = program.start(arguments) else { break };
-        *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
-        let has_ended = || match place.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-            Some(child) => !matches!(child.try_wait(), Ok(None)),
-            None => true,
-        };
-        while !over.load(Ordering::Relaxed) && !has_ended() {
-            std::thread::sleep(GLANCE);
+fn keep_alive(program: &Program, arguments: &[String], place: &Mutex<Option<Child>>, over: &AtomicBool, control: &Control) {
+    let is_over = || over.load(Ordering::Relaxed);
+    let mut starts = 0;
+    while !is_over() {
+        if starts > MOST_RESTARTS {
+            return control.warn(format!("a worker was started {starts} times and ended each time; it is left alone"));
         }
-        restarts = if started.elapsed() > HEALTHY { 1 } else { restarts + 1 };
+        let started = Instant::now();
+        match program.start(arguments) {
+            Ok(child) => *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(child),
+            Err(error) => {
+                control.warn(format!("a worker cannot be started: {error}"));
+                std::thread::sleep(PAUSE);
+            }
+        }
+        let ended = || match place.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(Child::try_wait) {
+            Some(Ok(status)) => status.map(|status| status.success()),
+            Some(Err(_)) | None => Some(false),
+        };
+        let mut end = ended();
+        while end.is_none() && !is_over() {
+            std::thread::sleep(GLANCE);
+            end = ended();
+        }
+        if end == Some(true) {
+            // The run has told it that it is over.
+            return;
+        }
+        starts = if started.elapsed() > HEALTHY { 1 } else { starts + 1 };
     }
 }
 

@@ -74,11 +74,10 @@ fn work(address: &str, name: &str, terms: Terms, threads: Option<usize>, stop: i
     let threads = Threads::new(threads)?;
     let (tasks, to_do) = mpsc::channel();
     let (tell, computed) = tokio::sync::mpsc::unbounded_channel();
-    // It ends once the tasks do; a fold under way is not waited for.
     // On a thread of the pool, so that a fold begins where it is ordered and not on another thread that must wake up.
-    let computing = std::thread::spawn(move || threads.run(|| compute(to_do, &tell, &threads)));
+    std::thread::spawn(move || threads.run(|| compute(to_do, &tell, &threads)));
+    // A fold under way when the run ends is not waited for.
     let ended = runtime()?.block_on(join_run(address, name.into(), terms, tasks, computed, stop))?;
-    drop(computing);
     ended.map_err(Error::from)
 }
 

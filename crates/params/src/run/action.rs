@@ -107,7 +107,7 @@ pub enum Why {
     Late,
     /// It left.
     Left,
-    /// It was started anew.
+    /// It was started anew, or had given the run up.
     Restarted,
     /// It said why.
     Failed(Problem),

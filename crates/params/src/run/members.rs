@@ -16,6 +16,7 @@ const FIRST_LOOK: Duration = Duration::from_secs(10);
 /// All members, by worker.
 #[derive(Default)]
 pub(super) struct Members {
+    run: u64,
     by_worker: BTreeMap<u32, Entry>,
     next_incarnation: u32,
     /// Whether somebody came or went since tiles were last evened out.
@@ -105,6 +106,10 @@ impl Entry {
 }
 
 impl Members {
+    pub fn new(run: u64) -> Self {
+        Self { run, ..Self::default() }
+    }
+
     /// The member that joined with this call, which may come twice.
     pub fn joined_by(&self, call: Caller) -> Option<Member> {
         self.iter().find(|entry| entry.joined == call).map(|entry| entry.member)
@@ -112,7 +117,7 @@ impl Members {
 
     pub fn join(&mut self, now: Duration, joined: Caller, name: String) -> Member {
         let worker = (0..).find(|worker| !self.by_worker.contains_key(worker)).unwrap_or_default();
-        let member = Member { worker, incarnation: self.next_incarnation };
+        let member = Member { run: self.run, worker, incarnation: self.next_incarnation };
         self.next_incarnation += 1;
         self.changed = true;
         let entry = Entry {

@@ -63,6 +63,7 @@ pub struct Run {
     /// The farthest clock so far, and how often the run has gone back since it was reached.
     farthest: u64,
     setbacks: u32,
+    last_tick: Duration,
     actions: Vec<Action>,
 }
 
@@ -77,7 +78,7 @@ impl Run {
             boundary: 0,
             phase: Phase::Opening,
             started: false,
-            members: Members::default(),
+            members: Members::new(settings.run),
             shards: Shards::new(now, settings.shards.len()),
             folded: vec![false; settings.tiles as usize],
             contributions: Vec::new(),
@@ -87,6 +88,7 @@ impl Run {
             complaints: None,
             farthest: 0,
             setbacks: 0,
+            last_tick: now,
             actions: Vec::new(),
             settings,
         })
@@ -205,6 +207,7 @@ impl Run {
         if matches!(self.phase, Phase::Ended) {
             return;
         }
+        self.forgive(now);
         let timing = self.settings.timing;
         let silent: Vec<Member> = self.members.iter().filter(|entry| entry.heard + timing.lease <= now).map(|entry| entry.member).collect();
         silent.into_iter().for_each(|member| self.lose(now, member, Why::Silent));
@@ -236,6 +239,16 @@ impl Run {
         let shards = self.shards.deadline(timing.keepalive, timing.request_timeout);
         let over = matches!(self.phase, Phase::Ended);
         parked.chain(leases).chain(start).chain([shards]).min().filter(|_| !over)
+    }
+
+    /// A run that was stopped for a while, with its machine or by itself, has not listened: nobody was silent in that time.
+    fn forgive(&mut self, now: Duration) {
+        let pause = now.saturating_sub(self.last_tick);
+        self.last_tick = now;
+        if pause > 2 * self.settings.timing.keepalive {
+            self.members.iter_mut().for_each(|entry| entry.heard += pause);
+            self.shards.heard.iter_mut().for_each(|heard| *heard += pause);
+        }
     }
 
     fn join(&mut self, now: Duration, from: Caller, name: String) -> FromRun {

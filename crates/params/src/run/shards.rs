@@ -57,6 +57,8 @@ impl Shards {
             self.last_ping = now;
             self.calls.retain(|_, ask| !matches!(ask, ToShard::Ping { .. }));
             for shard in self.present() {
+                // One that still takes in the log may be behind; its answer may come when it is not any more.
+                let clock = if self.states[shard as usize] == State::Ready { clock } else { 0 };
                 self.call(now, shard, ToShard::Ping { run, clock });
             }
         }

@@ -63,7 +63,7 @@ impl Target<'_> {
 
     /// A frame that the listener understands and that does no harm.
     fn frame(&self) -> Vec<u8> {
-        let member = Member { worker: 77, incarnation: 1_000_000 };
+        let member = Member { run: 1, worker: 77, incarnation: 1_000_000 };
         let head = match self.service {
             1 => postcard::to_allocvec(&(ToRun::Poll { member, known: 0, done: 0, bytes: 0 }, [0u8; 0].as_slice())),
             _ => postcard::to_allocvec(&(ToShard::Ping { run: 0, clock: 0 }, [0u8; 0].as_slice())),

@@ -136,7 +136,7 @@ fn lead(workers: usize, terms: &Terms, addresses: &[String], rounds: usize, barr
     let runtime = runtime()?;
     let mut clients = runtime.block_on(connect(terms, addresses))?;
     for (shard, client) in (0..).zip(&mut clients) {
-        runtime.block_on(client.call(ToShard::Open { run: RUN, epoch: 1, shard, plan: Packet::default() }))?;
+        runtime.block_on(client.call(ToShard::Open { run: RUN, epoch: 1, shard, plan: Packet::default(), timing: terms.timing }))?;
     }
     let mut seconds = Vec::new();
     for clock in 0..rounds as u64 {

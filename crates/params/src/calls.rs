@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Who called, and which of its calls it was; an answer goes back under both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Caller {
@@ -12,8 +14,8 @@ pub struct Caller {
     pub call: u64,
 }
 
-/// How long everybody waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How long everybody waits. The run tells its own to shards and workers, so that all wait alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timing {
     /// Nobody is silent for longer than this on purpose.
     pub keepalive: Duration,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use quelea_core::block::Block;
 use serde::{Deserialize, Serialize};
 
-use crate::{Packet, Problem};
+use crate::{Packet, Problem, Timing};
 
 /// The version of these messages. Programs of different versions do not work together.
 pub const VERSION: u32 = 1;
@@ -151,6 +151,8 @@ pub struct Joined {
     pub plan: Packet,
     /// Where the shards listen.
     pub shards: Vec<String>,
+    /// How long everybody waits in this run.
+    pub timing: Timing,
 }
 
 /// What a member is to do.
@@ -190,6 +192,8 @@ pub enum ToShard {
         shard: u32,
         /// What is trained.
         plan: Packet,
+        /// How long everybody waits in this run.
+        timing: Timing,
     },
     /// The run: to take what was committed in an earlier epoch.
     Replay {

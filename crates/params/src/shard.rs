@@ -63,9 +63,12 @@ impl Shard {
     /// Takes a message; `from` is answered now or later.
     pub fn handle(&mut self, now: Duration, from: Caller, message: ToShard, answers: &mut Answers) {
         let answer = match message {
-            ToShard::Open { run, epoch, shard, plan } => {
+            ToShard::Open { run, epoch, shard, plan, timing } => {
                 let answer = self.open(now, (run, epoch), shard, &plan, answers);
-                self.serving.iter_mut().filter(|s| s.run == run).for_each(|s| s.opener = Some(from.peer));
+                if let Some(serving) = self.serving.as_mut().filter(|s| s.run == run) {
+                    serving.opener = Some(from.peer);
+                    self.timing = timing;
+                }
                 Some(answer)
             }
             ToShard::Push { id, blocks } => Some(self.push(id, blocks)),

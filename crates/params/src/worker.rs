@@ -284,6 +284,7 @@ impl Worker {
     fn join(&mut self, now: Duration, joined: Joined) {
         self.actions.push(Action::Connect(joined.shards.clone()));
         self.actions.push(Action::Compute(Task::Open(joined.plan.clone())));
+        self.timing = joined.timing;
         self.joined = Some(joined);
         self.poll(now);
     }

@@ -58,7 +58,7 @@ fn message() -> impl Strategy<Value = ToShard> {
     let candidates = vec((any::<u32>(), packet()), 0..4);
     prop_oneof![
         4 => vec(block(), 0..6).prop_map(push),
-        1 => (any::<u64>(), packet()).prop_map(|(run, plan)| ToShard::Open { run, epoch: 1, shard: 0, plan }),
+        1 => (any::<u64>(), packet()).prop_map(|(run, plan)| ToShard::Open { run, epoch: 1, shard: 0, plan, timing: timing() }),
         1 => (any::<u64>(), vec(candidates, 0..4)).prop_map(|(from, clocks)| ToShard::Replay { run: 1, epoch: 2, from, clocks }),
         1 => any::<u64>().prop_map(|clock| ToShard::Ping { run: 5, clock }),
     ]
@@ -181,4 +181,9 @@ fn memory_is_taken_for_what_has_come() {
     }
     let taken = most("VmPeak:") - before;
     assert!(taken < 1 << 30, "{taken} bytes were taken for promises");
+}
+
+fn timing() -> quelea_params::Timing {
+    let second = std::time::Duration::from_secs(1);
+    quelea_params::Timing { keepalive: second, lease: 10 * second, request_timeout: 5 * second, retries: 3 }
 }

@@ -17,6 +17,8 @@ use crate::{Listener, Terms, WireError};
 
 /// Events of shards that wait to be taken.
 const MOST_EVENTS: usize = 1_024;
+/// How long a run stays to tell workers that it is over.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// How often the state of the workers is shown.
 const SHOWN_EVERY: Duration = Duration::from_millis(250);
 
@@ -60,10 +62,7 @@ pub async fn serve_run<H: Hooks>(
     let result = loop {
         let deadline = shell.run.deadline();
         tokio::select! {
-            event = shell.server.next() => match event {
-                server::Event::Asked(from, ask) => shell.run.from_worker(clock.now(), from, ask),
-                server::Event::Closed(peer) => shell.run.closed(clock.now(), peer),
-            },
+            event = shell.server.next() => shell.hear(clock.now(), event),
             Some((shard, event)) = events.recv() => match event {
                 peer::Event::Up => shell.run.shard_is_up(clock.now(), shard),
                 peer::Event::Down => shell.run.shard_closed(clock.now(), shard),
@@ -90,12 +89,27 @@ pub async fn serve_run<H: Hooks>(
             shell.hooks.show(shell.run.clock(), shell.run.status());
         }
     };
+    let farewell = clock.now() + FAREWELL;
+    while shell.run.untold() > 0 && clock.now() < farewell {
+        tokio::select! {
+            event = shell.server.next() => shell.hear(clock.now(), event),
+            () = clock.until(Some(farewell)) => {}
+        }
+        shell.act();
+    }
     peer::finish_all(shell.shards).await;
     shell.server.finish().await;
     refused.map_or(Ok(result), Err)
 }
 
 impl<H: Hooks> Shell<'_, H> {
+    fn hear(&mut self, now: Duration, event: server::Event<OfRun>) {
+        match event {
+            server::Event::Asked(from, ask) => self.run.from_worker(now, from, ask),
+            server::Event::Closed(peer) => self.run.closed(now, peer),
+        }
+    }
+
     /// Does what the run wants done; what it gives is the run's end.
     fn act(&mut self) -> Option<Result<(), Problem>> {
         for action in self.run.actions() {

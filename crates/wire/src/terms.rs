@@ -11,7 +11,7 @@ use crate::Token;
 pub struct Terms {
     /// The secret that they share.
     pub token: Token,
-    /// How long they wait for each other.
+    /// How long they wait for each other; of a shard or worker, until its run tells its own.
     pub timing: Timing,
     /// How long a connection may take to be made.
     pub connect_timeout: Duration,

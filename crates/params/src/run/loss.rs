@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{Action, Note, Phase, Run, State, Why};
-use crate::Problem;
 use crate::message::{FromRun, Member, ToShard};
 use crate::shard::in_order;
+use crate::{Caller, Problem};
 
 /// So many members in a row must have failed before a run ends because of it.
 const COMPLAINTS: u32 = 3;
@@ -114,10 +114,10 @@ impl Run {
             return;
         }
         self.phase = Phase::Ended;
-        for entry in self.members.iter_mut() {
-            if let Some((to, _, _)) = entry.parked.take() {
-                self.actions.push(Action::Answer { to, answer: FromRun::Ended });
-            }
+        let polls: Vec<Caller> = self.members.iter().filter_map(|entry| entry.parked.map(|(to, _, _)| to)).collect();
+        for to in polls {
+            self.actions.push(Action::Answer { to, answer: FromRun::Ended });
+            self.forget(to.peer);
         }
         self.shards.calls.retain(|_, _| false);
         let run = self.settings.run;

@@ -134,9 +134,17 @@ impl Run {
 
     /// A connection of workers was closed.
     pub fn closed(&mut self, now: Duration, peer: u64) {
+        if matches!(self.phase, Phase::Ended) {
+            return self.forget(peer);
+        }
         for member in self.members.of_peer(peer) {
             self.lose(now, member, Why::Closed);
         }
+    }
+
+    /// Members that have not heard that the run is over.
+    pub fn untold(&self) -> usize {
+        self.members.len()
     }
 
     /// The user stops the run.
@@ -146,6 +154,9 @@ impl Run {
 
     /// Takes a worker's call.
     pub fn from_worker(&mut self, now: Duration, from: Caller, ask: ToRun) {
+        if matches!(self.phase, Phase::Ended) {
+            self.forget(from.peer);
+        }
         let answer = match ask {
             _ if matches!(self.phase, Phase::Ended) => Some(FromRun::Ended),
             ToRun::Join { name } => Some(self.join(now, from, name)),
@@ -241,6 +252,13 @@ impl Run {
         parked.chain(leases).chain(start).chain([shards]).min().filter(|_| !over)
     }
 
+    /// Members on this connection need not be told any more that the run is over.
+    fn forget(&mut self, peer: u64) {
+        for member in self.members.of_peer(peer) {
+            self.members.remove(member);
+        }
+    }
+
     /// A run that was stopped for a while, with its machine or by itself, has not listened: nobody was silent in that time.
     fn forgive(&mut self, now: Duration) {
         let pause = now.saturating_sub(self.last_tick);
@@ -256,8 +274,8 @@ impl Run {
             Some(member) => member,
             None => self.admit(now, from, name),
         };
-        let Settings { run, plan, shards, .. } = &self.settings;
-        FromRun::Joined(Joined { member, run: *run, plan: plan.clone(), shards: shards.clone() })
+        let Settings { run, plan, shards, timing, .. } = &self.settings;
+        FromRun::Joined(Joined { member, run: *run, plan: plan.clone(), shards: shards.clone(), timing: *timing })
     }
 
     fn admit(&mut self, now: Duration, from: Caller, name: String) -> Member {
@@ -418,8 +436,8 @@ impl Run {
     fn open(&mut self, now: Duration, shard: u32) {
         self.shards.states[shard as usize] = State::Opening;
         self.shards.calls.retain(|to, _| to != shard);
-        let Settings { run, plan, .. } = &self.settings;
-        let ask = ToShard::Open { run: *run, epoch: self.epoch, shard, plan: plan.clone() };
+        let Settings { run, plan, timing, .. } = &self.settings;
+        let ask = ToShard::Open { run: *run, epoch: self.epoch, shard, plan: plan.clone(), timing: *timing };
         self.shards.call(now, shard, ask);
     }
 

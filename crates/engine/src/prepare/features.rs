@@ -50,22 +50,53 @@ pub(crate) fn time_part(micros: i64, part: TimePart) -> f32 {
 }
 
 fn number(input: usize, time: Option<TimePart>, train: &[Part]) -> FeatureKind {
-    let (mut min, mut max, mut missing) = (f32::INFINITY, f32::NEG_INFINITY, 0);
-    let mut see = |value: f32| {
-        min = min.min(value);
-        max = max.max(value);
-        missing += u64::from(value.is_nan());
-    };
+    let mut extent = Extent::default();
     for part in train {
         match (&part.inputs[input], time) {
-            (Values::Number(values), _) => values.iter().copied().for_each(&mut see),
-            (Values::Timestamp(values), Some(part)) => values.iter().for_each(|&v| see(time_part(v, part))),
+            (Values::Number(values), _) => extent.see(values),
+            (Values::Timestamp(values), Some(part)) => {
+                extent.see(&values.iter().map(|&v| time_part(v, part)).collect::<Vec<f32>>());
+            }
             _ => {}
         }
     }
+    let Extent { min, max, missing } = extent;
     let (min, max) = if min <= max { (min, max) } else { (0.0, 0.0) };
     // Minus zero and zero are one value.
     FeatureKind::Number { part: time, min: min + 0.0, max: max + 0.0, missing }
+}
+
+/// The smallest and the largest of some numbers, and how many are missing.
+struct Extent {
+    min: f32,
+    max: f32,
+    missing: u64,
+}
+
+impl Default for Extent {
+    fn default() -> Self {
+        Self { min: f32::INFINITY, max: f32::NEG_INFINITY, missing: 0 }
+    }
+}
+
+impl Extent {
+    /// Lanes of their own, because one chain of comparisons waits for itself: it took six times as long.
+    fn see(&mut self, values: &[f32]) {
+        const LANES: usize = 16;
+        let (mut low, mut high) = ([self.min; LANES], [self.max; LANES]);
+        let mut missing = [0u32; LANES];
+        let mut look = |lane: usize, value: f32| {
+            low[lane] = if value < low[lane] { value } else { low[lane] };
+            high[lane] = if value > high[lane] { value } else { high[lane] };
+            missing[lane] += u32::from(value.is_nan());
+        };
+        let (whole, rest) = values.as_chunks::<LANES>();
+        whole.iter().for_each(|values| (0..LANES).for_each(|lane| look(lane, values[lane])));
+        rest.iter().enumerate().for_each(|(lane, &value)| look(lane, value));
+        self.min = low.into_iter().fold(self.min, f32::min);
+        self.max = high.into_iter().fold(self.max, f32::max);
+        self.missing += missing.into_iter().map(u64::from).sum::<u64>();
+    }
 }
 
 fn category(input: usize, known: Vec<String>, train: &[Part]) -> FeatureKind {

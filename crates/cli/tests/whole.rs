@@ -9,6 +9,21 @@ use parquet::parquet;
 use program::{Folder, table};
 
 #[test]
+fn tables_are_found_wherever_they_lie() {
+    let folder = Folder::new();
+    folder.write("data/sales.csv", table()).write("elsewhere/a b%20c#ü.csv", table()).write("jobs/deep/none.txt", "");
+    std::os::unix::fs::symlink(folder.path("jobs/deep"), folder.path("link")).unwrap();
+    let odd = "[data]\ntable = \"../elsewhere/a b%20c#ü.csv\"\ntarget = \"sold\"\n[model]\ntype = \"gradient-boosting\"\n";
+    folder.write("jobs/job.toml", odd);
+    let train = "train --target sold --model gradient-boosting --output m.onnx --data";
+    // Behind a link, `..` is the parent of what the link leads to.
+    for path in ["data/sales.csv", "./data/../data/sales.csv", "link/../../data/sales.csv", "jobs/../data", "jobs/../data/*.csv"] {
+        folder.succeed(&format!("{train} {path}"));
+    }
+    folder.succeed("train jobs/job.toml --output m.onnx");
+}
+
+#[test]
 fn from_a_table_to_predictions() {
     let folder = Folder::new();
     folder.write("t.csv", table());

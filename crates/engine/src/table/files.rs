@@ -1,6 +1,6 @@
 //! Finds the files of a table: one file, all of a folder, or those a glob matches, in the order of their paths.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::{Error, Result, suggest};
 
@@ -40,11 +40,20 @@ pub(crate) fn find(table: &str) -> Result<(Vec<PathBuf>, Format)> {
         return Err(Error::NoTable { table: table.into(), hint: hint(path) });
     };
     let format = common_format(table, &files)?;
-    let absolute = |file: &PathBuf| std::path::absolute(file).map_err(|source| Error::File { action: "read", path: file.clone(), source });
+    let absolute = |file: &PathBuf| absolute(file).map_err(|source| Error::File { action: "read", path: file.clone(), source });
     let mut files = files.iter().map(absolute).collect::<Result<Vec<_>>>()?;
     // By the whole path as text, as DataFusion orders them.
     files.sort_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
     Ok((files, format))
+}
+
+/// The path from the root on. DataFusion refuses `..` in one, and what it means depends on links: so the folder is looked up.
+fn absolute(file: &Path) -> std::io::Result<PathBuf> {
+    let path = std::path::absolute(file)?;
+    match (path.parent(), path.file_name()) {
+        (Some(folder), Some(name)) if folder.components().any(|part| part == Component::ParentDir) => Ok(folder.canonicalize()?.join(name)),
+        _ => Ok(path),
+    }
 }
 
 fn files_of_folder(folder: &Path) -> Result<Vec<PathBuf>> {

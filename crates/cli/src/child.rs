@@ -18,6 +18,9 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// How a process belongs to a cluster.
 #[derive(Args)]
 pub struct Membership {
+    /// Threads to compute with; all cores when not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
     /// A file with the secret that the processes of a run share [transport.token_file]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -27,6 +30,11 @@ pub struct Membership {
 }
 
 impl Membership {
+    /// Threads to compute with.
+    pub fn threads(&self) -> Option<usize> {
+        self.threads.map(usize::from)
+    }
+
     /// The terms, and a control that ends with the parent for a child, and with Ctrl-C for all others.
     pub fn begin(&self, view: &View) -> Result<(Transport, Control)> {
         let control = view.control();

@@ -76,6 +76,14 @@ pub struct Fitted {
     pub warning: Option<String>,
 }
 
+impl Fitted {
+    /// How far the run has come at its end; `unit` is what an iteration is called.
+    pub fn progress(&self, unit: &'static str) -> Progress {
+        let done = self.history.len() as u64;
+        Progress { done, of: done, unit, last: self.history.last().copied().unwrap_or_default() }
+    }
+}
+
 /// One iteration of training: a tree, a Newton step, a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Iteration {

@@ -17,9 +17,6 @@ pub struct Arguments {
     /// The HOST:PORT to listen on; port 0 takes a free one, which is printed
     #[arg(long, value_name = "HOST:PORT")]
     listen: String,
-    /// Threads to compute with; all cores when not given
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
     #[command(flatten)]
     membership: Membership,
 }
@@ -31,5 +28,5 @@ pub fn run(arguments: Arguments, view: &View) -> Result<()> {
         // Whoever started this may not want to know.
         let _ = writeln!(std::io::stdout(), "listening on {address}");
     };
-    Ok(quelea_engine::shard(&arguments.listen, &transport, arguments.threads.map(usize::from), &control, tell)?)
+    Ok(quelea_engine::shard(&arguments.listen, &transport, arguments.membership.threads(), &control, tell)?)
 }

@@ -13,9 +13,6 @@ pub struct Arguments {
     /// Where the run listens, as `quelea train` tells it
     #[arg(long, value_name = "URL")]
     run: String,
-    /// Threads to compute with; all cores when not given
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
     #[command(flatten)]
     membership: Membership,
 }
@@ -23,5 +20,5 @@ pub struct Arguments {
 /// Works.
 pub fn run(arguments: Arguments, view: &View) -> Result<()> {
     let (transport, control) = arguments.membership.begin(view)?;
-    Ok(quelea_engine::worker(&arguments.run, &transport, arguments.threads.map(usize::from), &control)?)
+    Ok(quelea_engine::worker(&arguments.run, &transport, arguments.membership.threads(), &control)?)
 }

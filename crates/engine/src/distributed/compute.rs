@@ -125,7 +125,7 @@ impl<L: Learner> Holding<L> {
     }
 
     fn advance(&mut self, candidates: Vec<Packet>) -> Result<(), Problem> {
-        let round = self.round.take().ok_or_else(over)?;
+        let round = self.round.take().ok_or_else(replica::over)?;
         self.clock += 1;
         if let Step::Next(next) = self.learner.combine(round, replica::read(&candidates)?)? {
             self.start.clocks.push(candidates);
@@ -144,7 +144,7 @@ impl<L: Learner> Holding<L> {
         let find = |number| self.tiles.get(number).ok_or_else(|| Problem::internal(format!("tile {number} was never sent")));
         let held: Vec<&Held<L>> = numbers.iter().map(find).collect::<Result<_, _>>()?;
         self.make_rows(&held)?;
-        let round = self.round.as_ref().ok_or_else(over)?;
+        let round = self.round.as_ref().ok_or_else(replica::over)?;
         let owned = [(0..held.len()).collect()];
         let parts = fold::fold(&self.learner, round, &owned, threads, |at, to| {
             let mut known = held[at].rows();
@@ -182,13 +182,9 @@ impl<L: Learner> Holding<L> {
             past.push(round.clone());
             match self.learner.combine(round, replica::read(candidates)?)? {
                 Step::Next(next) => round = next,
-                Step::Done(_) => return Err(over()),
+                Step::Done(_) => return Err(replica::over()),
             }
         }
         Ok(past)
     }
-}
-
-fn over() -> Problem {
-    Problem::internal("a round was asked for after the last")
 }

@@ -47,16 +47,7 @@ pub(crate) fn fit(job: &Job, prepared: &Prepared, start_from: Option<Vec<u8>>, t
     let terms = roles::terms(&job.transport)?;
     let listener = Listener::bind(&job.cluster.listen)?;
     let program = Arc::new(program(job)?);
-    let mut own_shards = match &job.cluster.shards {
-        Some(ShardsOfJob::Addresses(_)) => None,
-        Some(ShardsOfJob::Count(count)) => Some(Shards::start(program.clone(), *count)?),
-        None => Some(Shards::start(program.clone(), 1)?),
-    };
-    let addresses = match (&job.cluster.shards, &own_shards) {
-        (Some(ShardsOfJob::Addresses(addresses)), _) => addresses.clone(),
-        (_, Some(shards)) => shards.addresses().to_vec(),
-        (_, None) => Vec::new(),
-    };
+    let (mut own_shards, addresses) = shards(job, &program)?;
     let url = format!("rpc://{}", listener.address());
     control.tell(Event::Cluster { message: format!("the run listens at {url}; more workers join with `quelea worker --run {url}`") });
     let share = threads.count.div_ceil(job.cluster.workers.max(1));
@@ -87,6 +78,18 @@ pub(crate) fn fit(job: &Job, prepared: &Prepared, start_from: Option<Vec<u8>>, t
     drop(workers);
     let fitted = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
     fitted.ok_or_else(|| Error::internal("the run ended without a result"))
+}
+
+/// The shards that are started here, if the job does not name others, and where all of them listen.
+fn shards(job: &Job, program: &Arc<Program>) -> Result<(Option<Shards>, Vec<String>)> {
+    let count = match &job.cluster.shards {
+        Some(ShardsOfJob::Addresses(addresses)) => return Ok((None, addresses.clone())),
+        Some(ShardsOfJob::Count(count)) => *count,
+        None => 1,
+    };
+    let shards = Shards::start(program.clone(), count)?;
+    let addresses = shards.addresses().to_vec();
+    Ok((Some(shards), addresses))
 }
 
 fn serve(run: Run, listener: Listener, terms: &Terms, addresses: &[String], hooks: &mut OfEngine<'_>) -> Result<()> {

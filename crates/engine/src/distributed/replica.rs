@@ -77,9 +77,8 @@ impl<L: Learner> Replica for Replicated<L> {
                 self.round = Some(round);
             }
             Step::Done(fitted) => {
-                let done = fitted.history.len() as u64;
                 self.told = None;
-                self.tell(Progress { done, of: done, unit, last: fitted.history.last().copied().unwrap_or_default() });
+                self.tell(fitted.progress(unit));
                 *self.of.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(fitted);
             }
         }
@@ -100,6 +99,7 @@ impl<L: Learner> Replicated<L> {
     }
 }
 
-fn over() -> Problem {
+/// A learner has no round any more.
+pub(crate) fn over() -> Problem {
     Problem::internal("a round was asked for after the last")
 }

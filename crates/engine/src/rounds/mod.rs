@@ -76,9 +76,7 @@ impl<'a, L: Learner> Rounds<'a, L> {
             round = match self.learner.combine(round, candidates)? {
                 Step::Next(next) => next,
                 Step::Done(fitted) => {
-                    let done = fitted.history.len() as u64;
-                    let last = fitted.history.last().copied().unwrap_or_default();
-                    self.tell(Progress { done, of: done, unit, last }, &mut None);
+                    self.tell(fitted.progress(unit), &mut None);
                     return Ok(fitted);
                 }
             };

@@ -15,6 +15,10 @@ pub enum Block {
     Bag(Vec<f32>),
     /// Whole rows that were picked, each under its number.
     Rows(Vec<PickedRow>),
+    /// Keys of parameters, in ascending order. They are never merged.
+    Keys(Vec<u64>),
+    /// Parameters, in the order of their keys. They are never merged.
+    Values(Vec<f32>),
 }
 
 /// A row of the table that a learner picked.
@@ -56,7 +60,7 @@ impl Block {
     /// Brings what has no order of its own into a fixed one; done once, after the last merge.
     pub fn settle(&mut self) {
         match self {
-            Self::Integers(_) | Self::Fixed(_) => {}
+            Self::Integers(_) | Self::Fixed(_) | Self::Keys(_) | Self::Values(_) => {}
             Self::Bag(values) => values.sort_unstable_by(f32::total_cmp),
             Self::Rows(rows) => rows.sort_unstable_by_key(|r| (r.tile, r.row)),
         }
@@ -68,6 +72,8 @@ impl Block {
             Self::Fixed(v) => format!("{} fixed-point numbers", v.len()),
             Self::Bag(v) => format!("a bag of {}", v.len()),
             Self::Rows(v) => format!("{} rows", v.len()),
+            Self::Keys(v) => format!("{} keys", v.len()),
+            Self::Values(v) => format!("{} values", v.len()),
         }
     }
 }

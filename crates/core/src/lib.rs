@@ -11,6 +11,7 @@ pub mod math;
 pub mod prediction;
 pub mod schema;
 pub mod spec;
+pub mod steps;
 pub mod tile;
 pub mod time;
 

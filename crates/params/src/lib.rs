@@ -9,9 +9,11 @@ mod problem;
 mod replica;
 pub mod run;
 pub mod shard;
+mod stepper;
 pub mod worker;
 
 pub use calls::{Caller, Timing};
 pub use packet::Packet;
 pub use problem::Problem;
-pub use replica::{Course, Maker, Replica};
+pub use replica::{Course, Made, Maker, Replica};
+pub use stepper::Stepper;

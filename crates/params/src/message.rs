@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Packet, Problem, Timing};
 
 /// The version of these messages. Programs of different versions do not work together.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// One life of a worker: a worker that joins again, or takes the place of a dead one, has another incarnation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -80,6 +80,8 @@ pub enum ToRun {
         done: u32,
         /// Bytes that it has sent to shards and received from them so far.
         bytes: u64,
+        /// By steps: the totals of the order that it has carried out.
+        totals: Vec<i128>,
     },
     /// A tile.
     Tile {
@@ -168,6 +170,8 @@ pub struct Order {
     pub owned: Option<Vec<u32>>,
     /// The tiles to fold: all that it owns, or some.
     pub fold: Which,
+    /// By steps: so many commits must be in what is pulled.
+    pub least: u64,
 }
 
 /// Which tiles.
@@ -177,6 +181,26 @@ pub enum Which {
     Owned,
     /// These, which it owns too.
     These(Vec<u32>),
+    /// By steps: one slice of each of these, which it owns too; all of the same pass.
+    Slices(Vec<Slice>),
+}
+
+/// One tile's part of a mini-batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Slice {
+    /// Its tile's place among all tiles.
+    pub tile: u32,
+    /// How many slices of the tile come before it, in all passes.
+    pub number: u64,
+}
+
+/// How a commit's contributions go into the parameters of a learner by steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Apply {
+    /// As one sum.
+    Together,
+    /// One after the other, as they are named.
+    InTurn,
 }
 
 /// What is asked of a shard.
@@ -216,6 +240,8 @@ pub enum ToShard {
         clock: u64,
         /// What counts.
         contributions: Vec<Contribution>,
+        /// By steps: how.
+        apply: Apply,
     },
     /// The run: to take the candidates that the other shards found in a clock.
     Advance {
@@ -251,7 +277,10 @@ pub enum ToShard {
     Push {
         /// What makes it this push.
         id: PushId,
+        /// By steps: the weight of the mini-batch.
+        weight: i64,
         /// The sums of this shard's blocks, each under its number. Shells send them beside the rest, as they lie in memory.
+        /// By steps: for table number t its keys as block 2t and its sums as block 2t + 1.
         #[serde(skip)]
         blocks: Arc<Vec<(u32, Block)>>,
     },
@@ -263,6 +292,29 @@ pub enum ToShard {
         epoch: u32,
         /// The clock.
         clock: u64,
+    },
+    /// A worker, by steps: rows of tables; answered when enough is committed, or with [`FromShard::Wait`] after a while.
+    Read {
+        /// The run.
+        run: u64,
+        /// The epoch.
+        epoch: u32,
+        /// So many commits must be in it.
+        least: u64,
+        /// The keys, block t for table number t.
+        #[serde(skip)]
+        blocks: Arc<Vec<(u32, Block)>>,
+    },
+    /// The run, by steps: rows of a table in the order of their keys; answered with as many as fit.
+    Collect {
+        /// The run.
+        run: u64,
+        /// The epoch.
+        epoch: u32,
+        /// The table.
+        table: u32,
+        /// Keys from this one on.
+        from: u64,
     },
 }
 
@@ -296,6 +348,17 @@ pub enum FromShard {
         id: PushId,
         /// What became of it.
         pushed: Pushed,
+    },
+    /// Rows of tables.
+    Rows {
+        /// The epoch.
+        epoch: u32,
+        /// So many commits are in them.
+        clock: u64,
+        /// Of a [`ToShard::Read`]: block t has the values of table t. Of a [`ToShard::Collect`]: block 0 has keys and block 1
+        /// values; keys from the last one + 1 on are not in it, and no keys are the end.
+        #[serde(skip)]
+        blocks: Arc<Vec<(u32, Block)>>,
     },
     /// Nothing to pull yet; ask again.
     Wait,

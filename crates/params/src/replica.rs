@@ -5,7 +5,7 @@
 
 use quelea_core::block::Block;
 
-use crate::{Packet, Problem};
+use crate::{Packet, Problem, Stepper};
 
 /// A learner between two rounds.
 pub trait Replica: Send {
@@ -28,5 +28,13 @@ pub struct Course {
     pub done: bool,
 }
 
-/// Makes a replica at clock 0 from a plan.
-pub type Maker = Box<dyn Fn(&Packet) -> Result<Box<dyn Replica>, Problem> + Send>;
+/// A learner of one of the two kinds, at its beginning.
+pub enum Made {
+    /// By rounds, which all replicate.
+    Rounds(Box<dyn Replica>),
+    /// By stochastic steps over tables of parameters.
+    Steps(Box<dyn Stepper>),
+}
+
+/// Makes a learner from a plan.
+pub type Maker = Box<dyn Fn(&Packet) -> Result<Made, Problem> + Send>;

@@ -80,6 +80,20 @@ pub enum Task {
         /// The tiles.
         tiles: Vec<u32>,
     },
+    /// By steps: make a mini-batch of these slices; the answer is [`Worker::wanted`].
+    Batch {
+        /// Comes back with the keys.
+        sequence: u32,
+        /// The slices.
+        slices: Vec<Slice>,
+    },
+    /// By steps: fold the last mini-batch; the answer is [`Worker::stepped`].
+    Step {
+        /// Comes back with the sums.
+        sequence: u32,
+        /// The rows of each table that the mini-batch wanted, in the order of their keys.
+        pulled: Vec<Vec<f32>>,
+    },
 }
 
 /// What a worker is about.

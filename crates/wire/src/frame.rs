@@ -87,6 +87,8 @@ pub(crate) async fn read<M: Message>(from: &mut (impl AsyncRead + Unpin), addres
             Shape::Integers(len) => Block::Integers(read_numbers(from, len).await?),
             Shape::Fixed(len) => Block::Fixed(read_numbers(from, len).await?),
             Shape::Bag(len) => Block::Bag(read_numbers(from, len).await?),
+            Shape::Keys(len) => Block::Keys(read_numbers(from, len).await?),
+            Shape::Values(len) => Block::Values(read_numbers(from, len).await?),
             Shape::Rows(of) => rows(of),
         };
         blocks.push((number, block));

@@ -28,22 +28,40 @@ pub(crate) trait Message: Serialize + DeserializeOwned + Send + Sync + 'static {
 
 impl Message for ToRun {}
 impl Message for FromRun {}
-impl Message for FromShard {}
 
-impl Message for ToShard {
+impl Message for FromShard {
     fn blocks(&self) -> &[(u32, Block)] {
         match self {
-            Self::Push { blocks, .. } => blocks,
+            Self::Rows { blocks, .. } => blocks,
             _ => &[],
         }
     }
 
     fn has_blocks(&self) -> bool {
-        matches!(self, Self::Push { .. })
+        matches!(self, Self::Rows { .. })
     }
 
     fn put_blocks(&mut self, received: Vec<(u32, Block)>) {
-        if let Self::Push { blocks, .. } = self {
+        if let Self::Rows { blocks, .. } = self {
+            *blocks = Arc::new(received);
+        }
+    }
+}
+
+impl Message for ToShard {
+    fn blocks(&self) -> &[(u32, Block)] {
+        match self {
+            Self::Push { blocks, .. } | Self::Read { blocks, .. } => blocks,
+            _ => &[],
+        }
+    }
+
+    fn has_blocks(&self) -> bool {
+        matches!(self, Self::Push { .. } | Self::Read { .. })
+    }
+
+    fn put_blocks(&mut self, received: Vec<(u32, Block)>) {
+        if let Self::Push { blocks, .. } | Self::Read { blocks, .. } = self {
             *blocks = Arc::new(received);
         }
     }
@@ -88,6 +106,10 @@ pub(crate) enum Shape {
     Fixed(u64),
     /// So many numbers in no order.
     Bag(u64),
+    /// So many keys.
+    Keys(u64),
+    /// So many parameters.
+    Values(u64),
     /// The rows themselves, in the head.
     Rows(Vec<(u32, u32, Vec<f32>)>),
 }
@@ -98,6 +120,8 @@ impl Shape {
             Block::Integers(values) => Self::Integers(values.len() as u64),
             Block::Fixed(values) => Self::Fixed(values.len() as u64),
             Block::Bag(values) => Self::Bag(values.len() as u64),
+            Block::Keys(keys) => Self::Keys(keys.len() as u64),
+            Block::Values(values) => Self::Values(values.len() as u64),
             Block::Rows(rows) => Self::Rows(rows.iter().map(|row| (row.tile, row.row, row.values.clone())).collect()),
         }
     }
@@ -105,9 +129,9 @@ impl Shape {
     /// How many bytes lie beside the head.
     pub(crate) fn bytes(&self) -> Option<u64> {
         match self {
-            Self::Integers(len) => len.checked_mul(8),
+            Self::Integers(len) | Self::Keys(len) => len.checked_mul(8),
             Self::Fixed(len) => len.checked_mul(16),
-            Self::Bag(len) => len.checked_mul(4),
+            Self::Bag(len) | Self::Values(len) => len.checked_mul(4),
             Self::Rows(_) => Some(0),
         }
     }
@@ -118,7 +142,8 @@ pub(crate) fn bytes_of(block: &Block) -> &[u8] {
     match block {
         Block::Integers(values) => bytemuck::cast_slice(values),
         Block::Fixed(values) => bytemuck::cast_slice(values),
-        Block::Bag(values) => bytemuck::cast_slice(values),
+        Block::Bag(values) | Block::Values(values) => bytemuck::cast_slice(values),
+        Block::Keys(keys) => bytemuck::cast_slice(keys),
         Block::Rows(_) => &[],
     }
 }

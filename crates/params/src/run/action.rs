@@ -23,6 +23,21 @@ pub struct Settings {
     pub shards: Vec<String>,
     /// What is trained.
     pub plan: Packet,
+    /// By steps: who waits for whom.
+    pub sync: Sync,
+}
+
+/// Who waits for whom in a training by steps. By rounds it is always [`Sync::Bsp`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sync {
+    /// All for all: a clock is one mini-batch over all tiles.
+    Bsp,
+    /// A clock is committed when so many members have pushed; what comes later is dropped.
+    Quorum(usize),
+    /// Every member has a clock of its own; they are at most so many apart.
+    Ssp(u64),
+    /// Nobody for anybody.
+    Asp,
 }
 
 /// What the shell of a run is to do.

@@ -24,6 +24,9 @@ pub struct Job {
     /// The processes that train; without it, this one alone. The model does not depend on it.
     #[serde(default)]
     pub cluster: Cluster,
+    /// Who waits for whom when a learner by stochastic steps trains with several workers.
+    #[serde(default)]
+    pub sync: Sync,
     /// How the processes of a cluster talk to each other, and how long they wait.
     #[serde(default)]
     pub transport: Transport,
@@ -179,6 +182,36 @@ impl Cluster {
     pub fn is_alone(&self) -> bool {
         self.workers == 0 && self.shards.is_none()
     }
+}
+
+/// Who waits for whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sync {
+    /// "bsp", the default: all for all, and the model is the same for any number of workers. The other modes wait less, are
+    /// for learners by stochastic steps alone, and give a model that depends on who was how fast.
+    pub mode: Mode,
+    /// With mode "quorum": a round is over when so many workers are done; what the others bring later is dropped, and comes again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quorum: Option<usize>,
+    /// With mode "ssp": how many rounds the fastest worker may be ahead of the slowest; 3 when not given. With 0 they go in step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub staleness: Option<u64>,
+}
+
+/// Modes of synchronisation, from all waiting for all to nobody waiting for anybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Bulk synchronous parallel (Valiant 1990): all wait for all.
+    #[default]
+    Bsp,
+    /// All wait for the fastest few.
+    Quorum,
+    /// Stale synchronous parallel (Ho et al. 2013): the fastest wait when they are too far ahead.
+    Ssp,
+    /// Asynchronous: nobody waits.
+    Asp,
 }
 
 /// The parameter shards of a run.

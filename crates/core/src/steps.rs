@@ -5,18 +5,21 @@
 //! shards apply each table's rule. What a learner gives for a mini-batch are sums of integers, so it does not matter who
 //! adds up what in which order.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use crate::learner::{Fitted, Iteration};
 use crate::tile::{Role, Tile};
 use crate::{Error, Result};
 
 /// Parameters in rows of the same width, each under a key.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Parameters {
     /// What people call them: "weights", "factors".
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Numbers in a row, at least 1.
     pub width: usize,
     /// What a row is before anything was added to it.
@@ -28,7 +31,7 @@ pub struct Parameters {
 }
 
 /// What a row is before anything was added to it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Start {
     /// Zeros. A row appears when it is first touched.
     Zero,
@@ -40,11 +43,11 @@ pub enum Start {
         deviation: f32,
     },
     /// These numbers, row by row, under keys 0, 1, 2, …; all of them are there from the start.
-    Rows(Arc<Vec<f32>>),
+    Rows(#[serde(with = "shared")] Arc<Vec<f32>>),
 }
 
 /// What becomes of a row when sums are added to it. A gradient is the sum, in units, by the weight of the mini-batch.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Rule {
     /// The sum is added.
     Sum,
@@ -196,5 +199,20 @@ impl Part<'_> {
     /// Whether gradients are taken of its rows.
     pub fn is_training(&self) -> bool {
         self.tile.role == Role::Train
+    }
+}
+
+/// Shared numbers as a message holds them.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(numbers: &Arc<Vec<f32>>, to: S) -> Result<S::Ok, S::Error> {
+        numbers.as_ref().serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<Vec<f32>>, D::Error> {
+        Vec::deserialize(from).map(Arc::new)
     }
 }

@@ -11,6 +11,7 @@ mod output;
 mod prepare;
 pub mod rounds;
 mod score;
+mod steps;
 mod suggest;
 mod table;
 mod threads;

@@ -10,6 +10,7 @@ use quelea_core::learner::{Fitted, Learner};
 use quelea_core::prediction::Metrics;
 use quelea_core::schema::{FeatureKind, InputKind, Target};
 use quelea_core::spec::{Job, Task};
+use quelea_core::steps::StepLearner;
 use quelea_core::tile::Tile;
 use quelea_learn::importance::importances;
 use quelea_learn::registry::{self, Targets, Visitor};
@@ -19,6 +20,7 @@ use crate::output::Output;
 use crate::prepare::{self, Prepared, Rows};
 use crate::rounds::{self, Layout};
 use crate::score;
+use crate::steps;
 use crate::table::Table;
 use crate::threads::Threads;
 use crate::{Control, Error, Event, Result, distributed, job};
@@ -172,6 +174,10 @@ impl Visitor for Run<'_> {
 
     fn visit<L: Learner + 'static>(self, learner: L) -> Self::Output {
         rounds::run(&learner, self.tiles, self.layout, self.control)
+    }
+
+    fn visit_steps<L: StepLearner + 'static>(self, learner: L) -> Self::Output {
+        steps::run(&learner, self.tiles, self.control)
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quelea_core::block::Block;
 use quelea_core::learner::{Learner, Step};
+use quelea_core::steps::StepLearner;
 use quelea_core::tile::Tile;
 use quelea_learn::registry::Visitor;
 use quelea_params::worker::Task;
@@ -15,6 +16,7 @@ use rayon::prelude::*;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::plan::Plan;
+use super::stepping::Stepping;
 use super::{replica, tiles};
 use crate::rounds::{fold, reduce};
 use crate::threads::Threads;
@@ -74,13 +76,40 @@ impl Visitor for Follow<'_> {
                     let blocks = self.threads.run(|| holding.fold(&tiles, self.threads.count))?;
                     tell(self.computed, Computed::Folded { sequence, blocks });
                 }
+                Task::Batch { .. } | Task::Step { .. } => return Err(other_kind()),
+            }
+        }
+        Ok(None)
+    }
+
+    fn visit_steps<L: StepLearner + 'static>(self, learner: L) -> Self::Output {
+        let mut stepping = Stepping::new(learner);
+        for task in self.tasks {
+            match task {
+                Task::Open(plan) => return Ok(Some(plan)),
+                Task::Restart => stepping.restart(),
+                Task::Keep { tile, bytes } => stepping.keep(tile, &bytes)?,
+                Task::Own(tiles) => stepping.own(&tiles),
+                Task::Batch { sequence, slices } => {
+                    let keys = stepping.batch(&slices)?;
+                    tell(self.computed, Computed::Wanted { sequence, keys });
+                }
+                Task::Step { sequence, pulled } => {
+                    let sums = self.threads.run(|| stepping.step(&pulled))?;
+                    tell(self.computed, Computed::Stepped { sequence, sums });
+                }
+                Task::Advance(_) | Task::Fold { .. } => return Err(other_kind()),
             }
         }
         Ok(None)
     }
 }
 
-/// A learner, and the tiles of a worker.
+fn other_kind() -> Problem {
+    Problem::internal("a task of the other kind of learner")
+}
+
+/// A learner by rounds, and the tiles of a worker.
 struct Holding<L: Learner> {
     learner: L,
     clock: u64,

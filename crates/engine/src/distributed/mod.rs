@@ -7,6 +7,7 @@ mod plan;
 mod processes;
 mod replica;
 mod roles;
+mod stepping;
 mod tiles;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,10 +15,13 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use quelea_core::learner::{Fitted, Progress};
-use quelea_core::spec::{Job, Shards as ShardsOfJob};
+use quelea_core::learner::Learner;
+use quelea_core::spec::{Job, Mode, Shards as ShardsOfJob, Sync as SyncOfJob};
+use quelea_core::steps::{Parameters, StepLearner};
 use quelea_core::tile::Tile;
 use quelea_params::message::Member;
-use quelea_params::run::{Note, Run, Settings, Status, Why};
+use quelea_learn::registry::Visitor;
+use quelea_params::run::{Note, Run, Settings, Status, Sync, Why};
 use quelea_params::{Packet, Problem};
 use quelea_wire::{Hooks, Listener, Terms, serve_run};
 
@@ -34,16 +38,20 @@ pub use roles::{shard, worker};
 const GRACE: Duration = Duration::from_secs(3);
 /// How long a run waits for its first worker, or for a shard that was lost.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Rounds that the fastest worker may be ahead of the slowest in mode "ssp", when the job does not say.
+const STALENESS: u64 = 3;
 
 /// Trains on prepared rows as `job` says; `start_from` is the model file to go on from.
 pub(crate) fn fit(job: &Job, prepared: &Prepared, start_from: Option<Vec<u8>>, threads: &Threads, control: &Control) -> Result<Fitted> {
-    let plan = Plan {
+    let mut plan = Plan {
         learner: job.model.kind.clone(),
         parameters: job.model.parameters.clone(),
         schema: prepared.schema.clone(),
         seed: job.run.seed,
         start_from,
+        tables: Vec::new(),
     };
+    plan.tables = plan.clone().with_learner(Begin { tiles: &prepared.tiles })??;
     let terms = roles::terms(&job.transport)?;
     let listener = Listener::bind(&job.cluster.listen)?;
     let program = Arc::new(program(job)?);
@@ -62,6 +70,7 @@ pub(crate) fn fit(job: &Job, prepared: &Prepared, start_from: Option<Vec<u8>>, t
         tiles: prepared.tiles.len() as u32,
         shards: addresses.clone(),
         plan: plan.write()?,
+        sync: sync(&job.sync),
     };
     let progress = control.clone();
     let farthest = AtomicU64::new(0);
@@ -78,6 +87,32 @@ pub(crate) fn fit(job: &Job, prepared: &Prepared, start_from: Option<Vec<u8>>, t
     drop(workers);
     let fitted = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
     fitted.ok_or_else(|| Error::internal("the run ended without a result"))
+}
+
+/// The tables of a learner by steps; a learner by rounds has none.
+struct Begin<'a> {
+    tiles: &'a [Arc<Tile>],
+}
+
+impl Visitor for Begin<'_> {
+    type Output = quelea_core::Result<Vec<Parameters>>;
+
+    fn visit<L: Learner + 'static>(self, _: L) -> Self::Output {
+        Ok(Vec::new())
+    }
+
+    fn visit_steps<L: StepLearner + 'static>(self, learner: L) -> Self::Output {
+        learner.begin(self.tiles)
+    }
+}
+
+fn sync(sync: &SyncOfJob) -> Sync {
+    match sync.mode {
+        Mode::Bsp => Sync::Bsp,
+        Mode::Quorum => Sync::Quorum(sync.quorum.unwrap_or(1)),
+        Mode::Ssp => Sync::Ssp(sync.staleness.unwrap_or(STALENESS)),
+        Mode::Asp => Sync::Asp,
+    }
 }
 
 /// The shards that are started here, if the job does not name others, and where all of them listen.

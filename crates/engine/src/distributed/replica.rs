@@ -3,13 +3,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quelea_core::block::Block;
-use quelea_core::learner::{Fitted, Learner, Progress, Step};
+use quelea_core::learner::{Fitted, Iteration, Learner, Progress, Step};
+use quelea_core::steps::{Course as Steps, Fetched, Parameters, StepLearner};
 use quelea_learn::registry::Visitor;
-use quelea_params::{Course, Maker, Packet, Problem, Replica};
+use quelea_params::{Course, Made, Maker, Packet, Problem, Replica, Stepper};
 use rayon::ThreadPool;
 
 use super::plan::Plan;
 use crate::rounds::reduce::{AllKept, update};
+use crate::steps;
 
 /// Where the end of a training is put.
 pub(crate) type Outcome = Arc<Mutex<Option<Fitted>>>;
@@ -19,8 +21,9 @@ pub(crate) type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
 /// Makes replicas that compute on `pool`, put the result into `outcome`, and tell `on_progress`.
 pub(crate) fn maker(pool: Arc<ThreadPool>, outcome: Outcome, on_progress: OnProgress) -> Maker {
     Box::new(move |plan| {
-        let visitor = Make { pool: pool.clone(), outcome: outcome.clone(), on_progress: on_progress.clone() };
-        Plan::read(plan)?.with_learner(visitor)?
+        let mut plan = Plan::read(plan)?;
+        let tables = std::mem::take(&mut plan.tables);
+        plan.with_learner(Make { pool: pool.clone(), outcome: outcome.clone(), on_progress: on_progress.clone(), tables })?
     })
 }
 
@@ -39,14 +42,47 @@ struct Make {
     pool: Arc<ThreadPool>,
     outcome: Outcome,
     on_progress: OnProgress,
+    tables: Vec<Parameters>,
 }
 
 impl Visitor for Make {
-    type Output = Result<Box<dyn Replica>, Problem>;
+    type Output = Result<Made, Problem>;
 
     fn visit<L: Learner + 'static>(self, learner: L) -> Self::Output {
         let round = Some(learner.begin()?);
-        Ok(Box::new(Replicated { learner, round, kept: AllKept::<L>::new(), told: None, of: self }))
+        Ok(Made::Rounds(Box::new(Replicated { learner, round, kept: AllKept::<L>::new(), told: None, of: self })))
+    }
+
+    fn visit_steps<L: StepLearner + 'static>(self, learner: L) -> Self::Output {
+        Ok(Made::Steps(Box::new(Stepping { learner, history: Vec::new(), of: self })))
+    }
+}
+
+struct Stepping<L: StepLearner> {
+    learner: L,
+    history: Vec<Iteration>,
+    of: Make,
+}
+
+impl<L: StepLearner> Stepper for Stepping<L> {
+    fn tables(&self) -> &[Parameters] {
+        &self.of.tables
+    }
+
+    fn course(&self) -> Steps {
+        self.learner.course()
+    }
+
+    fn pass(&mut self, totals: Vec<i128>) -> Result<bool, Problem> {
+        self.history.push(self.learner.iteration(&totals)?);
+        (self.of.on_progress)(steps::progress(&self.learner, &self.history));
+        Ok(!self.learner.is_done(&self.history))
+    }
+
+    fn finish(&mut self, tables: Vec<Fetched>) -> Result<(), Problem> {
+        let fitted = self.learner.finish(tables, std::mem::take(&mut self.history))?;
+        *self.of.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(fitted);
+        Ok(())
     }
 }
 

@@ -1,8 +1,9 @@
-//! Checks of a job's cluster and transport.
+//! Checks of a job's cluster, synchronisation and transport.
 
 use std::collections::BTreeSet;
 
-use quelea_core::spec::{Cluster, Job, Shards, Transport};
+use quelea_core::spec::{Cluster, Job, Mode, Shards, Sync, Transport};
+use quelea_learn::registry;
 
 use super::{Result, wrong};
 
@@ -11,10 +12,12 @@ const MOST_SHARDS: usize = 256;
 /// An hour.
 const MOST_SECONDS: f64 = 3_600.0;
 const MOST_RETRIES: u32 = 1_000;
+const MOST_STALENESS: u64 = 1_000_000;
 
 /// Refuses what is not possible.
 pub(super) fn check(job: &Job) -> Result<()> {
     check_cluster(&job.cluster)?;
+    check_sync(job)?;
     check_transport(&job.transport)
 }
 
@@ -27,6 +30,29 @@ fn check_cluster(cluster: &Cluster) -> Result<()> {
             Err(wrong("cluster.shards", format!("this is a number from 1 to {MOST_SHARDS}, or a list of addresses")))
         }
         Some(Shards::Addresses(addresses)) => check_addresses(addresses),
+        _ => Ok(()),
+    }
+}
+
+fn check_sync(job: &Job) -> Result<()> {
+    let Sync { mode, quorum, staleness } = job.sync;
+    let by_steps = registry::find(&job.model.kind).is_ok_and(|learner| learner.by_steps);
+    if mode != Mode::Bsp && !by_steps {
+        let takers: Vec<&str> = registry::LEARNERS.iter().filter(|learner| learner.by_steps).map(|learner| learner.name).collect();
+        let problem = format!("{} trains in mode \"bsp\" alone; the other modes are for {}", job.model.kind, takers.join(", "));
+        return Err(wrong("sync.mode", problem));
+    }
+    match (mode, quorum) {
+        (Mode::Quorum, None) => return Err(wrong("sync.quorum", "say how many workers end a round; with mode \"quorum\" it must be given")),
+        (Mode::Quorum, Some(least)) if least == 0 || (job.cluster.workers > 0 && least > job.cluster.workers) => {
+            return Err(wrong("sync.quorum", format!("{least} is not possible; this is a number from 1 to cluster.workers")));
+        }
+        (Mode::Bsp | Mode::Ssp | Mode::Asp, Some(_)) => return Err(wrong("sync.quorum", "it belongs to mode \"quorum\"; drop it, or set the mode")),
+        _ => {}
+    }
+    match staleness {
+        Some(_) if mode != Mode::Ssp => Err(wrong("sync.staleness", "it belongs to mode \"ssp\"; drop it, or set the mode")),
+        Some(most) if most > MOST_STALENESS => Err(wrong("sync.staleness", format!("this is a number from 0 to {MOST_STALENESS}"))),
         _ => Ok(()),
     }
 }

@@ -1,0 +1,67 @@
+//! The tables of a training in one process, spread over threads as they are over shards.
+
+use quelea_core::steps::{Fetched, Parameters, Sums};
+use quelea_params::tables::{Keeps, Tables};
+use rayon::prelude::*;
+
+use crate::{Error, Result};
+
+/// Keys that are read at once by one thread.
+const CHUNK: usize = 8_192;
+/// Rows that are collected at once.
+const PAGE: usize = 1 << 20;
+
+/// Tables, and how wide their rows are.
+pub(super) struct Spread {
+    widths: Vec<usize>,
+    tables: Tables,
+}
+
+impl Spread {
+    pub fn new(parameters: &[Parameters]) -> Result<Self> {
+        let widths = parameters.iter().map(|parameters| parameters.width).collect();
+        Ok(Self { widths, tables: Tables::new(parameters, Keeps::ALL)? })
+    }
+
+    /// The rows of the keys of each table.
+    pub fn read(&self, keys: &[Vec<u64>]) -> Result<Vec<Vec<f32>>> {
+        let read = |(table, keys): (usize, &Vec<u64>)| {
+            let read_some = |keys: &[u64]| {
+                let mut values = Vec::with_capacity(keys.len() * self.widths[table]);
+                self.tables.read(table, keys, &mut values)?;
+                Ok::<_, Error>(values)
+            };
+            let parts: Vec<Vec<f32>> = keys.par_chunks(CHUNK).map(read_some).collect::<Result<_>>()?;
+            Ok(parts.concat())
+        };
+        keys.iter().enumerate().map(read).collect()
+    }
+
+    /// Applies the rule of each table, once for each key.
+    pub fn apply(&mut self, keys: &[Vec<u64>], sums: Sums, step: u64) -> Result<()> {
+        for (table, (keys, of_table)) in keys.iter().zip(&sums.tables).enumerate() {
+            self.tables.apply(table, keys, of_table, sums.weight, step)?;
+        }
+        Ok(())
+    }
+
+    /// All rows that were ever touched.
+    pub fn collect(&self) -> Result<Vec<Fetched>> {
+        (0..self.widths.len()).map(|table| self.collect_one(table)).collect()
+    }
+
+    fn collect_one(&self, table: usize) -> Result<Fetched> {
+        let mut all = Fetched::default();
+        let mut from = 0;
+        loop {
+            let (keys, values) = self.tables.collect(table, from, PAGE)?;
+            let Some(next) = keys.last().map(|last| last.checked_add(1)) else { return Ok(all) };
+            all.keys.extend(keys);
+            all.values.extend(values);
+            match next {
+                Some(next) => from = next,
+                None => return Ok(all),
+            }
+        }
+    }
+}

@@ -11,6 +11,8 @@ pub enum Estimator {
     Linear(Linear),
     /// Cluster centres.
     Centroids(Centroids),
+    /// A factorisation machine.
+    Factorization(Factorization),
 }
 
 /// How scores become predictions.
@@ -85,7 +87,8 @@ pub enum Child {
 /// How features become the columns of a design matrix; both linear models and centroids are made over it.
 /// A number gives `(x − center) · scale`, with `x` replaced by `fill` where it is missing, and then, if asked
 /// for, one column that is 1 where it is missing. A category gives a column per value, 1 where it is that
-/// value, and then, if asked for, one that is 1 where it is missing. An unseen category is 0 in all.
+/// value, and then, if asked for, one that is 1 where it is missing. An unseen category is 0 in all. A sparse feature
+/// gives a column per index.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Design {
     /// One entry per feature of the schema.
@@ -113,6 +116,11 @@ pub enum Encoding {
         /// Whether a column tells where it was missing.
         indicator: bool,
     },
+    /// Numbers by index.
+    Sparse {
+        /// How many columns there are.
+        width: u32,
+    },
 }
 
 impl Encoding {
@@ -121,6 +129,7 @@ impl Encoding {
         match *self {
             Self::Number { indicator, .. } => 1 + usize::from(indicator),
             Self::Category { values, indicator } => values as usize + usize::from(indicator),
+            Self::Sparse { width } => width as usize,
         }
     }
 }
@@ -132,7 +141,7 @@ impl Design {
     }
 }
 
-/// A linear model: score `o` of a row is `intercepts[o] + weights[o] · design(row)`.
+/// A linear model: score `o` of a row is `intercepts[o] + weights[o] · design(row)`. Weights of sparse features are taken as 32-bit floats.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Linear {
     /// How features become columns.
@@ -142,6 +151,24 @@ pub struct Linear {
     /// A row of `design.width()` per output.
     pub weights: Vec<Vec<f64>>,
     /// How scores become predictions.
+    pub link: Link,
+}
+
+/// A factorisation machine (Rendle 2010): the score of a row `x` of the design matrix is
+/// `intercept + Σ w·x + ½ Σ_f ((Σ v_f·x)² − Σ v_f²·x²)`. Each entry of a sparse feature is a term of its own, also where indices meet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Factorization {
+    /// How features become columns.
+    pub design: Design,
+    /// The score of a row of zeros.
+    pub intercept: f64,
+    /// One per column.
+    pub weights: Vec<f32>,
+    /// A row of `rank` numbers per column.
+    pub factors: Vec<f32>,
+    /// How many factors a column has, at least 1.
+    pub rank: usize,
+    /// How scores become predictions; there is one output.
     pub link: Link,
 }
 

@@ -6,6 +6,7 @@ pub mod counter;
 pub mod error;
 pub mod estimator;
 pub mod exact;
+pub mod hash;
 pub mod learner;
 pub mod math;
 pub mod prediction;

@@ -40,6 +40,11 @@ pub enum InputKind {
     Text,
     /// Microseconds since 1970-01-01 UTC as a 64-bit integer; the smallest integer is missing.
     Timestamp,
+    /// Numbers by index, as two inputs of shape `[rows, K]`: `NAME.indices`, 64-bit integers, −1 where a row has fewer than K
+    /// entries, and `NAME.values`, 32-bit floats. Entries of an index beyond the feature's width count for nothing.
+    Sparse,
+    /// Some strings, as an input of shape `[rows, K]`; "" where a row has fewer than K.
+    Texts,
 }
 
 /// An encoded column.
@@ -47,7 +52,7 @@ pub enum InputKind {
 pub struct Feature {
     /// Its name: the input's, with the part behind a dot for timestamps. Unique.
     pub name: String,
-    /// The index of its input.
+    /// The index of its input, the first where it has several.
     pub input: usize,
     /// What is known of its values.
     pub kind: FeatureKind,
@@ -77,6 +82,26 @@ pub enum FeatureKind {
         /// Rows without a value.
         missing: u64,
     },
+    /// Numbers by index, few of which are not 0.
+    Sparse {
+        /// One more than the largest index: of a column's training rows, or the number of buckets.
+        width: u32,
+        /// The largest size of a value; 0 when there are none.
+        largest: f32,
+        /// The entries of all rows.
+        entries: u64,
+        /// The columns that are hashed into it; none when it is a sparse column, which is its input then.
+        hashed: Vec<Hashed>,
+    },
+}
+
+/// A column whose texts are hashed: a text that training rows have is 1 in its [`crate::hash::bucket`], and others are nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hashed {
+    /// The index of its input, which is [`InputKind::Text`] or [`InputKind::Texts`].
+    pub input: usize,
+    /// The texts of the training rows, sorted.
+    pub values: Vec<String>,
 }
 
 /// A part of a timestamp, in UTC.

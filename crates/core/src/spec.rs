@@ -68,6 +68,12 @@ pub struct Data {
     /// Columns of numbers that are categories.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub categories: Vec<String>,
+    /// Columns of texts, whole numbers or lists of texts that are hashed into one sparse feature: for columns of very many values.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hashed: Vec<String>,
+    /// How many buckets they are hashed into, from 2 to 268435456; 1048576 when not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hash_buckets: Option<u64>,
     /// Texts that stand for a missing value, such as "?".
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub null_values: Vec<String>,

@@ -31,6 +31,17 @@ pub enum Values {
     Number(ScalarBuffer<f32>),
     /// A code per row: an index into the feature's values, [`MISSING`] or [`UNSEEN`].
     Category(ScalarBuffer<u32>),
+    /// Numbers by index, few of which are not 0. Row `r` has the entries `offsets[r]..offsets[r + 1]`; the first offset need not be 0,
+    /// so that tiles can share a column's memory. A row's indices ascend and are below the feature's width. An index that occurs twice
+    /// in a row counts twice: that is how columns meet that are hashed into one bucket.
+    Sparse {
+        /// Where each row's entries begin, and where the last one's end: one more than there are rows.
+        offsets: ScalarBuffer<u32>,
+        /// The entries' indices.
+        indices: ScalarBuffer<u32>,
+        /// The entries' values, finite; `None` means 1 everywhere.
+        values: Option<ScalarBuffer<f32>>,
+    },
 }
 
 /// A block of encoded rows.

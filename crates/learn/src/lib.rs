@@ -9,6 +9,7 @@ pub mod importance;
 pub mod linear;
 pub mod metrics;
 pub mod registry;
+pub mod steps;
 pub mod sums;
 #[cfg(test)]
 mod testing;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use quelea_core::estimator::Estimator;
 use quelea_core::learner::Learner;
 use quelea_core::schema::Schema;
+use quelea_core::steps::StepLearner;
 use quelea_core::{Error, Result};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -25,8 +26,8 @@ pub trait Family {
     const TARGETS: Targets;
     /// Its hyper-parameters; every one has a default.
     type Parameters: Serialize + DeserializeOwned + JsonSchema + Default;
-    /// The state machine.
-    type Learner: Learner + 'static;
+    /// The state machine: a [`Learner`] or a [`StepLearner`], as its line in the registry says.
+    type Learner: 'static;
 
     /// Refuses hyper-parameters that are out of range; needs no data.
     fn check(parameters: &Self::Parameters) -> Result<()>;
@@ -56,8 +57,10 @@ pub enum Targets {
 pub trait Visitor {
     /// The result.
     type Output;
-    /// Does it.
+    /// Does it with a learner by rounds.
     fn visit<L: Learner + 'static>(self, learner: L) -> Self::Output;
+    /// Does it with a learner by stochastic steps.
+    fn visit_steps<L: StepLearner + 'static>(self, learner: L) -> Self::Output;
 }
 
 /// A learner without its type.
@@ -69,6 +72,8 @@ pub struct Entry {
     pub about: &'static str,
     /// The targets it can learn.
     pub targets: Targets,
+    /// Whether it learns by stochastic steps, and not by rounds.
+    pub by_steps: bool,
     /// The JSON Schema of its hyper-parameters.
     pub schema: fn() -> schemars::Schema,
     /// The quantile that it predicts with these hyper-parameters, if it predicts one.
@@ -78,9 +83,9 @@ pub struct Entry {
 }
 
 macro_rules! registry {
-    ($($family:ty),* $(,)?) => {
+    ($($kind:ident $family:ty),* $(,)?) => {
         /// Every learner, in the order of this list.
-        pub const LEARNERS: &[Entry] = &[$(entry::<$family>()),*];
+        pub const LEARNERS: &[Entry] = &[$(entry::<$family>(by!($kind, false, true))),*];
 
         /// Makes the learner called `name` for a table of this schema and hands it to `visitor`.
         /// The error is that of an unknown name, of hyper-parameters out of range, or of a table it cannot learn from.
@@ -94,25 +99,43 @@ macro_rules! registry {
         ) -> Result<V::Output> {
             $(if name == <$family>::NAME {
                 let parameters = parse::<$family>(parameters)?;
-                return Ok(visitor.visit(<$family>::learner(parameters, schema, seed, start_from)?));
+                let learner = <$family>::learner(parameters, schema, seed, start_from)?;
+                return Ok(by!($kind, visitor.visit(learner), visitor.visit_steps(learner)));
             })*
             Err(unknown(name))
         }
     };
 }
 
-registry![crate::boosting::GradientBoosting, crate::linear::LogisticRegression, crate::clustering::KMeans];
+/// The first for learners by rounds, the second for those by steps.
+macro_rules! by {
+    (rounds, $rounds:expr, $steps:expr) => {
+        $rounds
+    };
+    (steps, $rounds:expr, $steps:expr) => {
+        $steps
+    };
+}
+
+registry![
+    rounds crate::boosting::GradientBoosting,
+    rounds crate::linear::LogisticRegression,
+    rounds crate::clustering::KMeans,
+    steps crate::steps::SparseLogisticRegression,
+    steps crate::steps::LinearSvm,
+];
 
 /// The learner called `name`.
 pub fn find(name: &str) -> Result<&'static Entry> {
     LEARNERS.iter().find(|e| e.name == name).ok_or_else(|| unknown(name))
 }
 
-const fn entry<F: Family>() -> Entry {
+const fn entry<F: Family>(by_steps: bool) -> Entry {
     Entry {
         name: F::NAME,
         about: F::ABOUT,
         targets: F::TARGETS,
+        by_steps,
         // Without references, so that definitions of two learners cannot meet.
         schema: || {
             SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = true).into_generator().into_root_schema_for::<F::Parameters>()

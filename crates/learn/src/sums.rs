@@ -32,6 +32,13 @@ pub fn weight_exponent(rows: u64, largest_weight: f32) -> i32 {
     exponent_above(rows.max(1) as f64) + exponent_above(f64::from(largest_weight).max(f64::MIN_POSITIVE))
 }
 
+/// `value · factor`, rounded half to even, if that is smaller than 2^51.
+#[inline(always)]
+pub fn round(value: f64, factor: f64) -> i64 {
+    const ROUND: f64 = 6_755_399_441_055_744.0;
+    (value * factor + ROUND).to_bits() as i64 - ROUND.to_bits() as i64
+}
+
 /// The sum of `values` in eight lanes of a fixed order, so that it vectorises to the same bits everywhere.
 #[inline(always)]
 pub fn lane_sum(values: &[f64]) -> f64 {

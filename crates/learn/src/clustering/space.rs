@@ -10,7 +10,7 @@ use super::kernel::{FindNearest, GROUP, LANES, MeasureOwn, Nearest, Table};
 use super::points::Points;
 use crate::carry_over::{Carried, Number};
 use crate::design::{Matrix, Moments};
-use crate::sums::weight_exponent;
+use crate::sums::{round, weight_exponent};
 
 /// The largest sum of a column over all rows stays below 2 to this power, in units, and the largest part of a row
 /// below 2 to the other, so that rounding it is an addition.
@@ -115,13 +115,6 @@ impl Space {
         }
         decoded
     }
-}
-
-/// `value · factor`, rounded half to even, if that is smaller than 2^51.
-#[inline(always)]
-fn round(value: f64, factor: f64) -> i64 {
-    const ROUND: f64 = 6_755_399_441_055_744.0;
-    (value * factor + ROUND).to_bits() as i64 - ROUND.to_bits() as i64
 }
 
 fn mean_and_scatter(matrix: &Matrix, weight: f64, moments: &[Moments]) -> (Vec<f64>, f64) {

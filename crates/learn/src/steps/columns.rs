@@ -1,0 +1,135 @@
+//! Numbers the columns of a table's design, and standardises its numbers. A column's number is the key of its parameters.
+//!
+//! What numbers are standardised by is found where all tiles are, and reaches those who fold mini-batches as the rows of a
+//! table of parameters that never change.
+
+use std::sync::Arc;
+
+use quelea_core::block::Block;
+use quelea_core::estimator::{Design, Encoding};
+use quelea_core::schema::{FeatureKind, Schema};
+use quelea_core::steps::{Parameters, Rule, Start};
+use quelea_core::tile::{Role, Tile};
+use quelea_core::{Error, Result};
+
+use crate::design::{Moments, MomentsFit};
+
+/// Standardised numbers are no larger than 2 to this power: where a column has an outlier so many deviations away, its scale
+/// is made smaller.
+pub const LARGEST_NUMBER: i32 = 10;
+/// The most weights of a model, so that its file stays below 2 GiB.
+const MOST_WEIGHTS: u64 = 1 << 28;
+
+/// The columns of a table.
+#[derive(Debug, Clone)]
+pub struct Columns {
+    /// Per feature.
+    pub features: Vec<Column>,
+    /// Features that are numbers.
+    pub numbers: Vec<usize>,
+    /// How many columns there are.
+    pub width: u64,
+}
+
+/// The columns of one feature.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    /// The first of them.
+    pub first: u64,
+    /// What they hold.
+    pub kind: Kind,
+}
+
+/// What the columns of a feature hold.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    /// A number, and then, if there is an indicator, 1 where it is missing.
+    Number {
+        /// Whether there is an indicator.
+        indicator: bool,
+    },
+    /// 1 in the column of the row's value; the last column, if there is an indicator, is that of missing ones.
+    Category {
+        /// How many values it has.
+        values: u32,
+        /// Whether there is an indicator.
+        indicator: bool,
+    },
+}
+
+impl Columns {
+    /// The columns of tables of this schema.
+    pub fn new(schema: &Schema) -> Result<Self> {
+        let (mut features, mut numbers, mut width) = (Vec::with_capacity(schema.features.len()), Vec::new(), 0);
+        for (index, feature) in schema.features.iter().enumerate() {
+            let (kind, columns) = match &feature.kind {
+                FeatureKind::Number { missing, .. } => {
+                    let indicator = *missing > 0 && *missing < schema.rows;
+                    numbers.push(index);
+                    (Kind::Number { indicator }, 1 + u64::from(indicator))
+                }
+                FeatureKind::Category { values, missing, .. } => {
+                    let indicator = *missing > 0;
+                    (Kind::Category { values: values.len() as u32, indicator }, values.len() as u64 + u64::from(indicator))
+                }
+            };
+            features.push(Column { first: width, kind });
+            width += columns;
+        }
+        Ok(Self { features, numbers, width })
+    }
+
+    /// Refuses a table that would give a model too many weights, `per_column` for each column.
+    pub fn check_size(&self, per_column: u64) -> Result<()> {
+        let weights = self.width.saturating_mul(per_column);
+        let problem = || format!("the model would have {weights} weights, and {MOST_WEIGHTS} are possible; hash the columns to fewer");
+        (weights <= MOST_WEIGHTS).then_some(()).ok_or_else(|| Error::Table { problem: problem() })
+    }
+
+    /// No value is larger than 2 to this power, once numbers are standardised.
+    pub fn largest_value(&self, _: &Schema) -> i32 {
+        if self.numbers.is_empty() { 0 } else { LARGEST_NUMBER }
+    }
+
+    /// The table of what numbers are standardised by: center and scale of each, by the moments of the training rows.
+    pub fn standards(&self, schema: &Schema, tiles: &[Arc<Tile>]) -> Result<Parameters> {
+        let numbers = Schema { features: self.numbers.iter().map(|&feature| schema.features[feature].clone()).collect(), ..schema.clone() };
+        let fit = MomentsFit::new(&numbers);
+        let mut sums = fit.empty();
+        for tile in tiles.iter().filter(|tile| tile.role == Role::Train && !self.numbers.is_empty()) {
+            let features = self.numbers.iter().map(|&feature| tile.features[feature].clone()).collect();
+            fit.fold(&Tile { features, ..Tile::clone(tile) }, &mut sums)?;
+        }
+        let (_, moments) = fit.finish(Block::Fixed(sums))?;
+        let rows = numbers.features.iter().zip(&moments).flat_map(|(feature, moments)| match (&feature.kind, moments) {
+            (FeatureKind::Number { min, max, .. }, &Moments::Number { mean, variance, .. }) => standard(*min, *max, mean, variance),
+            _ => [0.0, 1.0],
+        });
+        Ok(Parameters { name: "standards", width: 2, start: Start::Rows(Arc::new(rows.collect())), rule: Rule::Sum, unit: 1.0 })
+    }
+
+    /// The design, by the rows of that table.
+    pub fn design(&self, standards: &[f32]) -> Design {
+        let mut standards = standards.chunks_exact(2);
+        let encodings = self.features.iter().map(|column| match column.kind {
+            Kind::Number { indicator } => {
+                let &[center, scale] = standards.next().unwrap_or_default() else {
+                    return Encoding::Number { fill: 0.0, center: 0.0, scale: 1.0, indicator };
+                };
+                Encoding::Number { fill: center, center, scale, indicator }
+            }
+            Kind::Category { values, indicator } => Encoding::Category { values, indicator },
+        });
+        Design { encodings: encodings.collect() }
+    }
+}
+
+/// Center and scale of a number.
+fn standard(min: f32, max: f32, mean: f64, variance: f64) -> [f32; 2] {
+    let center = mean as f32;
+    let reach = (f64::from(max) - f64::from(center)).abs().max((f64::from(min) - f64::from(center)).abs());
+    let most = f64::from(1u32 << LARGEST_NUMBER) / reach;
+    // Subnormal where values reach 1e38; infinite where all are the same.
+    let scale = (1.0 / variance.sqrt()).min(most * (1.0 - 1e-6)) as f32;
+    [center, if scale > 0.0 && scale.is_finite() { scale } else { 1.0 }]
+}

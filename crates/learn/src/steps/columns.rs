@@ -105,7 +105,7 @@ impl Columns {
             (FeatureKind::Number { min, max, .. }, &Moments::Number { mean, variance, .. }) => standard(*min, *max, mean, variance),
             _ => [0.0, 1.0],
         });
-        Ok(Parameters { name: "standards", width: 2, start: Start::Rows(Arc::new(rows.collect())), rule: Rule::Sum, unit: 1.0 })
+        Ok(Parameters { name: "standards".into(), width: 2, start: Start::Rows(Arc::new(rows.collect())), rule: Rule::Sum, unit: 1.0 })
     }
 
     /// The design, by the rows of that table.

@@ -10,7 +10,7 @@ use quelea_core::{Error, Result};
 pub struct Carried {
     /// The column of its numbers, if it has them.
     pub number: Option<Number>,
-    /// Columns of 0 and 1, before and now.
+    /// Columns that hold the same before and now: of 0 and 1, or of a sparse feature.
     pub flags: Vec<(usize, usize)>,
 }
 
@@ -62,6 +62,9 @@ fn feature_carried((old, before): (&Encoding, usize), (new, now): (&Encoding, us
             let (known, values) = (known as usize, values as usize);
             let missing = (a && b).then_some((before + known, now + values));
             Some(Carried { number: None, flags: (0..known).map(|value| (before + value, now + value)).chain(missing).collect() })
+        }
+        (Encoding::Sparse { width: known }, Encoding::Sparse { width }) if known <= width => {
+            Some(Carried { number: None, flags: (0..known as usize).map(|index| (before + index, now + index)).collect() })
         }
         _ => None,
     }

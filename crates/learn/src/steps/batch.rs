@@ -68,10 +68,10 @@ impl Batch {
     /// The mini-batch of these parts, where tiles are cut into `slices`. `others` are the keys of all tables but the first.
     pub fn new(columns: &Columns, parts: &[Part<'_>], slices: u64, others: Vec<Vec<u64>>) -> Result<Self> {
         let rows = |part: &Part<'_>| rows_of(part.tile, part.slice, slices);
-        let entries = parts.iter().map(|part| rows(part).len() * columns.features.len()).sum();
+        parts.iter().try_for_each(|part| check(columns, part.tile))?;
+        let entries = parts.iter().map(|part| entries(part.tile, rows(part))).sum();
         let mut marks = Marks::new(columns.width, entries);
         for part in parts {
-            check(columns, part.tile)?;
             for (values, &column) in part.tile.features.iter().zip(&columns.features) {
                 mark(&mut marks, values, column, rows(part));
             }
@@ -95,9 +95,24 @@ fn check(columns: &Columns, tile: &Tile) -> Result<()> {
         && tile.features.iter().zip(&columns.features).all(|(values, column)| match (values, column.kind) {
             (Values::Number(x), Kind::Number { .. }) => x.len() == tile.rows,
             (Values::Category(codes), Kind::Category { .. }) => codes.len() == tile.rows,
+            (Values::Sparse { offsets, indices, values }, Kind::Sparse { width }) => {
+                offsets.len() == tile.rows + 1
+                    && offsets.windows(2).all(|pair| pair[0] <= pair[1])
+                    && indices.get(offsets[0] as usize..offsets[tile.rows] as usize).is_some_and(|all| all.iter().all(|&at| at < width))
+                    && values.as_ref().is_none_or(|values| values.len() == indices.len())
+            }
             _ => false,
         });
     fits.then_some(()).ok_or_else(|| Error::Internal { what: format!("the columns of tile {} differ from the schema's", tile.number) })
+}
+
+/// How many columns other than those of numbers rows of a tile may have in all.
+fn entries(tile: &Tile, rows: Range<usize>) -> usize {
+    let of = |values: &Values| match values {
+        Values::Number(_) | Values::Category(_) => rows.len(),
+        Values::Sparse { offsets, .. } => (offsets[rows.end] - offsets[rows.start]) as usize,
+    };
+    tile.features.iter().map(of).sum()
 }
 
 /// The column in which a row with this code is 1.
@@ -115,18 +130,23 @@ fn mark(marks: &mut Marks, values: &Values, Column { first, kind }: Column, rows
         (Values::Category(codes), Kind::Category { values, indicator }) => {
             marks.mark(codes[rows].iter().filter_map(|&code| column_of(first, values, indicator, code)));
         }
+        (Values::Sparse { offsets, indices, .. }, Kind::Sparse { .. }) => {
+            let entries = offsets[rows.start] as usize..offsets[rows.end] as usize;
+            marks.mark(indices[entries].iter().map(|&index| first + u64::from(index)));
+        }
         _ => {}
     }
 }
 
 fn encode(columns: &Columns, places: &Places, part: &Part<'_>, range: Range<usize>) -> Rows {
     let tile = part.tile;
+    let only_ones = !tile.features.iter().any(|values| matches!(values, Values::Sparse { values: Some(_), .. }));
     let mut rows = Rows {
         tile: tile.number,
         training: part.is_training(),
         numbers: Vec::with_capacity(range.len() * columns.numbers.len()),
         offsets: Vec::with_capacity(range.len() + 1),
-        places: Vec::with_capacity(range.len() * (columns.features.len() - columns.numbers.len())),
+        places: Vec::with_capacity(entries(tile, range.clone())),
         values: Vec::new(),
         target: if tile.target.is_empty() { tile.target.clone() } else { tile.target.slice(range.start, range.len()) },
         weight: tile.weight.as_ref().map(|weight| weight.slice(range.start, range.len())),
@@ -134,21 +154,41 @@ fn encode(columns: &Columns, places: &Places, part: &Part<'_>, range: Range<usiz
     };
     rows.offsets.push(0);
     for row in range {
-        for (values, &Column { first, kind }) in tile.features.iter().zip(&columns.features) {
-            match (values, kind) {
-                (Values::Number(x), Kind::Number { indicator }) => {
-                    rows.numbers.push(x[row]);
-                    if indicator && x[row].is_nan() {
-                        rows.places.push(places.of(first + 1));
-                    }
-                }
-                (Values::Category(codes), Kind::Category { values, indicator }) => {
-                    rows.places.extend(column_of(first, values, indicator, codes[row]).map(|column| places.of(column)));
-                }
-                _ => {}
+        for (values, &column) in tile.features.iter().zip(&columns.features) {
+            rows.push(places, values, column, row);
+            if !only_ones {
+                rows.values.resize(rows.places.len(), 1.0);
             }
         }
         rows.offsets.push(rows.places.len() as u32);
     }
+    // Columns that a row does not have took room.
+    rows.places.shrink_to_fit();
     rows
+}
+
+impl Rows {
+    /// Appends what a feature holds in a row of its tile; values that are 1 are left to the caller.
+    #[inline(always)]
+    fn push(&mut self, places: &Places, values: &Values, Column { first, kind }: Column, row: usize) {
+        match (values, kind) {
+            (Values::Number(x), Kind::Number { indicator }) => {
+                self.numbers.push(x[row]);
+                if indicator && x[row].is_nan() {
+                    self.places.push(places.of(first + 1));
+                }
+            }
+            (Values::Category(codes), Kind::Category { values, indicator }) => {
+                self.places.extend(column_of(first, values, indicator, codes[row]).map(|column| places.of(column)));
+            }
+            (Values::Sparse { offsets, indices, values }, Kind::Sparse { .. }) => {
+                let entries = offsets[row] as usize..offsets[row + 1] as usize;
+                self.places.extend(indices[entries.clone()].iter().map(|&index| places.of(first + u64::from(index))));
+                if let Some(values) = values {
+                    self.values.extend_from_slice(&values[entries]);
+                }
+            }
+            _ => {}
+        }
+    }
 }

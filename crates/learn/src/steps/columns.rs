@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use quelea_core::block::Block;
 use quelea_core::estimator::{Design, Encoding};
+use quelea_core::exact::exponent_above;
 use quelea_core::schema::{FeatureKind, Schema};
 use quelea_core::steps::{Parameters, Rule, Start};
 use quelea_core::tile::{Role, Tile};
@@ -55,6 +56,11 @@ pub enum Kind {
         /// Whether there is an indicator.
         indicator: bool,
     },
+    /// Numbers by index.
+    Sparse {
+        /// How many columns there are.
+        width: u32,
+    },
 }
 
 impl Columns {
@@ -72,6 +78,7 @@ impl Columns {
                     let indicator = *missing > 0;
                     (Kind::Category { values: values.len() as u32, indicator }, values.len() as u64 + u64::from(indicator))
                 }
+                FeatureKind::Sparse { width, .. } => (Kind::Sparse { width: *width }, u64::from(*width)),
             };
             features.push(Column { first: width, kind });
             width += columns;
@@ -86,9 +93,14 @@ impl Columns {
         (weights <= MOST_WEIGHTS).then_some(()).ok_or_else(|| Error::Table { problem: problem() })
     }
 
-    /// No value is larger than 2 to this power, once numbers are standardised.
-    pub fn largest_value(&self, _: &Schema) -> i32 {
-        if self.numbers.is_empty() { 0 } else { LARGEST_NUMBER }
+    /// No value of training rows is larger than 2 to this power, once numbers are standardised.
+    pub fn largest_value(&self, schema: &Schema) -> i32 {
+        let of = |kind: &FeatureKind| match kind {
+            FeatureKind::Number { .. } => LARGEST_NUMBER,
+            FeatureKind::Category { .. } => 0,
+            FeatureKind::Sparse { largest, .. } => exponent_above(f64::from(*largest)),
+        };
+        schema.features.iter().map(|feature| of(&feature.kind)).fold(0, i32::max)
     }
 
     /// The table of what numbers are standardised by: center and scale of each, by the moments of the training rows.
@@ -119,6 +131,7 @@ impl Columns {
                 Encoding::Number { fill: center, center, scale, indicator }
             }
             Kind::Category { values, indicator } => Encoding::Category { values, indicator },
+            Kind::Sparse { width } => Encoding::Sparse { width },
         });
         Design { encodings: encodings.collect() }
     }

@@ -32,6 +32,7 @@ impl Family for SparseLogisticRegression {
     const NAME: &'static str = "sparse-logistic-regression";
     const ABOUT: &'static str = "linear classification by stochastic steps, for wide tables and many rows";
     const TARGETS: Targets = Targets::Classes;
+    const TAKES_SPARSE: bool = true;
     type Parameters = Parameters;
     type Learner = LinearLearner;
 
@@ -51,6 +52,7 @@ impl Family for LinearSvm {
     const NAME: &'static str = "linear-svm";
     const ABOUT: &'static str = "linear support vector machine by stochastic steps; what it gives as probabilities only ranks rows";
     const TARGETS: Targets = Targets::Classes;
+    const TAKES_SPARSE: bool = true;
     type Parameters = Parameters;
     type Learner = LinearLearner;
 

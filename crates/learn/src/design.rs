@@ -31,6 +31,8 @@ pub enum Moments {
         /// The weight of rows without a value.
         missing: f64,
     },
+    /// Of a sparse feature nothing is needed.
+    Sparse,
 }
 
 /// Takes the moments of every feature. Numbers are brought to -1 … 1 by the schema's range first, so that
@@ -47,6 +49,7 @@ pub struct MomentsFit {
 enum Range {
     Number { at: usize, middle: f64, half: f64 },
     Category { at: usize, values: usize },
+    Sparse,
 }
 
 impl MomentsFit {
@@ -60,10 +63,12 @@ impl MomentsFit {
                     Range::Number { at, middle: (min + max) / 2.0, half: (max - min) / 2.0 }
                 }
                 FeatureKind::Category { values, .. } => Range::Category { at, values: values.len() },
+                FeatureKind::Sparse { .. } => Range::Sparse,
             };
             at += match range {
                 Range::Number { .. } => 3,
                 Range::Category { values, .. } => values + 1,
+                Range::Sparse => 0,
             };
             range
         });
@@ -108,6 +113,7 @@ impl MomentsFit {
                         }
                     }
                 }
+                (Values::Sparse { .. }, Range::Sparse) => {}
                 _ => return Err(Error::Internal { what: "a tile's columns differ from the schema's".into() }),
             }
         }
@@ -132,6 +138,7 @@ impl MomentsFit {
             Range::Category { at, values } => {
                 Moments::Category { weights: (at..at + values).map(value).collect(), missing: value(at + values) }
             }
+            Range::Sparse => Moments::Sparse,
         });
         Ok((value(0), moments.collect()))
     }
@@ -182,7 +189,10 @@ pub fn design(schema: &Schema, moments: &[Moments], standardize: bool) -> Design
                 false => Encoding::Number { fill, center: 0.0, scale: 1.0, indicator },
             }
         }
-        (FeatureKind::Number { .. }, Moments::Category { .. }) => Encoding::Number { fill: 0.0, center: 0.0, scale: 1.0, indicator: false },
+        (FeatureKind::Sparse { width, .. }, _) => Encoding::Sparse { width: *width },
+        (FeatureKind::Number { .. }, Moments::Category { .. } | Moments::Sparse) => {
+            Encoding::Number { fill: 0.0, center: 0.0, scale: 1.0, indicator: false }
+        }
     });
     Design { encodings: encodings.collect() }
 }
@@ -258,6 +268,8 @@ impl Matrix {
                     categories.push(Category { feature, first: category_columns.len(), values, indicator });
                     category_columns.extend(columns);
                 }
+                // Learners that lay out a matrix take no sparse features.
+                Encoding::Sparse { .. } => {}
             }
         }
         dense_columns.extend(category_columns);
@@ -277,12 +289,12 @@ impl Matrix {
                 (present * square + (weight - present) * filled * filled) / weight
             }
             (Content::Missing, &Moments::Number { weight: present, .. }) => (weight - present) / weight,
-            (_, Moments::Category { .. }) => 0.0,
+            (_, Moments::Category { .. } | Moments::Sparse) => 0.0,
         });
         let categories = self.categories.iter().flat_map(|category| {
             let (values, missing): (&[f64], f64) = match &moments[category.feature] {
                 Moments::Category { weights, missing } => (weights, *missing),
-                Moments::Number { .. } => (&[], 0.0),
+                Moments::Number { .. } | Moments::Sparse => (&[], 0.0),
             };
             values.iter().copied().chain(category.indicator.then_some(missing)).map(|w| w / weight)
         });
@@ -336,7 +348,7 @@ impl Category {
 pub fn numbers(tile: &Tile, feature: usize) -> &[f32] {
     match &tile.features[feature] {
         Values::Number(x) => x,
-        Values::Category(_) => &[],
+        Values::Category(_) | Values::Sparse { .. } => &[],
     }
 }
 
@@ -344,6 +356,6 @@ pub fn numbers(tile: &Tile, feature: usize) -> &[f32] {
 pub fn codes(tile: &Tile, feature: usize) -> &[u32] {
     match &tile.features[feature] {
         Values::Category(codes) => codes,
-        Values::Number(_) => &[],
+        Values::Number(_) | Values::Sparse { .. } => &[],
     }
 }

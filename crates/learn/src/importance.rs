@@ -5,7 +5,7 @@ use quelea_core::prediction::Importance;
 use quelea_core::schema::Schema;
 
 /// How much each feature matters, as shares of 1, the largest first: of trees the gains of a feature's splits, of linear
-/// models its largest weight on standardised columns. Nothing for clusters.
+/// models and factorisation machines its largest weight on standardised columns. Nothing for clusters.
 pub fn importances(estimator: &Estimator, schema: &Schema) -> Vec<Importance> {
     let mut values = vec![0.0; schema.features.len()];
     match estimator {
@@ -19,6 +19,14 @@ pub fn importances(estimator: &Estimator, schema: &Schema) -> Vec<Importance> {
                 first = columns.end;
                 *value =
                     linear.weights.iter().flat_map(|weights| &weights[columns.clone()]).fold(0.0, |most, weight| weight.abs().max(most));
+            }
+        }
+        Estimator::Factorization(machine) => {
+            let mut first = 0;
+            for (value, encoding) in values.iter_mut().zip(&machine.design.encodings) {
+                let columns = first..first + encoding.width();
+                first = columns.end;
+                *value = machine.weights[columns].iter().fold(0.0, |most, &weight| f64::from(weight.abs()).max(most));
             }
         }
         Estimator::Centroids(_) => return Vec::new(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use quelea_core::estimator::Estimator;
 use quelea_core::learner::Learner;
-use quelea_core::schema::Schema;
+use quelea_core::schema::{FeatureKind, Schema};
 use quelea_core::{Error, Result};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -23,6 +23,8 @@ pub trait Family {
     const ABOUT: &'static str;
     /// The targets it can learn.
     const TARGETS: Targets;
+    /// Whether it learns from sparse features.
+    const TAKES_SPARSE: bool = false;
     /// Its hyper-parameters; every one has a default.
     type Parameters: Serialize + DeserializeOwned + JsonSchema + Default;
     /// The state machine.
@@ -69,6 +71,8 @@ pub struct Entry {
     pub about: &'static str,
     /// The targets it can learn.
     pub targets: Targets,
+    /// Whether it learns from sparse features.
+    pub takes_sparse: bool,
     /// The JSON Schema of its hyper-parameters.
     pub schema: fn() -> schemars::Schema,
     /// The quantile that it predicts with these hyper-parameters, if it predicts one.
@@ -94,6 +98,7 @@ macro_rules! registry {
         ) -> Result<V::Output> {
             $(if name == <$family>::NAME {
                 let parameters = parse::<$family>(parameters)?;
+                refuse_sparse(find(name)?, &schema)?;
                 return Ok(visitor.visit(<$family>::learner(parameters, schema, seed, start_from)?));
             })*
             Err(unknown(name))
@@ -108,11 +113,24 @@ pub fn find(name: &str) -> Result<&'static Entry> {
     LEARNERS.iter().find(|e| e.name == name).ok_or_else(|| unknown(name))
 }
 
+/// Refuses the first sparse feature of a table for a learner that takes none, and names those that do.
+pub fn refuse_sparse(learner: &Entry, schema: &Schema) -> Result<()> {
+    let sparse = schema.features.iter().find(|feature| matches!(feature.kind, FeatureKind::Sparse { .. }));
+    let Some(feature) = sparse.filter(|_| !learner.takes_sparse) else { return Ok(()) };
+    let others: Vec<&str> = LEARNERS.iter().filter(|other| other.takes_sparse).map(|other| other.name).collect();
+    let advice = match others.is_empty() {
+        true => "name it in data.ignore".into(),
+        false => format!("train one of {}, or name it in data.ignore", others.join(", ")),
+    };
+    Err(Error::Column { column: feature.name.clone(), problem: format!("{} does not learn from sparse columns; {advice}", learner.name) })
+}
+
 const fn entry<F: Family>() -> Entry {
     Entry {
         name: F::NAME,
         about: F::ABOUT,
         targets: F::TARGETS,
+        takes_sparse: F::TAKES_SPARSE,
         // Without references, so that definitions of two learners cannot meet.
         schema: || {
             SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = true).into_generator().into_root_schema_for::<F::Parameters>()

@@ -64,6 +64,7 @@ impl Table {
         match &self.columns[0] {
             Values::Number(x) => x.len(),
             Values::Category(codes) => codes.len(),
+            Values::Sparse { offsets, .. } => offsets.len() - 1,
         }
     }
 
@@ -111,6 +112,7 @@ impl Table {
                 let values = (0..most).map(|code| code.to_string()).collect();
                 FeatureKind::Category { values, counts: (0..most).map(count).collect(), missing: count(MISSING) }
             }
+            Values::Sparse { .. } => unreachable!("these tables have no sparse columns"),
         }
     }
 
@@ -127,6 +129,7 @@ impl Table {
         let slice = |values: &Values| match values {
             Values::Number(x) => Values::Number(x[from..to].to_vec().into()),
             Values::Category(codes) => Values::Category(codes[from..to].to_vec().into()),
+            Values::Sparse { .. } => unreachable!("these tables have no sparse columns"),
         };
         let target = if self.classes > 0 { self.target[from..to].to_vec() } else { vec![] };
         Arc::new(Tile {
@@ -166,6 +169,7 @@ impl Table {
         let pick = |values: &Values| match values {
             Values::Number(x) => Values::Number(rows.iter().map(|&row| x[row]).collect::<Vec<_>>().into()),
             Values::Category(codes) => Values::Category(rows.iter().map(|&row| codes[row]).collect::<Vec<_>>().into()),
+            Values::Sparse { .. } => unreachable!("these tables have no sparse columns"),
         };
         let columns = self.columns.iter().map(pick).collect();
         let target = if self.classes > 0 { rows.iter().map(|&row| self.target[row]).collect() } else { vec![] };

@@ -97,6 +97,7 @@ fn length(values: &Values) -> usize {
     match values {
         Values::Number(v) => v.len(),
         Values::Category(v) => v.len(),
+        Values::Sparse { offsets, .. } => offsets.len() - 1,
     }
 }
 

@@ -70,9 +70,10 @@ impl Layout {
 
 /// Whether a split of feature `f` can part any rows.
 fn divides(schema: &Schema, cuts: &[Cuts], f: usize) -> bool {
-    use quelea_core::schema::FeatureKind::{Category, Number};
+    use quelea_core::schema::FeatureKind::{Category, Number, Sparse};
     let missing = match &schema.features[f].kind {
         Number { missing, .. } | Category { missing, .. } => *missing,
+        Sparse { .. } => 0,
     };
     cuts[f].values() + usize::from(missing > 0) >= 2 || (matches!(cuts[f], Cuts::Category { .. }) && cuts[f].values() >= 1)
 }

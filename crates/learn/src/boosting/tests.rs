@@ -39,6 +39,7 @@ impl Table {
                     let values = (0..most).map(|c| format!("{c:05}")).collect();
                     FeatureKind::Category { values, counts: (0..most).map(count).collect(), missing: count(MISSING) }
                 }
+                Values::Sparse { .. } => unreachable!("these tables have no sparse columns"),
             };
             Feature { name: name.clone(), input, kind }
         });
@@ -77,6 +78,7 @@ impl Table {
         let slice = |values: &Values| match values {
             Values::Number(v) => Values::Number(v[from..to].to_vec().into()),
             Values::Category(v) => Values::Category(v[from..to].to_vec().into()),
+            Values::Sparse { .. } => unreachable!("these tables have no sparse columns"),
         };
         Arc::new(Tile {
             number: number as u32,
@@ -330,6 +332,7 @@ fn weights_are_repeated_rows() {
         *values = match values {
             Values::Number(v) => Values::Number(again.iter().map(|&row| v[row]).collect()),
             Values::Category(v) => Values::Category(again.iter().map(|&row| v[row]).collect()),
+            Values::Sparse { .. } => unreachable!("these tables have no sparse columns"),
         };
     }
     // Limits that count rows see the difference; and with as many bins as values, so do edges.

@@ -68,7 +68,7 @@ impl Objective {
         let matrix = Matrix::new(&design);
         let bound = |dense: &crate::design::Dense| match schema.features[dense.feature].kind {
             FeatureKind::Number { min, max, .. } => exponent_above(dense.content.bound(min, max)).max(-200),
-            FeatureKind::Category { .. } => 1,
+            FeatureKind::Category { .. } | FeatureKind::Sparse { .. } => 1,
         };
         let mut exponents: Vec<i32> = matrix.dense.iter().map(bound).collect();
         exponents.resize(matrix.columns.len() + 1, 1);

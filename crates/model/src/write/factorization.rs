@@ -78,7 +78,7 @@ fn scores(graph: &mut Graph, machine: &Factorization, sums: &Sums) -> String {
     let squares = all(graph, &sums.squares, "squares");
     let (first, pairs) = selectors(machine.rank);
     let [linear, pair, intercept, squared, apart, weighed, crossed, both, score] =
-        ["linear", PAIRS, INTERCEPT, "sums/squared", "sums/apart", "scores/linear", "scores/pairs", "scores/both", "scores"]
+        ["linear", PAIRS, INTERCEPT, "sums/squared", "sums/apart", "scores/linear", "scores/pairs", "scores/parts", "scores"]
             .map(|what| graph.names.of(what));
     let linear = graph.constant(linear, doubles(&[width, 1], &first));
     let pair = graph.constant(pair, doubles(&[width, 1], &pairs));

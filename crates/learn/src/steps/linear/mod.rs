@@ -165,7 +165,7 @@ impl StepLearner for LinearLearner {
         let optimization = self.parameters.optimization();
         let scale = optimization.gradient_scale(self.schema.rows as f64 / self.slices as f64);
         let table = |name, start, rule| quelea_core::steps::Parameters {
-            name,
+            name: name.into(),
             width: self.fold.outputs,
             start,
             rule,

@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::message::{Candidates, Contribution, FromRun, FromShard, Joined, Member, ToRun, ToShard};
 use crate::shard::in_order;
 use crate::{Caller, Maker, Problem, Replica};
-pub use action::{Action, Note, Settings, Status, Why};
+pub use action::{Action, Note, Settings, Status, Sync, Why};
 use members::Members;
 use shards::{Shards, State, page};
 

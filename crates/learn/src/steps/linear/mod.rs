@@ -164,7 +164,7 @@ impl StepLearner for LinearLearner {
         let (weights, intercepts) = self.start(rows)?;
         let optimization = self.parameters.optimization();
         let scale = optimization.gradient_scale(self.schema.rows as f64 / self.slices as f64);
-        let table = |name, start, rule| quelea_core::steps::Parameters {
+        let table = |name: &'static str, start, rule| quelea_core::steps::Parameters {
             name: name.into(),
             width: self.fold.outputs,
             start,

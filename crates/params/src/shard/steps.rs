@@ -6,7 +6,7 @@ use std::sync::Arc;
 use quelea_core::block::Block;
 use quelea_core::steps::Parameters;
 
-use super::Staged;
+use super::serving::Staged;
 use crate::message::{Apply, FromShard};
 use crate::tables::{Addition, Keeps, Tables, together};
 use crate::{Problem, Stepper};
@@ -74,11 +74,8 @@ impl Steps {
         let weight = contributions.iter().try_fold(0i64, |sum, staged| sum.checked_add(staged.weight));
         let weight = weight.ok_or_else(|| Problem::internal("the weights of a commit leave 64 bits"))?;
         for (table, &width) in self.widths.iter().enumerate() {
-            let of = |staged: &'_ Staged| -> Option<Addition<'_>> {
-                let (keys, sums) = addition(&staged.blocks, table)?;
-                Some(Addition { keys: keys.into(), sums: sums.into() })
-            };
-            let sum = together(contributions.iter().filter_map(of).collect(), width)?;
+            let additions = contributions.iter().filter_map(|staged| addition(&staged.blocks, table));
+            let sum = together(additions.map(|(keys, sums)| Addition::new(keys, sums)).collect(), width)?;
             self.tables.apply(table, &sum.keys, &sum.sums, weight, self.applied)?;
         }
         self.applied += 1;

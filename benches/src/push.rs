@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use quelea_core::block::Block;
-use quelea_params::message::{Contribution, FromShard, Member, PushId, Pushed, ToShard};
+use quelea_params::message::{Apply, Contribution, FromShard, Member, PushId, Pushed, ToShard};
 use quelea_params::{Course, Packet, Problem, Replica, Timing};
 use quelea_wire::{Client, Listener, Terms, Token, serve_shard};
 use serde_json::{Value, json};
@@ -101,7 +101,7 @@ fn runtime() -> Result<Runtime> {
 }
 
 fn maker() -> quelea_params::Maker {
-    Box::new(|_| Ok(Box::new(Nothing)))
+    Box::new(|_| Ok(quelea_params::Made::Rounds(Box::new(Nothing))))
 }
 
 /// A learner that keeps nothing.
@@ -136,14 +136,17 @@ fn lead(workers: usize, terms: &Terms, addresses: &[String], rounds: usize, barr
     let runtime = runtime()?;
     let mut clients = runtime.block_on(connect(terms, addresses))?;
     for (shard, client) in (0..).zip(&mut clients) {
-        runtime.block_on(client.call(ToShard::Open { run: RUN, epoch: 1, shard, plan: Packet::default(), timing: terms.timing }))?;
+        let shards = addresses.len() as u32;
+        let open = ToShard::Open { run: RUN, epoch: 1, shard, shards, plan: Packet::default(), timing: terms.timing };
+        runtime.block_on(client.call(open))?;
     }
     let mut seconds = Vec::new();
     for clock in 0..rounds as u64 {
         seconds.push(between(barrier));
         for (shard, client) in (0u32..).zip(&mut clients) {
             let contributions = (0..workers).map(contribution).collect();
-            let answer = runtime.block_on(client.call(ToShard::Commit { run: RUN, epoch: 1, clock, contributions }))?;
+            let commit = ToShard::Commit { run: RUN, epoch: 1, clock, contributions, apply: Apply::Together };
+            let answer = runtime.block_on(client.call(commit))?;
             ensure!(matches!(answer, FromShard::Committed { .. }), "{answer:?}");
             let others = (0..addresses.len() as u32).filter(|other| *other != shard).map(|other| (other, Packet::default())).collect();
             runtime.block_on(client.call(ToShard::Advance { run: RUN, epoch: 1, clock, others }))?;
@@ -180,7 +183,7 @@ fn push_all(worker: usize, terms: &Terms, addresses: &[String], rounds: usize, b
             let id = PushId { run: RUN, epoch: 1, shard, clock, contribution: contribution(worker) };
             pushes.spawn_on(
                 async move {
-                    let answer = client.call(ToShard::Push { id, blocks: blocks.clone() }).await;
+                    let answer = client.call(ToShard::Push { id, weight: 0, blocks: blocks.clone() }).await;
                     (shard, (client, blocks), answer)
                 },
                 runtime.handle(),

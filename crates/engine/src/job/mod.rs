@@ -142,7 +142,7 @@ fn plain(value: toml::Value, key: &str) -> Result<Value> {
 
 /// The job as a model file keeps it: without paths, threads, and whatever else does not change the model.
 pub(crate) fn without_places(job: &Job) -> Value {
-    use quelea_core::spec::Part;
+    use quelea_core::spec::{Part, Sync};
     let mut job = job.clone();
     job.data.table = None;
     job.data.tables.clear();
@@ -151,10 +151,14 @@ pub(crate) fn without_places(job: &Job) -> Value {
     }
     job.run.threads = None;
     let is_continued = job.model.start_from.take().is_some();
+    let is_lockstep = job.sync == Sync::default();
     let mut value = serde_json::to_value(job).expect("a job is plain data");
     if let Some(job) = value.as_object_mut() {
         for places in ["output", "cluster", "transport"] {
             job.remove(places);
+        }
+        if is_lockstep {
+            job.remove("sync");
         }
         if is_continued {
             job.insert("continued".into(), true.into());

@@ -51,7 +51,8 @@ pub(crate) fn fit(job: &Job, prepared: &Prepared, start_from: Option<Vec<u8>>, t
         start_from,
         tables: Vec::new(),
     };
-    plan.tables = plan.clone().with_learner(Begin { tiles: &prepared.tiles })??;
+    let (tables, slices) = plan.clone().with_learner(Begin { tiles: &prepared.tiles })??;
+    plan.tables = tables;
     let terms = roles::terms(&job.transport)?;
     let listener = Listener::bind(&job.cluster.listen)?;
     let program = Arc::new(program(job)?);
@@ -81,7 +82,7 @@ pub(crate) fn fit(job: &Job, prepared: &Prepared, start_from: Option<Vec<u8>>, t
         }
     });
     let maker = replica::maker(threads.pool(), outcome.clone(), on_progress);
-    let mut hooks = OfEngine { tiles: &prepared.tiles, control, shards: own_shards.as_mut(), workers: &workers };
+    let mut hooks = OfEngine { tiles: &prepared.tiles, slices, control, shards: own_shards.as_mut(), workers: &workers };
     let run = Run::new(Duration::ZERO, settings, maker)?;
     serve(run, listener, &terms, &addresses, &mut hooks)?;
     drop(workers);
@@ -89,20 +90,20 @@ pub(crate) fn fit(job: &Job, prepared: &Prepared, start_from: Option<Vec<u8>>, t
     fitted.ok_or_else(|| Error::internal("the run ended without a result"))
 }
 
-/// The tables of a learner by steps; a learner by rounds has none.
+/// The tables of a learner by steps, and into how many slices it cuts a tile; a learner by rounds has none and takes tiles whole.
 struct Begin<'a> {
     tiles: &'a [Arc<Tile>],
 }
 
 impl Visitor for Begin<'_> {
-    type Output = quelea_core::Result<Vec<Parameters>>;
+    type Output = quelea_core::Result<(Vec<Parameters>, u64)>;
 
     fn visit<L: Learner + 'static>(self, _: L) -> Self::Output {
-        Ok(Vec::new())
+        Ok((Vec::new(), 1))
     }
 
     fn visit_steps<L: StepLearner + 'static>(self, learner: L) -> Self::Output {
-        learner.begin(self.tiles)
+        Ok((learner.begin(self.tiles)?, learner.course().slices))
     }
 }
 
@@ -148,6 +149,8 @@ fn run_number() -> u64 {
 
 struct OfEngine<'a> {
     tiles: &'a [Arc<Tile>],
+    /// What workers fold at once are such parts of tiles.
+    slices: u64,
     control: &'a Control,
     shards: Option<&'a mut Shards>,
     workers: &'a Workers,
@@ -175,7 +178,7 @@ impl Hooks for OfEngine<'_> {
             clock: status.clock,
             staleness: status.staleness,
             tiles: status.tiles,
-            rows: status.folded * rows,
+            rows: status.folded * rows / self.slices,
             bytes: status.bytes,
         };
         self.control.tell(Event::Workers { clock, workers: status.into_iter().map(show).collect() });

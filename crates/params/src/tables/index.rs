@@ -45,7 +45,7 @@ impl Index {
     #[inline(always)]
     pub fn touch(&self, hash: u64) -> u64 {
         let entries = self.segments[self.segment_of(hash)].memory.of::<Entry>();
-        entries[hash as usize & (entries.len() - 1)][0]
+        entries[home(entries, hash)][0]
     }
 
     /// The place of `key`, whose hash is `hash`, or [`NOWHERE`].
@@ -138,10 +138,15 @@ impl Segment {
 /// Where `key` is, or the empty entry where it would be. There must be an empty one.
 #[inline(always)]
 fn find(entries: &[Entry], hash: u64, key: u64) -> usize {
-    let mask = entries.len() - 1;
-    let mut at = hash as usize & mask;
+    let mut at = home(entries, hash);
     while entries[at][0] != key && entries[at][1] != 0 {
-        at = (at + 1) & mask;
+        at = (at + 1) & (entries.len() - 1);
     }
     at
+}
+
+/// Where a key is looked up first. The lowest bits of its hash say which shard keeps it, so here they are much the same.
+#[inline(always)]
+fn home(entries: &[Entry], hash: u64) -> usize {
+    (hash >> 16) as usize & (entries.len() - 1)
 }

@@ -1,5 +1,5 @@
-//! Memory for large tables, straight from the system: zeros, on pages that are large where the system has such. With small
-//! ones, finding out where a page is takes longer than reading what is on it.
+//! Memory for large tables, straight from the system: zeros, on pages that are large where the system has such, so
+//! that the processor has fewer of them to find.
 
 use bytemuck::Pod;
 use memmap2::MmapMut;

@@ -1,9 +1,10 @@
-//! Our side of the benchmarks: times the library in this process, on tables of numbers in memory or on pushes to shards, and
-//! prints one line of JSON. The drivers beside this crate run it next to the peers.
+//! Our side of the benchmarks: times the library in this process, on tables of numbers in memory, on pushes to shards or on
+//! their tables, and prints one line of JSON. The drivers beside this crate run it next to the peers.
 
 mod memory;
 mod push;
 mod score;
+mod sparse;
 mod table;
 
 use std::path::Path;
@@ -22,7 +23,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const USAGE: &str = "usage: quelea-benches fit JOB.toml TABLE TEST MODEL
        quelea-benches predict MODEL TABLE THREADS REPEATS
        quelea-benches one-row MODEL TABLE ROWS
-       quelea-benches push rpc|plain WORKERS SHARDS ROUNDS";
+       quelea-benches push rpc|plain WORKERS SHARDS ROUNDS
+       quelea-benches sparse read|add FILE ROWS KEYS WIDTH CALLS";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -34,6 +36,10 @@ fn main() -> Result<()> {
         }
         ["push", "rpc", workers, shards, rounds] => push::rpc(workers.parse()?, shards.parse()?, rounds.parse()?)?,
         ["push", "plain", workers, shards, rounds] => push::plain(workers.parse()?, shards.parse()?, rounds.parse()?)?,
+        ["sparse", what, file, rows, keys, width, calls] => {
+            let size = sparse::Size { rows: rows.parse()?, keys: keys.parse()?, width: width.parse()?, calls: calls.parse()? };
+            sparse::run(what, file, size)?
+        }
         ["one-row", model, table, rows] => score::rows(&read_model(Path::new(model))?, table, rows.parse()?)?,
         _ => bail!(USAGE),
     };

@@ -58,6 +58,11 @@ pub enum Problem {
         who: String,
         /// What is wrong.
         what: String,
+    /// A shard cannot take more rows of parameters.
+    #[error("a shard has no room for {bytes} bytes more of parameters; use more shards, or machines with more memory")]
+    Memory {
+        /// How many bytes it needed.
+        bytes: u64,
     },
     /// The caller ended the run.
     #[error("the run was stopped")]

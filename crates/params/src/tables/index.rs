@@ -1,118 +1,152 @@
-//! Where the row of a key is: an open-addressing hash table of keys and places, cut into segments that grow one at a time, so
-//! that no single insertion has to move more than a small part of a large table.
+//! Where the row of a key is: a hash table in segments of a bounded size. A segment that is full is parted in two (extendible
+//! hashing, Fagin, Nievergelt, Pippenger, Strong 1979), so an insertion never has to move more than a few megabytes.
+
+use quelea_core::counter::mix;
+
+use super::memory::{LARGE, Memory};
+use crate::Problem;
 
 /// The place of no row.
 pub const NOWHERE: u32 = u32::MAX;
 
-/// The topmost bits of a hash choose the segment.
-const SEGMENT_BITS: u32 = 10;
+/// Entries of the first segment at first.
+const FIRST_ENTRIES: usize = 256;
+/// Entries of a segment that is parted rather than enlarged.
+const MOST_ENTRIES: usize = LARGE / size_of::<Entry>();
 
-/// Entries of a segment when it gets its first.
-const FIRST_ENTRIES: usize = 8;
+/// A key, and its row's place plus 1; 0 where there is no key.
+type Entry = [u64; 2];
 
 /// Keys and their places.
 #[derive(Debug)]
 pub struct Index {
+    /// The segment of each group of hashes that begin alike; there are 2^`bits` groups.
+    directory: Vec<u32>,
+    bits: u32,
     segments: Vec<Segment>,
 }
 
-#[derive(Debug, Clone, Default)]
+/// The keys whose hashes begin with the same `bits` bits.
+#[derive(Debug)]
 struct Segment {
-    /// None, or a power of two.
-    entries: Vec<Entry>,
+    memory: Memory,
+    bits: u32,
     used: usize,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    key: u64,
-    place: u32,
 }
 
 impl Index {
     /// An index of no keys.
-    pub fn new() -> Self {
-        Self { segments: vec![Segment::default(); 1 << SEGMENT_BITS] }
+    pub fn new() -> Result<Self, Problem> {
+        Ok(Self { directory: vec![0], bits: 0, segments: vec![Segment::new(0, FIRST_ENTRIES)?] })
     }
 
-    /// Reads where `key` is looked up first and makes nothing of it: the memory is near afterwards. Many such reads in a row
+    /// Reads where a key is looked up first and makes nothing of it: the memory is near afterwards. Many such reads in a row
     /// wait for the memory at the same time.
     #[inline(always)]
     pub fn touch(&self, hash: u64) -> u64 {
-        let segment = self.segment(hash);
-        segment.entries.get(segment.home(hash)).map_or(0, |entry| entry.key)
+        let entries = self.segments[self.segment_of(hash)].memory.of::<Entry>();
+        entries[home(entries, hash)][0]
     }
 
     /// The place of `key`, whose hash is `hash`, or [`NOWHERE`].
     #[inline(always)]
     pub fn get(&self, hash: u64, key: u64) -> u32 {
-        let segment = self.segment(hash);
-        if segment.entries.is_empty() { NOWHERE } else { segment.entries[segment.find(hash, key)].place }
+        let entries = self.segments[self.segment_of(hash)].memory.of::<Entry>();
+        // 0 - 1 is nowhere.
+        (entries[find(entries, hash, key)][1] as u32).wrapping_sub(1)
     }
 
-    /// The place of `key`; if it has none yet, it gets `place`.
-    #[inline(always)]
-    pub fn get_or_insert(&mut self, hash: u64, key: u64, place: u32, hash_of: impl Fn(u64) -> u64) -> u32 {
-        let segment = &mut self.segments[(hash >> (64 - SEGMENT_BITS)) as usize];
-        // At most three quarters are used, so that searches stay short.
-        if (segment.used + 1) * 4 > segment.entries.len() * 3 {
-            segment.grow(hash_of);
+    /// Gives a place to `key`, which has none yet.
+    pub fn insert(&mut self, hash: u64, key: u64, place: u32) -> Result<(), Problem> {
+        loop {
+            let at = self.segment_of(hash);
+            let segment = &mut self.segments[at];
+            let entries = segment.memory.of::<Entry>().len();
+            // At most three quarters are used, so that searches stay short.
+            if (segment.used + 1) * 4 <= entries * 3 {
+                segment.put(hash, [key, u64::from(place) + 1]);
+                return Ok(());
+            }
+            if entries < MOST_ENTRIES || segment.bits == 32 {
+                let mut larger = Segment::new(segment.bits, entries * 2)?;
+                segment.entries().for_each(|entry| larger.put(mix(entry[0]), *entry));
+                *segment = larger;
+            } else {
+                self.part(at)?;
+            }
         }
-        let at = segment.find(hash, key);
-        let entry = &mut segment.entries[at];
-        if entry.place == NOWHERE {
-            *entry = Entry { key, place };
-            segment.used += 1;
-        }
-        entry.place
     }
 
     /// All keys, in ascending order.
     pub fn sorted_keys(&self) -> Vec<u64> {
         let mut keys = Vec::with_capacity(self.segments.iter().map(|segment| segment.used).sum());
         for segment in &self.segments {
-            keys.extend(segment.entries.iter().filter(|entry| entry.place != NOWHERE).map(|entry| entry.key));
+            keys.extend(segment.entries().map(|entry| entry[0]));
         }
         keys.sort_unstable();
         keys
     }
 
     #[inline(always)]
-    fn segment(&self, hash: u64) -> &Segment {
-        &self.segments[(hash >> (64 - SEGMENT_BITS)) as usize]
+    fn segment_of(&self, hash: u64) -> usize {
+        // In two steps: all 64 bits cannot be shifted out at once.
+        self.directory[(hash >> 1 >> (63 - self.bits)) as usize] as usize
+    }
+
+    /// Parts a segment by one more bit of the hashes.
+    fn part(&mut self, at: usize) -> Result<(), Problem> {
+        let bits = self.segments[at].bits + 1;
+        let mut halves = [Segment::new(bits, MOST_ENTRIES)?, Segment::new(bits, MOST_ENTRIES)?];
+        for entry in self.segments[at].entries() {
+            let hash = mix(entry[0]);
+            halves[(hash >> (64 - bits) & 1) as usize].put(hash, *entry);
+        }
+        if bits > self.bits {
+            self.directory = self.directory.iter().flat_map(|segment| [*segment; 2]).collect();
+            self.bits = bits;
+        }
+        let other = self.segments.len() as u32;
+        let [low, high] = halves;
+        self.segments[at] = low;
+        self.segments.push(high);
+        for (group, segment) in self.directory.iter_mut().enumerate() {
+            if *segment == at as u32 && group >> (self.bits - bits) & 1 == 1 {
+                *segment = other;
+            }
+        }
+        Ok(())
     }
 }
 
 impl Segment {
-    #[inline(always)]
-    fn home(&self, hash: u64) -> usize {
-        // The bits below those that chose the segment.
-        (hash << SEGMENT_BITS >> 32) as usize & self.entries.len().wrapping_sub(1)
+    fn new(bits: u32, entries: usize) -> Result<Self, Problem> {
+        Ok(Self { memory: Memory::new(entries * size_of::<Entry>())?, bits, used: 0 })
     }
 
-    /// Where `key` is, or the empty entry where it would be. There must be an empty entry.
-    #[inline(always)]
-    fn find(&self, hash: u64, key: u64) -> usize {
-        let mask = self.entries.len() - 1;
-        let mut at = self.home(hash);
-        loop {
-            let entry = self.entries[at & mask];
-            if entry.key == key || entry.place == NOWHERE {
-                // An empty entry's key is 0: it is not there either.
-                return at & mask;
-            }
-            at += 1;
-        }
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.memory.of::<Entry>().iter().filter(|entry| entry[1] != 0)
     }
 
-    #[cold]
-    fn grow(&mut self, hash_of: impl Fn(u64) -> u64) {
-        let larger = vec![Entry { key: 0, place: NOWHERE }; (self.entries.len() * 2).max(FIRST_ENTRIES)];
-        for entry in std::mem::replace(&mut self.entries, larger) {
-            if entry.place != NOWHERE {
-                let at = self.find(hash_of(entry.key), entry.key);
-                self.entries[at] = entry;
-            }
-        }
+    fn put(&mut self, hash: u64, entry: Entry) {
+        let entries = self.memory.of_mut::<Entry>();
+        let at = find(entries, hash, entry[0]);
+        entries[at] = entry;
+        self.used += 1;
     }
+}
+
+/// Where `key` is, or the empty entry where it would be. There must be an empty one.
+#[inline(always)]
+fn find(entries: &[Entry], hash: u64, key: u64) -> usize {
+    let mut at = home(entries, hash);
+    while entries[at][0] != key && entries[at][1] != 0 {
+        at = (at + 1) & (entries.len() - 1);
+    }
+    at
+}
+
+/// Where a key is looked up first. The lowest bits of its hash say which shard keeps it, so here they are much the same.
+#[inline(always)]
+fn home(entries: &[Entry], hash: u64) -> usize {
+    (hash >> 16) as usize & (entries.len() - 1)
 }

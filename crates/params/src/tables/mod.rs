@@ -2,6 +2,7 @@
 //! the sums and weights that were applied to it, in their order, and not on what else the shard keeps.
 
 mod index;
+mod memory;
 mod rows;
 mod rule;
 mod start;

@@ -1,7 +1,10 @@
 //! Rows of numbers in chunks of memory that never move.
 
-/// Numbers in a chunk, about: 8 MB.
-const CHUNK_NUMBERS: usize = 1 << 21;
+use super::memory::Memory;
+use crate::Problem;
+
+/// Numbers in a chunk at most, unless a row has more: 32 MB. What is not used of it takes no memory.
+const CHUNK_NUMBERS: usize = 1 << 23;
 
 /// Numbers in a line of the processor's cache.
 const LINE: usize = 16;
@@ -13,15 +16,8 @@ pub struct Rows {
     length: usize,
     /// A chunk has 2^`chunk_bits` rows.
     chunk_bits: u32,
-    chunks: Vec<Chunk>,
+    chunks: Vec<Memory>,
     count: u32,
-}
-
-#[derive(Debug)]
-struct Chunk {
-    numbers: Vec<f32>,
-    /// Where the first row begins: at the beginning of a cache line.
-    first: usize,
 }
 
 impl Rows {
@@ -41,30 +37,29 @@ impl Rows {
     }
 
     /// One more row, of zeros. Its number is the count before.
-    pub fn push(&mut self) -> &mut [f32] {
+    pub fn push(&mut self) -> Result<&mut [f32], Problem> {
         let number = self.count;
+        if number == u32::MAX {
+            return Err(Problem::Memory { bytes: (self.length * size_of::<f32>()) as u64 });
+        }
         if (number >> self.chunk_bits) as usize == self.chunks.len() {
-            let numbers = vec![0.0; (self.length << self.chunk_bits) + LINE];
-            let first = numbers.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
-            self.chunks.push(Chunk { numbers, first });
+            self.chunks.push(Memory::new((self.length << self.chunk_bits) * size_of::<f32>())?);
         }
         self.count += 1;
-        self.get_mut(number)
+        Ok(self.get_mut(number))
     }
 
     /// Row number `number`, which must be there.
     #[inline(always)]
     pub fn get(&self, number: u32) -> &[f32] {
-        let chunk = &self.chunks[(number >> self.chunk_bits) as usize];
-        &chunk.numbers[chunk.first + self.within(number)..][..self.length]
+        &self.chunks[(number >> self.chunk_bits) as usize].of()[self.within(number)..][..self.length]
     }
 
     /// Row number `number`, which must be there.
     #[inline(always)]
     pub fn get_mut(&mut self, number: u32) -> &mut [f32] {
         let within = self.within(number);
-        let chunk = &mut self.chunks[(number >> self.chunk_bits) as usize];
-        &mut chunk.numbers[chunk.first + within..][..self.length]
+        &mut self.chunks[(number >> self.chunk_bits) as usize].of_mut()[within..][..self.length]
     }
 
     /// Reads some of a row and makes nothing of it: its memory is near afterwards.

@@ -38,7 +38,7 @@ impl Table {
         }
         let length = width + rule::remembered(rule, *width);
         let mut table =
-            Self { parameters: parameters.clone(), keeps, index: Index::new(), rows: Rows::new(length), sorted: OnceLock::new() };
+            Self { parameters: parameters.clone(), keeps, index: Index::new()?, rows: Rows::new(length), sorted: OnceLock::new() };
         if let Start::Rows(rows) = start {
             if rows.len() % width != 0 {
                 return Err(Problem::internal(format!("{} numbers are not rows of {width} for {name}", rows.len())));
@@ -151,17 +151,17 @@ impl Table {
 
     /// The place of a key, whose row begins now if it is not there yet.
     fn place_of(&mut self, key: u64) -> Result<u32, Problem> {
-        let next = self.rows.count();
-        if next == NOWHERE {
-            return Err(Problem::internal(format!("{} has too many rows for one shard; use more shards", self.parameters.name)));
+        let hash = mix(key);
+        let place = self.index.get(hash, key);
+        if place != NOWHERE {
+            return Ok(place);
         }
-        let place = self.index.get_or_insert(mix(key), key, next, mix);
-        if place == next {
-            let (values, memory) = self.rows.push().split_at_mut(self.parameters.width);
-            start::begin(&self.parameters.start, key, values);
-            rule::begin(&self.parameters.rule, values, memory);
-            self.sorted.take();
-        }
+        let place = self.rows.count();
+        let (values, memory) = self.rows.push()?.split_at_mut(self.parameters.width);
+        start::begin(&self.parameters.start, key, values);
+        rule::begin(&self.parameters.rule, values, memory);
+        self.index.insert(hash, key, place)?;
+        self.sorted.take();
         Ok(place)
     }
 

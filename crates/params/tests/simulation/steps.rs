@@ -53,8 +53,9 @@ impl StepPlan {
             for (table, own) in self.keys_of(*slice).into_iter().enumerate() {
                 for key in own {
                     let row = keys[table].binary_search(&key).expect("a key of the batch");
-                    for place in row * WIDTHS[table]..(row + 1) * WIDTHS[table] {
-                        let drawn = mix(mix(self.seed, u64::from(slice.tile)), mix(slice.number, key + place as u64 % 2));
+                    for column in 0..WIDTHS[table] {
+                        let place = row * WIDTHS[table] + column;
+                        let drawn = mix(mix(self.seed, u64::from(slice.tile)), mix(slice.number, key + column as u64));
                         let depends = if self.sync == Sync::Bsp { (pulled[table][place] * 64.0) as i64 } else { 0 };
                         tables[table][place] += (drawn % 201) as i64 - 100 + depends % 50;
                     }

@@ -192,7 +192,7 @@ impl Serving {
                     steps.closed = clock + 1;
                     self.staged.retain(|_, staged| staged.clock > clock);
                 }
-                named.iter().for_each(|c| drop(self.latest.insert(c.member.worker, *c)));
+                self.latest.extend(named.iter().map(|c| (c.member.worker, *c)));
                 Candidates::new()
             }
         };

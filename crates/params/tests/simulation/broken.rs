@@ -12,6 +12,8 @@ pub enum Defect {
     NoWindow,
     /// A commit takes all that is staged, rather than what it names.
     NoStaging,
+    /// Rows are read before enough is committed.
+    IgnoresLeast,
 }
 
 /// Sequences of repeated pushes begin here.
@@ -40,6 +42,7 @@ impl Tamper {
                 let counted = staged.filter(|c| defect == Defect::NoStaging || named(c));
                 ToShard::Commit { run, epoch, clock, contributions: all.chain(counted).collect(), apply }
             }
+            ToShard::Read { run, epoch, blocks, .. } if defect == Defect::IgnoresLeast => ToShard::Read { run, epoch, least: 0, blocks },
             other => other,
         }
     }

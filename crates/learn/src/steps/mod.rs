@@ -11,6 +11,8 @@ mod optimizer;
 mod places;
 mod stop;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 mod totals;
 mod units;

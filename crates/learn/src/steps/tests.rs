@@ -153,14 +153,14 @@ fn it_is_the_papers_ftrl() {
     let base = Table::mixed(900, 2, 7, 4);
     for table in [with_sparse(&base, true), with_sparse(&base, false), base] {
         let parameters =
-            LinearParameters { learning_rate: Some(0.2), l1: 1.5, l2: 0.7, passes: 3, patience: 0, batch_rows: 100, ..LinearParameters::default() };
+            LinearParameters { learning_rate: Some(0.2), l1: 8.0, l2: 0.7, passes: 3, patience: 0, batch_rows: 100, ..LinearParameters::default() };
         let fitted = fit::<SparseLogisticRegression>(&table, parameters).unwrap();
         let model = linear(&fitted);
-        let expected = plain_ftrl(&table, &model.design, [0.2, 1.0, 1.5, 0.7], 9, 3);
+        let expected = plain_ftrl(&table, &model.design, [0.2, 1.0, 8.0, 0.7], 9, 3);
         for (a, b) in model.weights[0].iter().chain(&model.intercepts).zip(&expected) {
             assert!((a - b).abs() < 1e-5, "{a} {b}");
         }
-        assert!(model.weights[0].contains(&0.0) && model.weights[0].iter().filter(|w| **w != 0.0).count() > 5);
+        assert!(model.weights[0].contains(&0.0) && model.weights[0].iter().filter(|w| **w != 0.0).count() > 3);
     }
 }
 
@@ -277,9 +277,9 @@ fn a_machine_learns_products_that_no_line_can() {
     assert!((0..rows as usize).all(|row| (score_of(&table, machine(&fitted), row) > 0.0) == (product(row) > 0.0)));
     // The same as numbers far from 0.
     let target: Vec<f32> = (0..rows as usize).map(|row| 1e6 + 2e3 * product(row)).collect();
-    let tiles = table.tiles().iter().map(|tile| {
+    let tiles = table.tiles().into_iter().map(|tile| {
         let from = tile.number as usize * 64;
-        let tile = quelea_core::tile::Tile { target: target[from..from + tile.rows].to_vec().into(), ..(**tile).clone() };
+        let tile = quelea_core::tile::Tile { target: target[from..from + tile.rows].to_vec().into(), ..(*tile).clone() };
         std::sync::Arc::new(tile)
     });
     let schema = Schema { target: Target::Number { name: "y".into() }, ..(*table.schema()).clone() };

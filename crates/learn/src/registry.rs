@@ -128,6 +128,8 @@ registry![
     rounds crate::clustering::KMeans,
     steps crate::steps::SparseLogisticRegression,
     steps crate::steps::LinearSvm,
+    steps crate::steps::FactorizationMachine,
+    steps crate::steps::MiniBatchKMeans,
 ];
 
 /// The learner called `name`.

@@ -112,7 +112,11 @@ impl Table {
                 let values = (0..most).map(|code| code.to_string()).collect();
                 FeatureKind::Category { values, counts: (0..most).map(count).collect(), missing: count(MISSING) }
             }
-            Values::Sparse { .. } => unreachable!("these tables have no sparse columns"),
+            Values::Sparse { indices, values, .. } => {
+                let largest = values.as_ref().map_or(1.0, |values| values.iter().fold(0.0, |most: f32, x| x.abs().max(most)));
+                let width = indices.iter().max().map_or(0, |&index| index + 1);
+                FeatureKind::Sparse { width, largest, entries: indices.len() as u64, hashed: vec![] }
+            }
         }
     }
 
@@ -129,7 +133,9 @@ impl Table {
         let slice = |values: &Values| match values {
             Values::Number(x) => Values::Number(x[from..to].to_vec().into()),
             Values::Category(codes) => Values::Category(codes[from..to].to_vec().into()),
-            Values::Sparse { .. } => unreachable!("these tables have no sparse columns"),
+            Values::Sparse { offsets, indices, values } => {
+                Values::Sparse { offsets: offsets[from..=to].to_vec().into(), indices: indices.clone(), values: values.clone() }
+            }
         };
         let target = if self.classes > 0 { self.target[from..to].to_vec() } else { vec![] };
         Arc::new(Tile {
@@ -156,6 +162,13 @@ impl Table {
                 (Values::Category(codes), Encoding::Category { values, indicator }) => {
                     columns.extend((0..values).map(|value| if codes[row] == value { 1.0 } else { 0.0 }));
                     columns.extend(indicator.then_some(if codes[row] == MISSING { 1.0 } else { 0.0 }));
+                }
+                (Values::Sparse { offsets, indices, values }, Encoding::Sparse { width }) => {
+                    let first = columns.len();
+                    columns.resize(first + width as usize, 0.0);
+                    for entry in offsets[row] as usize..offsets[row + 1] as usize {
+                        columns[first + indices[entry] as usize] += values.as_ref().map_or(1.0, |values| f64::from(values[entry]));
+                    }
                 }
                 _ => unreachable!("the design is of this table"),
             }

@@ -58,6 +58,7 @@ pub enum Problem {
         who: String,
         /// What is wrong.
         what: String,
+    },
     /// A shard cannot take more rows of parameters.
     #[error("a shard has no room for {bytes} bytes more of parameters; use more shards, or machines with more memory")]
     Memory {

@@ -4,12 +4,13 @@
 use std::ops::Range;
 
 use arrow::buffer::ScalarBuffer;
-use quelea_core::steps::{Part, rows_of};
+use quelea_core::steps::{Part, Sums, rows_of};
 use quelea_core::tile::{MISSING, Tile, Values};
 use quelea_core::{Error, Result};
 
 use super::columns::{Column, Columns, Kind};
 use super::places::{Marks, Places};
+use super::totals::Totals;
 
 /// A mini-batch.
 #[derive(Debug)]
@@ -86,6 +87,14 @@ impl Batch {
         };
         let parts = parts.iter().map(|part| encode(columns, &places, part, rows(part))).collect();
         Ok(Self { keys: [keys].into_iter().chain(others).collect(), numbers, parts })
+    }
+}
+
+impl Batch {
+    /// Sums of nothing, for tables of these widths.
+    pub fn sums(&self, widths: &[usize]) -> Sums {
+        let tables = self.keys.iter().zip(widths).map(|(keys, width)| vec![0; keys.len() * width]).collect();
+        Sums { tables, weight: 0, totals: Totals::empty() }
     }
 }
 

@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use quelea_core::block::Block;
 use quelea_core::estimator::{Design, Encoding};
-use quelea_core::exact::exponent_above;
+use quelea_core::exact::{ExactSum, exponent_above};
 use quelea_core::schema::{FeatureKind, Schema};
 use quelea_core::steps::{Parameters, Rule, Start};
 use quelea_core::tile::{Role, Tile};
 use quelea_core::{Error, Result};
 
+use super::units::check_weight;
 use crate::design::{Moments, MomentsFit};
 
 /// Standardised numbers are no larger than 2 to this power: where a column has an outlier so many deviations away, its scale
@@ -103,8 +104,9 @@ impl Columns {
         schema.features.iter().map(|feature| of(&feature.kind)).fold(0, i32::max)
     }
 
-    /// The table of what numbers are standardised by: center and scale of each, by the moments of the training rows.
-    pub fn standards(&self, schema: &Schema, tiles: &[Arc<Tile>]) -> Result<Parameters> {
+    /// What numbers are standardised by, center and scale of each, by the moments of the training rows. Where they are not to
+    /// be `scaled`, their center is their mean still, which is what missing ones are taken for.
+    pub fn standards(&self, schema: &Schema, tiles: &[Arc<Tile>], scaled: bool) -> Result<Vec<f32>> {
         let numbers = Schema { features: self.numbers.iter().map(|&feature| schema.features[feature].clone()).collect(), ..schema.clone() };
         let fit = MomentsFit::new(&numbers);
         let mut sums = fit.empty();
@@ -114,10 +116,11 @@ impl Columns {
         }
         let (_, moments) = fit.finish(Block::Fixed(sums))?;
         let rows = numbers.features.iter().zip(&moments).flat_map(|(feature, moments)| match (&feature.kind, moments) {
+            (FeatureKind::Number { .. }, &Moments::Number { mean, .. }) if !scaled => [mean as f32, 1.0],
             (FeatureKind::Number { min, max, .. }, &Moments::Number { mean, variance, .. }) => standard(*min, *max, mean, variance),
             _ => [0.0, 1.0],
         });
-        Ok(Parameters { name: "standards".into(), width: 2, start: Start::Rows(Arc::new(rows.collect())), rule: Rule::Sum, unit: 1.0 })
+        Ok(rows.collect())
     }
 
     /// The design, by the rows of that table.
@@ -135,6 +138,30 @@ impl Columns {
         });
         Design { encodings: encodings.collect() }
     }
+}
+
+/// A table of parameters that never changes: two numbers in a row.
+pub fn table_of(standards: Vec<f32>) -> Parameters {
+    Parameters { name: "standards", width: 2, start: Start::Rows(Arc::new(standards)), rule: Rule::Sum, unit: 1.0 }
+}
+
+/// Center and scale of the target, a number, by its moments over the training rows.
+pub fn target_standard(tiles: &[Arc<Tile>]) -> Result<[f32; 2]> {
+    let rows = || {
+        let tiles = tiles.iter().filter(|tile| tile.role == Role::Train);
+        tiles.flat_map(|tile| (0..tile.rows).map(|row| (f64::from(tile.target[row]), f64::from(tile.weight_of(row)))))
+    };
+    let sum = |of: &dyn Fn(f64, f64) -> f64| {
+        let mut sum = ExactSum::default();
+        let added = rows().all(|(y, weight)| sum.add(of(y, weight)));
+        added.then(|| sum.value()).ok_or_else(|| Error::NotFinite { what: "a sum over the target".into(), place: String::new() })
+    };
+    let weight = sum(&|_, weight| weight)?;
+    check_weight(weight)?;
+    let mean = sum(&|y, weight| weight * y)? / weight;
+    let variance = sum(&|y, weight| weight * (y - mean) * (y - mean))? / weight;
+    let (min, max) = rows().fold((mean as f32, mean as f32), |(min, max), (y, _)| (min.min(y as f32), max.max(y as f32)));
+    Ok(standard(min, max, mean, variance))
 }
 
 /// Center and scale of a number.

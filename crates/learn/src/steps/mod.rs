@@ -4,6 +4,8 @@
 
 mod batch;
 mod columns;
+mod factorization;
+mod kmeans;
 mod linear;
 mod loss;
 mod numbers;
@@ -11,9 +13,13 @@ mod optimizer;
 mod places;
 mod stop;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 mod totals;
 mod units;
 
-pub use linear::{LinearLearner, LinearSvm, Parameters, SparseLogisticRegression};
+pub use factorization::{FactorizationLearner, FactorizationMachine, Parameters as FactorizationParameters};
+pub use kmeans::{MiniBatchKMeans, MiniBatchLearner, Parameters as KMeansParameters};
+pub use linear::{LinearLearner, LinearSvm, Parameters as LinearParameters, SparseLogisticRegression};
 pub use optimizer::Optimizer;

@@ -37,11 +37,6 @@ impl<'a> Numbers<'a> {
         }
     }
 
-    /// The standardised numbers of the row.
-    pub fn z(&self) -> &[f64] {
-        &self.z
-    }
-
     /// What they add to a score.
     #[inline(always)]
     pub fn dot(&self, output: usize) -> f64 {

@@ -2,8 +2,8 @@
 
 use quelea_core::learner::Iteration;
 
-/// Whether the loss, that of validation rows if there are any, got no better by more than `tol` than it was before in any of
-/// the last `patience` passes. A patience of 0 never stops.
+/// Whether the loss, that of validation rows if there are any, got no smaller by more than the share
+/// `tol` of what it was before in any of the last `patience` passes. A patience of 0 never stops.
 pub fn is_done(history: &[Iteration], passes: u64, tol: f64, patience: u32) -> bool {
     if history.len() as u64 >= passes {
         return true;
@@ -11,5 +11,5 @@ pub fn is_done(history: &[Iteration], passes: u64, tol: f64, patience: u32) -> b
     let losses: Vec<f64> = history.iter().filter_map(|pass| pass.validation_loss.or(pass.loss)).collect();
     let Some(late) = losses.len().checked_sub(patience as usize).filter(|&late| patience > 0 && late > 0) else { return false };
     let least = |losses: &[f64]| losses.iter().copied().fold(f64::INFINITY, f64::min);
-    least(&losses[late..]) > least(&losses[..late]) - tol
+    least(&losses[late..]) >= least(&losses[..late]) * (1.0 - tol)
 }

@@ -6,8 +6,8 @@ use quelea_core::{Error, Result};
 
 use crate::sums::{Unit, weight_exponent};
 
-/// The mean loss of a row stays below 2 to this power.
-const LARGEST_LOSS: i32 = 40;
+/// The loss of a row stays below 2 to this power, unless it depends on the table's own numbers.
+pub const LARGEST_LOSS: i32 = 40;
 /// Validation rows, of which the schema does not tell, are no more than 2 to this power times training rows.
 const VALIDATION: i32 = 20;
 
@@ -16,9 +16,9 @@ const VALIDATION: i32 = 20;
 pub struct Totals(Unit);
 
 impl Totals {
-    /// For tables of this schema.
-    pub fn new(schema: &Schema) -> Self {
-        Self(Unit::below(weight_exponent(schema.rows, schema.largest_weight) + LARGEST_LOSS + VALIDATION))
+    /// For tables of this schema; the loss of a row stays below 2 to the power `largest`.
+    pub fn new(schema: &Schema, largest: i32) -> Self {
+        Self(Unit::below(weight_exponent(schema.rows, schema.largest_weight) + largest.max(0) + VALIDATION))
     }
 
     /// No rows.

@@ -10,15 +10,15 @@ use quelea_core::estimator::{Estimator, Linear, Link};
 use quelea_core::learner::{Fitted, Iteration};
 use quelea_core::math::ln;
 use quelea_core::schema::{Schema, Target};
-use quelea_core::steps::{Course, Fetched, Part, Start, StepLearner, Sums, slices_for};
+use quelea_core::steps::{self, Course, Fetched, Part, Start, StepLearner, Sums, slices_for};
 use quelea_core::tile::Tile;
 use quelea_core::{Error, Result};
 
 use super::batch::Batch;
-use super::columns::Columns;
+use super::columns::{Columns, table_of};
 use super::loss::Loss;
 use super::stop::is_done;
-use super::totals::Totals;
+use super::totals::{LARGEST_LOSS, Totals};
 use super::units::{Units, check_weight, largest_weight, most_rows};
 use crate::carry_over::carried;
 use crate::registry::{Family, Targets};
@@ -97,7 +97,7 @@ impl LinearLearner {
                 return Err(Error::Table { problem });
             }
         };
-        Ok(Self { parameters, columns, slices, fold, totals: Totals::new(&schema), schema, start_from })
+        Ok(Self { parameters, columns, slices, fold, totals: Totals::new(&schema, LARGEST_LOSS), schema, start_from })
     }
 
     /// Weights and intercepts to begin with. Without a model to start from, the intercepts of logistic regression are those
@@ -155,17 +155,16 @@ impl StepLearner for LinearLearner {
         Course { passes: self.parameters.passes.into(), slices: self.slices }
     }
 
-    fn begin(&self, tiles: &[Arc<Tile>]) -> Result<Vec<quelea_core::steps::Parameters>> {
+    fn begin(&self, tiles: &[Arc<Tile>]) -> Result<Vec<steps::Parameters>> {
         if let Target::Classes { weights, .. } = &self.schema.target {
             check_weight(weights.iter().sum())?;
         }
-        let standards = self.columns.standards(&self.schema, tiles)?;
-        let Start::Rows(rows) = &standards.start else { return Err(mixed_up()) };
-        let (weights, intercepts) = self.start(rows)?;
+        let standards = self.columns.standards(&self.schema, tiles, true)?;
+        let (weights, intercepts) = self.start(&standards)?;
         let optimization = self.parameters.optimization();
         let scale = optimization.gradient_scale(self.schema.rows as f64 / self.slices as f64);
-        let table = |name: &'static str, start, rule| quelea_core::steps::Parameters {
-            name: name.into(),
+        let table = |name, start, rule| steps::Parameters {
+            name,
             width: self.fold.outputs,
             start,
             rule,
@@ -173,7 +172,7 @@ impl StepLearner for LinearLearner {
         };
         let weights = table("weights", weights, optimization.rule());
         let intercepts = table("intercepts", Start::Rows(Arc::new(intercepts)), optimization.free());
-        Ok(vec![weights, intercepts, standards])
+        Ok(vec![weights, intercepts, table_of(standards)])
     }
 
     fn batch(&self, parts: &[Part<'_>]) -> Result<Batch> {
@@ -185,9 +184,7 @@ impl StepLearner for LinearLearner {
     }
 
     fn sums(&self, batch: &Batch) -> Sums {
-        let widths = [self.fold.outputs, self.fold.outputs, 2];
-        let tables = batch.keys.iter().zip(widths).map(|(keys, width)| vec![0; keys.len() * width]);
-        Sums { tables: tables.collect(), weight: 0, totals: Totals::empty() }
+        batch.sums(&[self.fold.outputs, self.fold.outputs, 2])
     }
 
     fn fold(&self, batch: &Batch, part: usize, pulled: &[Vec<f32>], sums: &mut Sums) -> Result<()> {

@@ -30,8 +30,8 @@ pub struct Parameters {
     pub passes: u32,
     /// Rows of a mini-batch, about; at least 1. Every tile of the table gives some of them.
     pub batch_rows: u32,
-    /// Training ends when `patience` passes in a row have not made the mean loss smaller by more than this: that of
-    /// validation rows, or that of training rows if there are none. 0 or more.
+    /// Training ends when `patience` passes in a row have not made the mean loss smaller by more than this share of it:
+    /// that of validation rows, or that of training rows if there are none. 0 or more.
     pub tol: f64,
     /// How many passes that is; 0 always makes all passes.
     pub patience: u32,
@@ -49,7 +49,7 @@ impl Default for Parameters {
             decay: 0.01,
             passes: 10,
             batch_rows: 4_096,
-            tol: 1e-4,
+            tol: 1e-3,
             patience: 1,
         }
     }

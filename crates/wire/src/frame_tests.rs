@@ -31,7 +31,7 @@ fn parsed<M: Message>(mut bytes: &[u8]) -> Result<(u64, M, u64), WireError> {
 fn push(blocks: Vec<Block>) -> ToShard {
     let contribution = Contribution { member: Member { run: 1, worker: 3, incarnation: 7 }, sequence: 9 };
     let id = PushId { run: u64::MAX, epoch: 1, shard: 2, clock: 1 << 40, contribution };
-    ToShard::Push { id, blocks: Arc::new((0..).map(|number: u32| number * 3).zip(blocks).collect()) }
+    ToShard::Push { id, weight: 3, blocks: Arc::new((0..).map(|number: u32| number * 3).zip(blocks).collect()) }
 }
 
 fn header(head: u32, beside: u64) -> Vec<u8> {

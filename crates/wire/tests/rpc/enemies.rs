@@ -65,7 +65,7 @@ impl Target<'_> {
     fn frame(&self) -> Vec<u8> {
         let member = Member { run: 1, worker: 77, incarnation: 1_000_000 };
         let head = match self.service {
-            1 => postcard::to_allocvec(&(ToRun::Poll { member, known: 0, done: 0, bytes: 0 }, [0u8; 0].as_slice())),
+            1 => postcard::to_allocvec(&(ToRun::Poll { member, known: 0, done: 0, bytes: 0, totals: Vec::new() }, [0u8; 0].as_slice())),
             _ => postcard::to_allocvec(&(ToShard::Ping { run: 0, clock: 0 }, [0u8; 0].as_slice())),
         };
         let head = head.expect("a head");
@@ -162,7 +162,7 @@ fn a_training_goes_on_among_enemies() {
     let token = bytes_of(&terms);
     let shards = [Shard::start(&terms), Shard::start(&terms)];
     let of_shards: Vec<String> = shards.iter().map(|shard| shard.address.clone()).collect();
-    let listener = Listener::bind(ANY_PORT).expect("a free port");
+    let listener = Listener::bind(ANY_PORT, &terms).expect("a free port");
     let addresses = Addresses { run: listener.address(), shards_of_run: of_shards.clone(), shards_of_workers: of_shards };
     let (over, cut) = (AtomicBool::new(false), AtomicUsize::new(0));
     let plan = Plan { seed: 21, tiles: 6, rounds: 400, period: 5, width: 2_000, pause_us: 5_000 };
@@ -222,7 +222,7 @@ fn who_comes_to_the_wrong_place_is_told() {
     let call = |terms: &Terms| runtime().block_on(Client::connect(&shard.address, terms)).err();
     assert!(matches!(call(&terms()), Some(WireError::Token { .. })));
     assert!(call(&ours).is_none());
-    let nobody = Listener::bind(ANY_PORT).expect("a free port").address();
+    let nobody = Listener::bind(ANY_PORT, &ours).expect("a free port").address();
     let refused = join(&nobody, &ours);
     assert!(refused.to_string().starts_with(&format!("cannot connect to {nobody}: ")), "{refused}");
 }

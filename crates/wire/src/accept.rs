@@ -29,9 +29,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) const MOST_ANSWERS: usize = 256;
 
 /// A connection that has greeted.
-enum Greeted<S: Service> {
+enum Greeted {
     /// It carries calls and answers, and its end is the end of its caller.
-    Linked(Reading<S::Ask>, Writing<S::Answer>, String),
+    Linked(Reading, Writing, String),
     /// It carries requests of any session.
     Requests(rest::Requests),
 }
@@ -58,7 +58,7 @@ pub(crate) async fn accept_all<S: Service>(door: Door, terms: Terms, tell: mpsc:
             Some(greeted) = strangers.join_next() => match greeted {
                 Ok(Ok(greeted)) if connections.len() < MOST_CONNECTIONS => {
                     peer += 1;
-                    connections.spawn(serve(greeted, peer, terms.timing.lease, tell.clone()));
+                    connections.spawn(serve::<S>(greeted, peer, terms.timing.lease, tell.clone()));
                 }
                 Ok(Ok(Greeted::Linked(_, Writing::Grpc(writer), _))) => {
                     strangers.spawn(async { Err(writer.refuse_as_one_too_many().await) });
@@ -80,7 +80,7 @@ async fn greet<S: Service>(
     address: String,
     terms: Terms,
     sessions: Arc<rest::Sessions<S>>,
-) -> Result<Greeted<S>, WireError> {
+) -> Result<Greeted, WireError> {
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, "no greeting");
     let greeting = async {
         let mut stream = accepted(stream, &terms).await?;
@@ -98,7 +98,7 @@ async fn greet<S: Service>(
     timeout(GREETING, greeting).await.map_err(late)?
 }
 
-async fn serve<S: Service>(greeted: Greeted<S>, peer: u64, patience: Duration, tell: mpsc::Sender<Heard<S>>) {
+async fn serve<S: Service>(greeted: Greeted, peer: u64, patience: Duration, tell: mpsc::Sender<Heard<S>>) {
     let (mut read, mut write, address) = match greeted {
         Greeted::Linked(read, write, address) => (read, write, address),
         Greeted::Requests(requests) => return requests.serve().await,
@@ -121,7 +121,7 @@ async fn serve<S: Service>(greeted: Greeted<S>, peer: u64, patience: Duration, t
 
 /// Ends with the connection.
 async fn take_calls<S: Service>(
-    read: &mut Reading<S::Ask>,
+    read: &mut Reading,
     address: &str,
     peer: u64,
     tell: &mpsc::Sender<Heard<S>>,
@@ -137,7 +137,7 @@ async fn take_calls<S: Service>(
 
 /// Ends when there are no more answers.
 async fn send_answers<A: Message>(
-    write: &mut Writing<A>,
+    write: &mut Writing,
     mut to_send: mpsc::Receiver<(u64, A)>,
     patience: Duration,
 ) -> Result<(), WireError> {

@@ -13,37 +13,37 @@ use crate::{WireError, frame, grpc, rest};
 pub(crate) const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What comes.
-pub(crate) enum Reading<M> {
+pub(crate) enum Reading {
     Rpc(BufReader<ReadHalf>),
     Grpc(Box<grpc::Reader>),
-    Rest(rest::Answers<M>),
+    Rest(rest::Answers),
 }
 
 /// What goes.
-pub(crate) enum Writing<M> {
+pub(crate) enum Writing {
     Rpc(WriteHalf),
     Grpc(grpc::Writer),
-    Rest(rest::Caller<M>),
+    Rest(rest::Caller),
 }
 
 /// The two halves of a connection over which frames go as they are.
-pub(crate) fn rpc<M, N>(stream: Stream) -> (Reading<M>, Writing<N>) {
+pub(crate) fn rpc(stream: Stream) -> (Reading, Writing) {
     let (read, write) = stream.into_split();
     (Reading::Rpc(BufReader::with_capacity(frame::BUFFER_BYTES, read)), Writing::Rpc(write))
 }
 
 /// The two halves of a stream of pieces.
-pub(crate) fn grpc<M, N>((read, write): (grpc::Reader, grpc::Writer)) -> (Reading<M>, Writing<N>) {
+pub(crate) fn grpc((read, write): (grpc::Reader, grpc::Writer)) -> (Reading, Writing) {
     (Reading::Grpc(Box::new(read)), Writing::Grpc(write))
 }
 
-impl<M: Message> Reading<M> {
+impl Reading {
     /// The next message: its call, itself, and how many bytes it had.
-    pub(crate) async fn read(&mut self, address: &str) -> Result<(u64, M, u64), WireError> {
+    pub(crate) async fn read<M: Message>(&mut self, address: &str) -> Result<(u64, M, u64), WireError> {
         match self {
             Self::Rpc(read) => frame::read(read, address).await,
             Self::Grpc(read) => read.frame(address).await,
-            Self::Rest(answers) => answers.read().await,
+            Self::Rest(answers) => answers.take(address).await,
         }
     }
 
@@ -64,9 +64,9 @@ impl<M: Message> Reading<M> {
     }
 }
 
-impl<M: Message> Writing<M> {
+impl Writing {
     /// Sends a message, and says how many bytes it had; a receiver that takes none of them for `patience` is given up.
-    pub(crate) async fn write(&mut self, call: u64, message: &M, patience: Duration) -> Result<u64, WireError> {
+    pub(crate) async fn write<M: Message>(&mut self, call: u64, message: &M, patience: Duration) -> Result<u64, WireError> {
         match self {
             Self::Rpc(write) => frame::write(write, call, message, patience).await,
             Self::Grpc(write) => write.write(call, message, patience).await,
@@ -82,5 +82,14 @@ impl<M: Message> Writing<M> {
             Self::Grpc(_) => true,
             Self::Rest(caller) => caller.finish().await,
         }
+    }
+}
+
+/// A task that ends with this.
+pub(crate) struct Kept(pub tokio::task::JoinHandle<()>);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

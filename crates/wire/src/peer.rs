@@ -150,7 +150,7 @@ impl<S: Service, E: Send + 'static, W: Fn(Event<S>) -> E + Send + Sync + 'static
     }
 
     /// Sends calls and reads answers.
-    async fn carry(&mut self, (mut read, mut write): Connection<S>) -> End {
+    async fn carry(&mut self, (mut read, mut write): Connection) -> End {
         let Self { address, terms, to_send, renewed, moved, tell, wrap, .. } = self;
         let reading = async {
             while let Ok((call, answer, bytes)) = read.read(address).await {
@@ -185,10 +185,10 @@ impl<S: Service, E: Send + 'static, W: Fn(Event<S>) -> E + Send + Sync + 'static
 }
 
 /// A connection that has greeted.
-type Connection<S> = (Reading<<S as Service>::Answer>, Writing<<S as Service>::Ask>);
+type Connection = (Reading, Writing);
 
 /// A new one.
-async fn connect<S: Service>(address: &str, terms: &Terms) -> Result<Connection<S>, WireError> {
+async fn connect<S: Service>(address: &str, terms: &Terms) -> Result<Connection, WireError> {
     let late = |_| WireError::Connect { address: address.into(), source: io::ErrorKind::TimedOut.into() };
     let greeting = async {
         let mut stream = place::connect(address, terms).await?;

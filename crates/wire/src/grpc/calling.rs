@@ -17,7 +17,8 @@ use tonic::{Code, Request, Status};
 
 use super::codec::OfPieces;
 use super::pieces::{Reader, Writer};
-use super::{Greeting, Kept, MOST_MESSAGE, WINDOW, path};
+use super::{Greeting, MOST_MESSAGE, WINDOW, path};
+use crate::link::Kept;
 use crate::message::Service;
 use crate::stream::Stream;
 use crate::token::{PROOF, random};

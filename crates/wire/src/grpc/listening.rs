@@ -20,7 +20,8 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::codec::OfPieces;
 use super::pieces::{Outgoing, Reader, Writer};
-use super::{Greeting, Kept, MOST_MESSAGE, Piece, WINDOW, path};
+use super::{Greeting, MOST_MESSAGE, Piece, WINDOW, path};
+use crate::link::Kept;
 use crate::message::{OfRun, OfShard, Service};
 use crate::stream::Stream;
 use crate::token::{PROOF, random};

@@ -59,12 +59,3 @@ impl From<Greeting> for Piece {
 fn path<S: Service>() -> &'static str {
     if S::NUMBER == crate::message::OfRun::NUMBER { "/quelea.Run/Talk" } else { "/quelea.Shard/Talk" }
 }
-
-/// A task that ends with this.
-struct Kept(tokio::task::JoinHandle<()>);
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}

@@ -12,9 +12,10 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tonic::{Code, Status, Streaming};
 
-use super::{Greeting, Kept, PIECE_BYTES, Piece};
+use super::{Greeting, PIECE_BYTES, Piece};
 use crate::WireError;
 use crate::frame::{self, HEADER, Header};
+use crate::link::Kept;
 use crate::message::{Message, bytes_of};
 
 /// Messages that wait to be sent; beyond, the writer waits.

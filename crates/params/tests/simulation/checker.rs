@@ -122,7 +122,7 @@ impl<'a> Checker<'a> {
     fn sent(&mut self, process: Process, message: &Message) -> Verdict {
         self.is_bounded(process, message)?;
         match (process.node, &message.body) {
-            (Node::Worker(_), Body::ToShard(ToShard::Push { id, blocks })) => self.pushed(process, id, blocks),
+            (Node::Worker(_), Body::ToShard(ToShard::Push { id, blocks, .. })) => self.pushed(process, id, blocks),
             (Node::Worker(_), Body::ToRun(ToRun::Log { member, epoch, from })) => {
                 let reads = self.reads.entry((*member, *epoch, *from)).or_default();
                 *reads += 1;

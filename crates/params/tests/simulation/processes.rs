@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use quelea_params::message::{FromRun, ToShard};
-use quelea_params::run::{self, Run, Settings};
+use quelea_params::run::{self, Run, Settings, Sync};
 use quelea_params::shard::{Answers, Shard};
 use quelea_params::worker::{self, Ask, Task, To, Worker};
-use quelea_params::{Caller, Maker};
+use quelea_params::{Caller, Made, Maker};
 
 use crate::broken::{Defect, Tamper};
 use crate::faults::Scenario;
@@ -55,7 +55,7 @@ pub trait Shell {
 
 fn maker(salt: u64, journal: &Arc<Mutex<Journal>>) -> Maker {
     let journal = journal.clone();
-    Box::new(move |plan| Ok(replica(plan, salt, &journal)))
+    Box::new(move |plan| Ok(Made::Rounds(replica(plan, salt, &journal))))
 }
 
 pub struct RunShell {
@@ -78,6 +78,7 @@ impl RunShell {
             tiles: scenario.plan.tiles,
             shards: (0..scenario.shards).map(address).collect(),
             plan: scenario.plan.packet(),
+            sync: Sync::Bsp,
         };
         let effects = (0..scenario.shards).map(|shard| Effect::Connect(Node::Shard(shard))).collect();
         let machine = Run::new(now, settings, maker(0, &journal)).expect("the toy learner begins");
@@ -270,6 +271,7 @@ impl WorkerShell {
                 self.effects.push(Effect::Record(Event::Folded { process: self.me, clock, tiles, blocks: blocks.clone() }));
                 self.machine.folded(now, sequence, blocks);
             }
+            Task::Batch { .. } | Task::Step { .. } => unreachable!(),
         }
     }
 }

@@ -75,12 +75,7 @@ pub(crate) async fn accept_all<S: Service>(door: Door, terms: Terms, tell: mpsc:
     while connections.join_next().await.is_some() {}
 }
 
-async fn greet<S: Service>(
-    stream: Stream,
-    address: String,
-    terms: Terms,
-    sessions: Arc<rest::Sessions<S>>,
-) -> Result<Greeted, WireError> {
+async fn greet<S: Service>(stream: Stream, address: String, terms: Terms, sessions: Arc<rest::Sessions<S>>) -> Result<Greeted, WireError> {
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, "no greeting");
     let greeting = async {
         let mut stream = accepted(stream, &terms).await?;
@@ -120,12 +115,7 @@ async fn serve<S: Service>(greeted: Greeted, peer: u64, patience: Duration, tell
 }
 
 /// Ends with the connection.
-async fn take_calls<S: Service>(
-    read: &mut Reading,
-    address: &str,
-    peer: u64,
-    tell: &mpsc::Sender<Heard<S>>,
-) -> Result<(), WireError> {
+async fn take_calls<S: Service>(read: &mut Reading, address: &str, peer: u64, tell: &mpsc::Sender<Heard<S>>) -> Result<(), WireError> {
     loop {
         let (call, ask, _) = read.read(address).await?;
         if tell.send(Heard::Asked(Caller { peer, call }, ask)).await.is_err() {
@@ -136,11 +126,7 @@ async fn take_calls<S: Service>(
 }
 
 /// Ends when there are no more answers.
-async fn send_answers<A: Message>(
-    write: &mut Writing,
-    mut to_send: mpsc::Receiver<(u64, A)>,
-    patience: Duration,
-) -> Result<(), WireError> {
+async fn send_answers<A: Message>(write: &mut Writing, mut to_send: mpsc::Receiver<(u64, A)>, patience: Duration) -> Result<(), WireError> {
     while let Some((call, answer)) = to_send.recv().await {
         write.write(call, &answer, patience).await?;
     }

@@ -36,9 +36,8 @@ impl Tls {
             roots.add(root).map_err(|error| refuse(authority, format!("{error}; give the certificate of an authority")))?;
         }
         let (roots, chain) = (Arc::new(roots), certificates(certificate)?);
-        let secret = || {
-            PrivateKeyDer::from_pem_file(key).map_err(|error| refuse(key, format!("{error}; give a PEM file with a private key")))
-        };
+        let secret =
+            || PrivateKeyDer::from_pem_file(key).map_err(|error| refuse(key, format!("{error}; give a PEM file with a private key")));
         let does_not_fit = |error: rustls::Error| refuse(key, format!("it does not belong to {}: {error}", certificate.display()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let no_verifier = |error| refuse(authority, format!("{error}"));

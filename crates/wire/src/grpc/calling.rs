@@ -48,13 +48,7 @@ pub(crate) async fn connect<S: Service>(stream: Stream, terms: &Terms, address: 
     Ok((reader, writer))
 }
 
-async fn greet<S: Service>(
-    reader: &mut Reader,
-    writer: &Writer,
-    terms: &Terms,
-    binding: &[u8],
-    address: &str,
-) -> Result<(), WireError> {
+async fn greet<S: Service>(reader: &mut Reader, writer: &Writer, terms: &Terms, binding: &[u8], address: &str) -> Result<(), WireError> {
     let nonce = random::<PROOF>()?;
     writer.send(Greeting { version: VERSION, nonce: nonce.to_vec().into(), ..Greeting::default() }).await?;
     let understood = |status| understand::<S>(status, address);
@@ -104,4 +98,3 @@ impl GrpcService<Body> for Requests {
         Box::pin(self.0.send_request(request))
     }
 }
-

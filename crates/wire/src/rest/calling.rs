@@ -42,11 +42,7 @@ struct Way {
 }
 
 /// Opens a session of `S`.
-pub(crate) async fn connect<S: Service>(
-    stream: Stream,
-    terms: &Terms,
-    address: &str,
-) -> Result<(Reading, Writing), WireError> {
+pub(crate) async fn connect<S: Service>(stream: Stream, terms: &Terms, address: &str) -> Result<(Reading, Writing), WireError> {
     let way = Way { address: address.into(), service: name::<S>(), terms: terms.clone(), idle: Mutex::default() };
     let first = way.begin(stream).await?;
     lock(&way.idle).push(first);
@@ -160,7 +156,8 @@ impl Caller {
 
     /// Ends the session, once the last calls are answered.
     pub(crate) async fn finish(mut self) -> bool {
-        let _ = timeout(LAST, async { while self.room.available_permits() < MOST_REQUESTS && self.tasks.join_next().await.is_some() {} }).await;
+        let _ =
+            timeout(LAST, async { while self.room.available_permits() < MOST_REQUESTS && self.tasks.join_next().await.is_some() {} }).await;
         self.way.request(Method::DELETE, &format!("session?session={}", self.session), Bytes::new()).await.is_ok()
     }
 }

@@ -10,11 +10,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
 
 use super::sign::{Nonces, hex};
+use crate::Terms;
 use crate::accept::MOST_ANSWERS;
 use crate::message::Service;
 use crate::server::{Heard, Open};
 use crate::token::{Token, random};
-use crate::Terms;
 
 /// Sessions at once.
 const MOST_SESSIONS: usize = 4_096;
@@ -101,7 +101,10 @@ impl<S: Service> Sessions<S> {
         }
         lock(&session.waiting).insert(number, tell);
         order.early.insert(number, ask);
-        while let Some(ask) = { let next = order.next; order.early.remove(&next) } {
+        while let Some(ask) = {
+            let next = order.next;
+            order.early.remove(&next)
+        } {
             let caller = Caller { peer: session.peer, call: order.next };
             order.next += 1;
             self.tell.send(Heard::Asked(caller, ask)).await.map_err(|_| Refusal::Over)?;

@@ -26,7 +26,13 @@ pub fn terms() -> Terms {
         request_timeout: Duration::from_secs(2),
         retries: 4,
     };
-    Terms { protocol: Protocol::Rpc, tls: None, token: Token::random().expect("random bytes"), timing, connect_timeout: Duration::from_secs(10) }
+    Terms {
+        protocol: Protocol::Rpc,
+        tls: None,
+        token: Token::random().expect("random bytes"),
+        timing,
+        connect_timeout: Duration::from_secs(10),
+    }
 }
 
 /// A shard that ends with this value.
@@ -38,7 +44,11 @@ pub struct Shard {
 
 impl Shard {
     pub fn start(terms: &Terms) -> Self {
-        let listener = Listener::bind(ANY_PORT, terms).expect("a free port");
+        Self::start_at(ANY_PORT, terms)
+    }
+
+    pub fn start_at(address: &str, terms: &Terms) -> Self {
+        let listener = Listener::bind(address, terms).expect("a free address");
         let (address, terms) = (listener.address(), terms.clone());
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async { drop(stopped.await) };

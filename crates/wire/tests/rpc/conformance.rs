@@ -57,3 +57,13 @@ fn grpc_conforms() {
 fn grpc_conforms_under_tls() {
     over(Protocol::Grpc, true);
 }
+
+#[test]
+fn rest_conforms() {
+    over(Protocol::Rest, false);
+}
+
+#[test]
+fn rest_conforms_under_tls() {
+    over(Protocol::Rest, true);
+}

@@ -82,8 +82,16 @@ async fn greet<S: Service>(stream: Stream, address: String, terms: Terms, sessio
         let (read, write) = match terms.protocol {
             Protocol::Rpc => {
                 let binding = stream.binding();
-                rpc::accept::<S>(&mut stream, &terms.token, &address, &binding).await?;
-                link::rpc(stream)
+                let greeted = rpc::accept::<S>(&mut stream, &terms.token, &address, &binding).await;
+                let (mut read, write) = link::rpc(stream);
+                if let Err(error) = greeted {
+                    if write.finish().await {
+                        // What it was told is to be heard.
+                        read.drain().await;
+                    }
+                    return Err(error);
+                }
+                (read, write)
             }
             Protocol::Grpc => link::grpc(grpc::accept::<S>(stream, &terms, &address).await?),
             Protocol::Rest => return sessions.accept(stream).await.map(Greeted::Requests),

@@ -4,13 +4,16 @@ use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{self, AlertDescription, CertificateError, ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
+use crate::link::FAREWELL;
 use crate::stream::Stream;
 use crate::{Protocol, WireError};
 
@@ -66,8 +69,16 @@ impl Tls {
     pub(crate) async fn accept(&self, stream: TcpStream, protocol: Protocol) -> Result<Stream, WireError> {
         let mut config = (*self.server).clone();
         config.alpn_protocols = vec![protocol.alpn().into()];
-        let made = TlsAcceptor::from(Arc::new(config)).accept(stream).await?;
-        Ok(Stream::Tls(Box::new(TlsStream::Server(made))))
+        match TlsAcceptor::from(Arc::new(config)).accept(stream).into_fallible().await {
+            Ok(made) => Ok(Stream::Tls(Box::new(TlsStream::Server(made)))),
+            Err((error, mut stream)) => {
+                // Closed with something unread the connection would be reset, and the other side not hear why.
+                let _ = stream.shutdown().await;
+                let unread = async { while stream.read(&mut [0; 512]).await.is_ok_and(|bytes| bytes > 0) {} };
+                let _ = timeout(FAREWELL, unread).await;
+                Err(error.into())
+            }
+        }
     }
 }
 

@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::http::{Request as HttpRequest, Response as HttpResponse};
@@ -21,14 +20,12 @@ use tonic::{Request, Response, Status, Streaming};
 use super::codec::OfPieces;
 use super::pieces::{Outgoing, Reader, Writer};
 use super::{Greeting, MOST_MESSAGE, Piece, WINDOW, path};
-use crate::link::Kept;
+use crate::link::{FAREWELL, Kept};
 use crate::message::{OfRun, OfShard, Service};
 use crate::stream::Stream;
 use crate::token::{PROOF, random};
 use crate::{Terms, WireError};
 
-/// How long whoever is refused may take to hear it.
-const FAREWELL: Duration = Duration::from_secs(1);
 /// Bytes of all headers of a request.
 const MOST_HEADERS: u32 = 16 << 10;
 /// Streams that a connection may open at once: all but the first are refused.
@@ -48,8 +45,12 @@ pub(crate) async fn accept<S: Service>(stream: Stream, terms: &Terms, address: &
     settings.initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW);
     let connection = settings.serve_connection(TokioIo::new(stream), service);
     // How the connection ends is seen by the stream.
-    let connection = Kept(tokio::spawn(async { drop(connection.await) }));
-    let (from, writer) = opened.await.map_err(|_| io::Error::from(io::ErrorKind::ConnectionReset))?;
+    let mut connection = Kept(tokio::spawn(async { drop(connection.await) }));
+    let Ok((from, writer)) = opened.await else {
+        // Refused with a status, which is still to be heard.
+        let _ = timeout(FAREWELL, &mut connection.0).await;
+        return Err(io::Error::from(io::ErrorKind::ConnectionReset).into());
+    };
     let mut reader = Reader::new(from);
     reader.keep(connection);
     match greet::<S>(&mut reader, &writer, terms, &binding).await {

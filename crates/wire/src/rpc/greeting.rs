@@ -66,6 +66,8 @@ pub(crate) async fn accept<S: Service>(
     let mut magic = [0; MAGIC.len()];
     stream.read_exact(&mut magic).await?;
     if magic != *MAGIC {
+        // So that whoever speaks something else, TLS perhaps, sees that this does not.
+        let _ = stream.write_all(MAGIC).await;
         return Err(WireError::NotThat { address: address.into(), expected: "a quelea program" });
     }
     let theirs = stream.read_u32_le().await?;

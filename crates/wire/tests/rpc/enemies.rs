@@ -226,7 +226,8 @@ fn tell_who_comes_to_the_wrong_place(protocol: Protocol) {
         let joined = join_run(address, "a worker".into(), terms.clone(), tasks, computed, std::future::pending());
         runtime().block_on(joined).expect_err("nobody can join there")
     };
-    assert!(matches!(join(&shard.address, &ours), WireError::NotThat { expected: "a run", .. }));
+    let error = join(&shard.address, &ours);
+    assert!(matches!(error, WireError::NotThat { expected: "a run", .. }), "{protocol:?}: {error:?}");
     assert!(matches!(join("127.0.0.1", &ours), WireError::Address { .. }));
     assert!(matches!(join("192.0.2.1:7", &ours), WireError::Exposed { .. }));
     let call = |terms: &Terms| runtime().block_on(Client::connect(&shard.address, terms)).err();

@@ -234,6 +234,12 @@ pub enum Shards {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Transport {
+    /// How messages are carried: "rpc", the fastest; "grpc", where only HTTP/2 gets through; "rest", to look in with curl.
+    pub protocol: Protocol,
+    /// Encryption between processes, in which both sides show a certificate. Without it nothing listens or connects beyond this
+    /// machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
     /// How long a connection may take to be made. On a healthy network it takes milliseconds.
     pub connect_timeout: f64,
     /// After so long without an answer a call is made again. It counts once however often it is made, so a short time costs
@@ -254,6 +260,41 @@ pub struct Transport {
 
 impl Default for Transport {
     fn default() -> Self {
-        Self { connect_timeout: 5.0, request_timeout: 5.0, retries: 5, keepalive: 1.0, lease: 10.0, token_file: None }
+        Self {
+            protocol: Protocol::Rpc,
+            tls: None,
+            connect_timeout: 5.0,
+            request_timeout: 5.0,
+            retries: 5,
+            keepalive: 1.0,
+            lease: 10.0,
+            token_file: None,
+        }
     }
+}
+
+/// How the processes of a cluster carry messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// Frames over TCP or a Unix socket.
+    #[default]
+    Rpc,
+    /// A gRPC stream per connection.
+    Grpc,
+    /// HTTP requests.
+    Rest,
+}
+
+/// The files of a process's encryption, all PEM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The certificate that this process shows, which names the host that others connect to, and those between it and the
+    /// authority.
+    pub certificate: PathBuf,
+    /// The certificate's private key.
+    pub key: PathBuf,
+    /// The certificate of the authority that all processes have theirs from; whoever has none of it is refused.
+    pub authority: PathBuf,
 }

@@ -30,7 +30,10 @@ pub enum WireError {
         rule: &'static str,
     },
     /// Without encryption nothing listens where others could read along.
-    #[error("{address} is not a loopback address, and without TLS nothing listens or connects beyond this machine")]
+    #[error(
+        "{address} is not a loopback address, and without TLS nothing listens or connects beyond this machine; \
+         set transport.tls.certificate, .key and .authority (docs/operating.md shows how to make them)"
+    )]
     Exposed {
         /// The address.
         address: String,
@@ -52,7 +55,7 @@ pub enum WireError {
         address: String,
     },
     /// It is a run where a shard was expected, or the other way round, or no quelea at all.
-    #[error("{address} is not the address of {expected}")]
+    #[error("{address} is not the address of {expected}; look at the address, and give both sides the same transport.protocol")]
     NotThat {
         /// The address.
         address: String,
@@ -82,6 +85,24 @@ pub enum WireError {
         path: String,
         /// What is wrong and what to do.
         problem: String,
+    },
+    /// A certificate, a key or an authority cannot be used.
+    #[error("{path}: {problem}")]
+    TlsFile {
+        /// The file.
+        path: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// The two sides do not trust each other.
+    #[error("no encrypted connection to {address}: {problem}; {advice}")]
+    Tls {
+        /// The address.
+        address: String,
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        advice: &'static str,
     },
     /// The connection broke.
     #[error(transparent)]

@@ -15,7 +15,7 @@ use crate::message::{Message, Shape, bytes_of, rows};
 
 /// Small frames are read many at a time, large ones past this buffer.
 pub(crate) const BUFFER_BYTES: usize = 16 << 10;
-const HEADER: usize = 20;
+pub(crate) const HEADER: usize = 20;
 /// The most that a head may have: a page of the log, a tile, a plan.
 const MOST_HEAD: u32 = 1 << 30;
 /// The most that may lie beside it.
@@ -26,6 +26,16 @@ const GROWTH: usize = 16;
 /// What is read at once.
 const STEP_BYTES: usize = 256 << 10;
 
+/// What a frame says of itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Header {
+    pub call: u64,
+    /// Bytes of the head.
+    pub head: u64,
+    /// Bytes beside it.
+    pub beside: u64,
+}
+
 /// Writes a frame, and says how many bytes it had; a receiver that takes none of them for `patience` is given up.
 pub(crate) async fn write<M: Message>(
     to: &mut (impl AsyncWrite + Unpin),
@@ -33,6 +43,14 @@ pub(crate) async fn write<M: Message>(
     message: &M,
     patience: Duration,
 ) -> Result<u64, WireError> {
+    let (start, header) = start_of(call, message)?;
+    let parts = std::iter::once(start.as_slice()).chain(message.blocks().iter().map(|(_, block)| bytes_of(block)));
+    write_all(to, &mut parts.map(IoSlice::new).collect::<Vec<_>>(), patience).await?;
+    Ok(start.len() as u64 + header.beside)
+}
+
+/// What a frame begins with, ahead of the blocks' numbers: its header and its head.
+pub(crate) fn start_of<M: Message>(call: u64, message: &M) -> Result<(Vec<u8>, Header), WireError> {
     let blocks = message.blocks();
     let shapes: Vec<(u32, Shape)> = blocks.iter().map(|(number, block)| (*number, Shape::of(block))).collect();
     let beside: u64 = blocks.iter().map(|(_, block)| bytes_of(block).len() as u64).sum();
@@ -44,9 +62,7 @@ pub(crate) async fn write<M: Message>(
     start[..8].copy_from_slice(&call.to_le_bytes());
     start[8..12].copy_from_slice(&head.to_le_bytes());
     start[12..HEADER].copy_from_slice(&beside.to_le_bytes());
-    let parts = std::iter::once(start.as_slice()).chain(blocks.iter().map(|(_, block)| bytes_of(block)));
-    write_all(to, &mut parts.map(IoSlice::new).collect::<Vec<_>>(), patience).await?;
-    Ok(start.len() as u64 + beside)
+    Ok((start, Header { call, head: head.into(), beside }))
 }
 
 async fn write_all(to: &mut (impl AsyncWrite + Unpin), mut parts: &mut [IoSlice<'_>], patience: Duration) -> io::Result<()> {
@@ -62,15 +78,25 @@ async fn write_all(to: &mut (impl AsyncWrite + Unpin), mut parts: &mut [IoSlice<
 
 /// Reads a frame: the call's number, the message, and how many bytes it had.
 pub(crate) async fn read<M: Message>(from: &mut (impl AsyncRead + Unpin), address: &str) -> Result<(u64, M, u64), WireError> {
-    let malformed = |problem| WireError::Malformed { address: address.into(), problem };
     let mut header = [0; HEADER];
     from.read_exact(&mut header).await?;
     let number = |at: usize, len: usize| header[at..at + len].iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
-    let (call, head, beside) = (number(0, 8), number(8, 4), number(12, 8));
+    let header = Header { call: number(0, 8), head: number(8, 4), beside: number(12, 8) };
+    let (message, bytes) = read_behind(from, address, header).await?;
+    Ok((header.call, message, bytes))
+}
+
+/// Reads what comes behind a header: the message, and how many bytes the frame had.
+pub(crate) async fn read_behind<M: Message>(
+    from: &mut (impl AsyncRead + Unpin),
+    address: &str,
+    Header { head, beside, .. }: Header,
+) -> Result<(M, u64), WireError> {
+    let malformed = |problem| WireError::Malformed { address: address.into(), problem };
     if head > u64::from(MOST_HEAD) || beside > MOST_BESIDE {
         return Err(malformed("it is too long"));
     }
-    let bytes = HEADER as u64 + head + beside;
+    let bytes = (HEADER as u64).saturating_add(head).saturating_add(beside);
     let head = read_numbers::<u8>(from, head).await?;
     let read = postcard::take_from_bytes::<(M, Vec<(u32, Shape)>)>(&head);
     let ((mut message, shapes), rest) = read.map_err(|_| malformed("its head cannot be read"))?;
@@ -94,7 +120,7 @@ pub(crate) async fn read<M: Message>(from: &mut (impl AsyncRead + Unpin), addres
         blocks.push((number, block));
     }
     message.put_blocks(blocks);
-    Ok((call, message, bytes))
+    Ok((message, bytes))
 }
 
 /// Reads numbers to where they stay. Memory is never taken far ahead of what has come, and is written first just before it

@@ -31,7 +31,7 @@ fn parsed<M: Message>(mut bytes: &[u8]) -> Result<(u64, M, u64), WireError> {
 fn push(blocks: Vec<Block>) -> ToShard {
     let contribution = Contribution { member: Member { run: 1, worker: 3, incarnation: 7 }, sequence: 9 };
     let id = PushId { run: u64::MAX, epoch: 1, shard: 2, clock: 1 << 40, contribution };
-    ToShard::Push { id, blocks: Arc::new((0..).map(|number: u32| number * 3).zip(blocks).collect()) }
+    ToShard::Push { id, weight: 3, blocks: Arc::new((0..).map(|number: u32| number * 3).zip(blocks).collect()) }
 }
 
 fn header(head: u32, beside: u64) -> Vec<u8> {
@@ -48,6 +48,8 @@ fn block() -> impl Strategy<Value = Block> {
     prop_oneof![
         vec(any::<i64>(), 0..40).prop_map(Block::Integers),
         vec(any::<i128>(), 0..40).prop_map(Block::Fixed),
+        vec(any::<u64>(), 0..40).prop_map(Block::Keys),
+        vec(-1e30f32..1e30, 0..40).prop_map(Block::Values),
         vec(-1e30f32..1e30, 0..40).prop_map(Block::Bag),
         vec(row.prop_map(|(tile, row, values)| PickedRow { tile, row, values }), 0..6).prop_map(Block::Rows),
     ]
@@ -58,7 +60,8 @@ fn message() -> impl Strategy<Value = ToShard> {
     let candidates = vec((any::<u32>(), packet()), 0..4);
     prop_oneof![
         4 => vec(block(), 0..6).prop_map(push),
-        1 => (any::<u64>(), packet()).prop_map(|(run, plan)| ToShard::Open { run, epoch: 1, shard: 0, plan, timing: timing() }),
+        2 => vec(block(), 0..6).prop_map(|blocks| ToShard::Read { run: 1, epoch: 2, least: 3, blocks: Arc::new((0..).zip(blocks).collect()) }),
+        1 => (any::<u64>(), packet()).prop_map(|(run, plan)| ToShard::Open { run, epoch: 1, shard: 0, shards: 2, plan, timing: timing() }),
         1 => (any::<u64>(), vec(candidates, 0..4)).prop_map(|(from, clocks)| ToShard::Replay { run: 1, epoch: 2, from, clocks }),
         1 => any::<u64>().prop_map(|clock| ToShard::Ping { run: 5, clock }),
     ]

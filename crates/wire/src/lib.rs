@@ -1,19 +1,26 @@
 //! The shells around the parameter server's state machines: they carry messages between processes.
 //!
-//! Every protocol carries the same messages; which one is a setting. So far there is `rpc`.
+//! Every protocol carries the same messages; which one is a setting. `link` is the seam: a connection that has greeted takes
+//! and gives messages, and nobody beyond it knows how they travel.
 
 mod accept;
 mod client;
 mod driver;
 mod error;
 mod frame;
+mod grpc;
+mod link;
 mod message;
 mod peer;
+mod place;
+mod rest;
 mod rpc;
 mod run;
 mod server;
 mod shard;
+mod stream;
 mod terms;
+mod tls;
 mod token;
 mod worker;
 
@@ -22,6 +29,7 @@ pub use error::WireError;
 pub use run::{Hooks, serve_run};
 pub use server::Listener;
 pub use shard::serve_shard;
-pub use terms::Terms;
+pub use terms::{Protocol, Terms};
+pub use tls::Tls;
 pub use token::Token;
 pub use worker::{Computed, join_run};

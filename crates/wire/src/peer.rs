@@ -6,16 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncWriteExt, BufReader};
-use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use crate::accept::drain;
+use crate::link::{self, Reading, Writing};
 use crate::message::Service;
-use crate::server::loopback;
-use crate::{Terms, WireError, frame, rpc};
+use crate::{Protocol, Terms, WireError, grpc, place, rest, rpc, tls};
 
 /// The first pause between two attempts to connect; it doubles up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -47,7 +44,7 @@ pub(crate) struct Peer<S: Service> {
 }
 
 impl<S: Service> Peer<S> {
-    /// Begins to connect to HOST:PORT; `tell` hears of everything, in its order.
+    /// Begins to connect to an address; `tell` hears of everything, in its order.
     pub(crate) fn start<E: Send + 'static>(
         address: String,
         terms: &Terms,
@@ -122,7 +119,7 @@ impl<S: Service, E: Send + 'static, W: Fn(Event<S>) -> E + Send + Sync + 'static
             let event = match connect::<S>(&self.address, &self.terms).await {
                 Err(error) if error.is_passing() => Event::Failing(error),
                 Err(error) => Event::Refused(error),
-                Ok(stream) => {
+                Ok(connection) => {
                     pause = FIRST_PAUSE;
                     // What was said of an earlier connection does not concern this one.
                     self.renewed.mark_unchanged();
@@ -131,7 +128,7 @@ impl<S: Service, E: Send + 'static, W: Fn(Event<S>) -> E + Send + Sync + 'static
                     if !self.tell(Event::Up).await {
                         return;
                     }
-                    match self.carry(stream).await {
+                    match self.carry(connection).await {
                         End::Over => return,
                         End::Broken => Event::Down,
                         End::Refused(error) => Event::Refused(error),
@@ -153,12 +150,10 @@ impl<S: Service, E: Send + 'static, W: Fn(Event<S>) -> E + Send + Sync + 'static
     }
 
     /// Sends calls and reads answers.
-    async fn carry(&mut self, stream: TcpStream) -> End {
+    async fn carry(&mut self, (mut read, mut write): Connection) -> End {
         let Self { address, terms, to_send, renewed, moved, tell, wrap, .. } = self;
-        let (read, mut write) = stream.into_split();
-        let mut read = BufReader::with_capacity(frame::BUFFER_BYTES, read);
         let reading = async {
-            while let Ok((call, answer, bytes)) = frame::read(&mut read, address).await {
+            while let Ok((call, answer, bytes)) = read.read(address).await {
                 moved.fetch_add(bytes, Ordering::Relaxed);
                 if tell.send(wrap(Event::Answered(call, answer))).await.is_err() {
                     // Nobody waits for answers any more, but calls may still be on their way.
@@ -169,7 +164,7 @@ impl<S: Service, E: Send + 'static, W: Fn(Event<S>) -> E + Send + Sync + 'static
         };
         let writing = async {
             while let Some((call, ask)) = to_send.recv().await {
-                match frame::write(&mut write, call, &ask, terms.timing.lease).await {
+                match write.write(call, &ask, terms.timing.lease).await {
                     Ok(bytes) => moved.fetch_add(bytes, Ordering::Relaxed),
                     Err(error) if error.is_passing() => return End::Broken,
                     Err(error) => return End::Refused(error),
@@ -182,26 +177,36 @@ impl<S: Service, E: Send + 'static, W: Fn(Event<S>) -> E + Send + Sync + 'static
             end = writing => end,
             Ok(()) = renewed.changed() => End::Broken,
         };
-        if matches!(end, End::Over) && write.shutdown().await.is_ok() {
-            drain(&mut read).await;
+        if matches!(end, End::Over) && write.finish().await {
+            read.drain().await;
         }
         end
     }
 }
 
-/// A new connection that has greeted.
-async fn connect<S: Service>(address: &str, terms: &Terms) -> Result<TcpStream, WireError> {
-    let limit = terms.connect_timeout;
-    let failed = |source| WireError::Connect { address: address.into(), source };
-    let late = |_| failed(io::ErrorKind::TimedOut.into());
-    let found = timeout(limit, lookup_host(address)).await.map_err(late)?;
-    let places = loopback(address, found.map_err(|error| WireError::unknown_address(address, error, failed))?)?;
-    let mut stream = timeout(limit, TcpStream::connect(&places[..])).await.map_err(late)?.map_err(failed)?;
-    stream.set_nodelay(true)?;
-    match timeout(limit, rpc::greet::<S>(&mut stream, &terms.token, address)).await.map_err(late)? {
-        Err(WireError::Io(_)) => {
-            Err(failed(io::Error::new(io::ErrorKind::ConnectionReset, "it closed the connection before it had greeted")))
+/// A connection that has greeted.
+type Connection = (Reading, Writing);
+
+/// A new one.
+async fn connect<S: Service>(address: &str, terms: &Terms) -> Result<Connection, WireError> {
+    let late = |_| WireError::Connect { address: address.into(), source: io::ErrorKind::TimedOut.into() };
+    let greeting = async {
+        let mut stream = place::connect(address, terms).await?;
+        match terms.protocol {
+            Protocol::Rpc => {
+                let binding = stream.binding();
+                rpc::greet::<S>(&mut stream, &terms.token, address, &binding).await?;
+                Ok(link::rpc(stream))
+            }
+            Protocol::Grpc => grpc::connect::<S>(stream, terms, address).await.map(link::grpc),
+            Protocol::Rest => rest::connect::<S>(stream, terms, address).await,
         }
-        greeted => greeted.map(|()| stream),
+    };
+    match timeout(terms.connect_timeout * 2, greeting).await.map_err(late)? {
+        Err(WireError::Io(error)) => Err(tls::explain(&error, address).unwrap_or_else(|| {
+            let problem = format!("it closed the connection before it had greeted ({error}); both sides need the same [transport]");
+            WireError::Connect { address: address.into(), source: io::Error::new(io::ErrorKind::ConnectionReset, problem) }
+        })),
+        made => made,
     }
 }

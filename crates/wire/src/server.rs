@@ -1,54 +1,35 @@
 //! The listening side: takes connections, reads calls, and sends answers to whom they belong.
 
 use std::collections::HashMap;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 
 use quelea_params::Caller;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::accept::{FAREWELL, accept_all};
+use crate::accept::accept_all;
+use crate::link::FAREWELL;
 use crate::message::Service;
+use crate::place::Bound;
 use crate::{Terms, WireError};
 
 /// Calls that wait to be taken; beyond, nothing is read.
 const MOST_CALLS: usize = 1_024;
 
 /// A bound address.
-pub struct Listener {
-    socket: TcpListener,
-    address: SocketAddr,
-}
+pub struct Listener(Bound);
 
 impl Listener {
-    /// Listens on `address`, a HOST:PORT of this machine only; port 0 takes a free one.
-    pub fn bind(address: &str) -> Result<Self, WireError> {
-        let listen = |source| WireError::Listen { address: address.into(), source };
-        let found = address.to_socket_addrs().map_err(|error| WireError::unknown_address(address, error, listen))?;
-        let found = loopback(address, found)?;
-        let bind = || {
-            let socket = TcpListener::bind(&found[..])?;
-            socket.set_nonblocking(true)?;
-            let address = socket.local_addr()?;
-            Ok(Self { socket, address })
-        };
-        bind().map_err(listen)
+    /// Listens on `address`: a HOST:PORT, where port 0 takes a free one, or `unix:` and the path of a socket that is made.
+    /// Without TLS it must be of this machine.
+    pub fn bind(address: &str, terms: &Terms) -> Result<Self, WireError> {
+        Bound::bind(address, terms.tls.is_some()).map(Self)
     }
 
-    /// HOST:PORT.
+    /// HOST:PORT, or `unix:` and the path.
     pub fn address(&self) -> String {
-        self.address.to_string()
+        self.0.address()
     }
-}
-
-/// The places that an address was found to stand for, if they are on this machine.
-pub(crate) fn loopback(address: &str, found: impl Iterator<Item = SocketAddr>) -> Result<Vec<SocketAddr>, WireError> {
-    let found: Vec<SocketAddr> = found.collect();
-    if found.is_empty() || found.iter().any(|place| !place.ip().is_loopback()) {
-        return Err(WireError::Exposed { address: address.into() });
-    }
-    Ok(found)
 }
 
 /// What a connection tells of itself.
@@ -81,10 +62,10 @@ impl<S: Service> Server<S> {
     /// Begins to take connections; must be called within a runtime.
     pub(crate) fn start(listener: Listener, terms: &Terms) -> Result<Self, WireError> {
         let (tell, heard) = mpsc::channel(MOST_CALLS);
-        let listen = |source| WireError::Listen { address: listener.address.to_string(), source };
-        let socket = tokio::net::TcpListener::from_std(listener.socket).map_err(listen)?;
+        let address = listener.address();
+        let door = listener.0.open().map_err(|source| WireError::Listen { address, source })?;
         let mut accepting = JoinSet::new();
-        accepting.spawn(accept_all::<S>(socket, terms.clone(), tell));
+        accepting.spawn(accept_all::<S>(door, terms.clone(), tell));
         Ok(Self { heard, connections: HashMap::new(), accepting })
     }
 

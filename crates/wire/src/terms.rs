@@ -4,15 +4,52 @@ use std::time::Duration;
 
 use quelea_params::Timing;
 
-use crate::Token;
+use crate::{Tls, Token};
 
 /// The terms on which processes talk; the same on all sides.
 #[derive(Clone)]
 pub struct Terms {
+    /// How messages are carried.
+    pub protocol: Protocol,
+    /// Encryption, if there is any; without it nothing listens or connects beyond this machine.
+    pub tls: Option<Tls>,
     /// The secret that they share.
     pub token: Token,
     /// How long they wait for each other; of a shard or worker, until its run tells its own.
     pub timing: Timing,
     /// How long a connection may take to be made.
     pub connect_timeout: Duration,
+}
+
+/// How messages are carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// Frames over TCP or a Unix socket.
+    #[default]
+    Rpc,
+    /// A gRPC stream per connection.
+    Grpc,
+    /// HTTP requests, which people can make too.
+    Rest,
+}
+
+impl Protocol {
+    /// What it is called in TLS (RFC 7301).
+    pub(crate) fn alpn(self) -> &'static [u8] {
+        match self {
+            Self::Rpc => b"quelea",
+            Self::Grpc => b"h2",
+            Self::Rest => b"http/1.1",
+        }
+    }
+
+    /// The scheme of a run's URL.
+    pub fn scheme(self, tls: bool) -> &'static str {
+        match (self, tls) {
+            (Self::Rpc, _) => "rpc",
+            (Self::Grpc, _) => "grpc",
+            (Self::Rest, false) => "http",
+            (Self::Rest, true) => "https",
+        }
+    }
 }

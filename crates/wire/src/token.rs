@@ -82,6 +82,17 @@ impl Token {
         self.mac(parts).verify_slice(proof).is_ok()
     }
 
+    /// The token that somebody has sent.
+    pub(crate) fn of_text(text: &str) -> Self {
+        Self(text.as_bytes().to_vec())
+    }
+
+    /// What it is as a header, if it is text.
+    pub(crate) fn bearer(&self) -> Option<String> {
+        let text = std::str::from_utf8(&self.0).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_graphic()))?;
+        Some(format!("Bearer {text}"))
+    }
+
     fn mac(&self, parts: &[&[u8]]) -> Hmac<Sha256> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("a key may have any length");
         parts.iter().for_each(|part| mac.update(part));

@@ -54,10 +54,10 @@ pub(crate) fn fit(job: &Job, prepared: &Prepared, start_from: Option<Vec<u8>>, t
     let (tables, slices) = plan.clone().with_learner(Begin { tiles: &prepared.tiles })??;
     plan.tables = tables;
     let terms = roles::terms(&job.transport)?;
-    let listener = Listener::bind(&job.cluster.listen)?;
+    let listener = Listener::bind(&job.cluster.listen, &terms)?;
     let program = Arc::new(program(job)?);
     let (mut own_shards, addresses) = shards(job, &program)?;
-    let url = format!("rpc://{}", listener.address());
+    let url = roles::url(&terms, &listener.address());
     control.tell(Event::Cluster { message: format!("the run listens at {url}; more workers join with `quelea worker --run {url}`") });
     let share = threads.count.div_ceil(job.cluster.workers.max(1));
     let workers = Workers::start(program, job.cluster.workers, &url, job.run.threads.unwrap_or(share), control);

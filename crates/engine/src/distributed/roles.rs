@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use quelea_core::spec::Transport;
+use quelea_core::spec::{self, Transport};
 use quelea_params::{Problem, Timing};
-use quelea_wire::{Listener, Terms, Token, WireError, join_run, serve_shard};
+use quelea_wire::{Listener, Protocol, Terms, Tls, Token, WireError, join_run, serve_shard};
 
 use super::compute::compute;
 use super::replica;
@@ -29,7 +29,18 @@ pub(crate) fn terms(transport: &Transport) -> Result<Terms> {
         Some(file) => Token::read(file),
         None => Token::of_user(),
     };
-    Ok(Terms { token: token?, timing, connect_timeout: Duration::from_secs_f64(transport.connect_timeout) })
+    let protocol = match transport.protocol {
+        spec::Protocol::Rpc => Protocol::Rpc,
+        spec::Protocol::Grpc => Protocol::Grpc,
+        spec::Protocol::Rest => Protocol::Rest,
+    };
+    let tls = transport.tls.as_ref().map(|tls| Tls::read(&tls.certificate, &tls.key, &tls.authority)).transpose()?;
+    Ok(Terms { protocol, tls, token: token?, timing, connect_timeout: Duration::from_secs_f64(transport.connect_timeout) })
+}
+
+/// The URL of a run that listens at an address.
+pub(crate) fn url(terms: &Terms, address: &str) -> String {
+    format!("{}://{address}", terms.protocol.scheme(terms.tls.is_some()))
 }
 
 /// A runtime of one thread; the caller's.
@@ -54,7 +65,7 @@ pub fn shard(
     on_listening: impl FnOnce(&str),
 ) -> Result<()> {
     let terms = terms(transport)?;
-    let listener = Listener::bind(address)?;
+    let listener = Listener::bind(address, &terms)?;
     let pool = Threads::new(threads)?.pool();
     let maker = replica::maker(pool.clone(), Arc::default(), Arc::new(|_| {}));
     on_listening(&listener.address());
@@ -64,9 +75,11 @@ pub fn shard(
 
 /// Works for the run at `url`, such as rpc://127.0.0.1:7100, until it ends or the caller asks to stop.
 pub fn worker(url: &str, transport: &Transport, threads: Option<usize>, control: &Control) -> Result<()> {
-    let rule = "write rpc://HOST:PORT, as the run tells it";
-    let address = url.strip_prefix("rpc://").ok_or_else(|| WireError::Address { address: url.into(), rule })?;
-    work(address, &name(), terms(transport)?, threads, stopped(control))
+    let terms = terms(transport)?;
+    let rule = "write the URL that the run tells, such as rpc://HOST:PORT, with the run's own [transport]";
+    let scheme = format!("{}://", terms.protocol.scheme(terms.tls.is_some()));
+    let address = url.strip_prefix(&scheme).ok_or_else(|| WireError::Address { address: url.into(), rule })?;
+    work(address, &name(), terms, threads, stopped(control))
 }
 
 /// Works for the run at HOST:PORT under a name.

@@ -142,7 +142,7 @@ impl Columns {
 
 /// A table of parameters that never changes: two numbers in a row.
 pub fn table_of(standards: Vec<f32>) -> Parameters {
-    Parameters { name: "standards", width: 2, start: Start::Rows(Arc::new(standards)), rule: Rule::Sum, unit: 1.0 }
+    Parameters { name: "standards".into(), width: 2, start: Start::Rows(Arc::new(standards)), rule: Rule::Sum, unit: 1.0 }
 }
 
 /// Center and scale of the target, a number, by its moments over the training rows.

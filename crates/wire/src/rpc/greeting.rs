@@ -2,7 +2,7 @@
 //!
 //! The client sends magic, version, service and a nonce; the server answers with its version, a nonce and its proof; the
 //! client sends its proof; the server says whether it was right. A proof is HMAC-SHA256 under the token over the side's
-//! name, the service and both nonces.
+//! name, the service, both nonces, and what is only known within their TLS session (nothing without TLS).
 
 use quelea_params::message::VERSION;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -21,6 +21,7 @@ pub(crate) async fn greet<S: Service>(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     token: &Token,
     address: &str,
+    binding: &[u8],
 ) -> Result<(), WireError> {
     let nonce = random::<PROOF>()?;
     let mut hello = MAGIC.to_vec();
@@ -45,10 +46,10 @@ pub(crate) async fn greet<S: Service>(
     stream.read_exact(&mut their_nonce).await?;
     stream.read_exact(&mut their_proof).await?;
     let wrong_token = || WireError::Token { address: address.into() };
-    if !token.is_proof(&[b"server", &[S::NUMBER], &nonce, &their_nonce], &their_proof) {
+    if !token.is_proof(&[b"server", &[S::NUMBER], &nonce, &their_nonce, binding], &their_proof) {
         return Err(wrong_token());
     }
-    stream.write_all(&token.proof(&[b"client", &[S::NUMBER], &nonce, &their_nonce])).await?;
+    stream.write_all(&token.proof(&[b"client", &[S::NUMBER], &nonce, &their_nonce, binding])).await?;
     match stream.read_u8().await? {
         WELCOME => Ok(()),
         _ => Err(wrong_token()),
@@ -60,10 +61,13 @@ pub(crate) async fn accept<S: Service>(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     token: &Token,
     address: &str,
+    binding: &[u8],
 ) -> Result<(), WireError> {
     let mut magic = [0; MAGIC.len()];
     stream.read_exact(&mut magic).await?;
     if magic != *MAGIC {
+        // So that whoever speaks something else, TLS perhaps, sees that this does not.
+        let _ = stream.write_all(MAGIC).await;
         return Err(WireError::NotThat { address: address.into(), expected: "a quelea program" });
     }
     let theirs = stream.read_u32_le().await?;
@@ -75,14 +79,14 @@ pub(crate) async fn accept<S: Service>(
     answer.extend(VERSION.to_le_bytes());
     answer.push(if service == S::NUMBER { WELCOME } else { OTHER_SERVICE });
     answer.extend(nonce);
-    answer.extend(token.proof(&[b"server", &[S::NUMBER], &their_nonce, &nonce]));
+    answer.extend(token.proof(&[b"server", &[S::NUMBER], &their_nonce, &nonce, binding]));
     stream.write_all(&answer).await?;
     if theirs != VERSION {
         return Err(WireError::Version { address: address.into(), theirs, ours: VERSION });
     }
     let mut their_proof = [0; PROOF];
     stream.read_exact(&mut their_proof).await?;
-    let is_right = token.is_proof(&[b"client", &[S::NUMBER], &their_nonce, &nonce], &their_proof);
+    let is_right = token.is_proof(&[b"client", &[S::NUMBER], &their_nonce, &nonce, binding], &their_proof);
     stream.write_u8(if is_right { WELCOME } else { REFUSED }).await?;
     if is_right { Ok(()) } else { Err(WireError::Token { address: address.into() }) }
 }

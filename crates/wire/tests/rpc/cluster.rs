@@ -5,9 +5,9 @@ use std::sync::mpsc;
 use std::thread::{JoinHandle, scope, spawn};
 use std::time::Duration;
 
-use quelea_params::run::{Note, Run, Settings, Status};
+use quelea_params::run::{Note, Run, Settings, Status, Sync};
 use quelea_params::{Packet, Problem, Timing};
-use quelea_wire::{Hooks, Listener, Terms, Token, WireError, join_run, serve_run, serve_shard};
+use quelea_wire::{Hooks, Listener, Protocol, Terms, Token, WireError, join_run, serve_run, serve_shard};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
@@ -26,7 +26,13 @@ pub fn terms() -> Terms {
         request_timeout: Duration::from_secs(2),
         retries: 4,
     };
-    Terms { token: Token::random().expect("random bytes"), timing, connect_timeout: Duration::from_secs(10) }
+    Terms {
+        protocol: Protocol::Rpc,
+        tls: None,
+        token: Token::random().expect("random bytes"),
+        timing,
+        connect_timeout: Duration::from_secs(10),
+    }
 }
 
 /// A shard that ends with this value.
@@ -38,7 +44,11 @@ pub struct Shard {
 
 impl Shard {
     pub fn start(terms: &Terms) -> Self {
-        let listener = Listener::bind(ANY_PORT).expect("a free port");
+        Self::start_at(ANY_PORT, terms)
+    }
+
+    pub fn start_at(address: &str, terms: &Terms) -> Self {
+        let listener = Listener::bind(address, terms).expect("a free address");
         let (address, terms) = (listener.address(), terms.clone());
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async { drop(stopped.await) };
@@ -84,6 +94,7 @@ pub fn train(plan: &Plan, terms: &Terms, listener: Listener, addresses: &Address
             workers: workers.len(),
             grace: Duration::from_secs(5),
             patience: Duration::from_secs(60),
+            sync: Sync::Bsp,
             tiles: plan.tiles,
             shards: addresses.shards_of_workers.clone(),
             plan: plan.packet(),

@@ -1,8 +1,9 @@
 //! What every protocol must do: carry a training as if nothing lay between.
 
 use quelea_params::run::Note;
-use quelea_wire::Listener;
+use quelea_wire::{Listener, Protocol, Terms};
 
+use crate::certificates::certificates;
 use crate::cluster::{ANY_PORT, Addresses, Shard, Trained, terms, train};
 use crate::toy::Plan;
 
@@ -22,17 +23,47 @@ fn conforms(train_all: impl Fn(&[Plan], usize, usize) -> Vec<Trained>) {
     }
 }
 
-#[test]
-fn rpc_conforms() {
+fn over(protocol: Protocol, with_tls: bool) {
+    let tls = with_tls.then(|| certificates().tls("localhost"));
+    let terms = Terms { protocol, tls, ..terms() };
     conforms(|plans, shards, workers| {
-        let terms = terms();
         let shards: Vec<Shard> = (0..shards).map(|_| Shard::start(&terms)).collect();
         let of_shards: Vec<String> = shards.iter().map(|shard| shard.address.clone()).collect();
         let one = |plan: &Plan| {
-            let listener = Listener::bind(ANY_PORT).expect("a free port");
+            let listener = Listener::bind(ANY_PORT, &terms).expect("a free port");
             let addresses = Addresses { run: listener.address(), shards_of_run: of_shards.clone(), shards_of_workers: of_shards.clone() };
             train(plan, &terms, listener, &addresses, workers)
         };
         plans.iter().map(one).collect()
     });
+}
+
+#[test]
+fn rpc_conforms() {
+    over(Protocol::Rpc, false);
+}
+
+#[test]
+fn rpc_conforms_under_tls() {
+    over(Protocol::Rpc, true);
+}
+
+#[test]
+fn grpc_conforms() {
+    over(Protocol::Grpc, false);
+}
+
+#[test]
+fn grpc_conforms_under_tls() {
+    over(Protocol::Grpc, true);
+}
+
+#[test]
+fn rest_conforms() {
+    over(Protocol::Rest, false);
+}
+
+#[test]
+fn rest_conforms_under_tls() {
+    over(Protocol::Rest, true);
 }

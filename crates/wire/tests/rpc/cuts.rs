@@ -79,7 +79,7 @@ fn train_with_cuts(plan: &Plan, link: Link, pauses_ms: std::ops::Range<u64>) -> 
     let terms = terms();
     let shards: Vec<Shard> = (0..2).map(|_| Shard::start(&terms)).collect();
     let straight: Vec<String> = shards.iter().map(|shard| shard.address.clone()).collect();
-    let listener = Listener::bind(ANY_PORT).expect("a free port");
+    let listener = Listener::bind(ANY_PORT, &terms).expect("a free port");
     let mut addresses = Addresses { run: listener.address(), shards_of_run: straight.clone(), shards_of_workers: straight.clone() };
     let to = if matches!(link, Link::WorkerToRun) { vec![addresses.run.clone()] } else { straight };
     let proxies: Vec<Proxy> = to.into_iter().map(Proxy::start).collect();

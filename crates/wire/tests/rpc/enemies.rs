@@ -2,15 +2,18 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{scope, sleep};
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use quelea_params::message::{FromShard, Member, ToRun, ToShard, VERSION};
-use quelea_wire::{Client, Listener, Terms, WireError, join_run};
+use quelea_wire::{Client, Listener, Protocol, Terms, Tls, WireError, join_run};
 use sha2::Sha256;
 
+use crate::certificates::certificates;
 use crate::cluster::{ANY_PORT, Addresses, Shard, runtime, terms, train};
 use crate::toy::{Plan, mix};
 
@@ -65,7 +68,7 @@ impl Target<'_> {
     fn frame(&self) -> Vec<u8> {
         let member = Member { run: 1, worker: 77, incarnation: 1_000_000 };
         let head = match self.service {
-            1 => postcard::to_allocvec(&(ToRun::Poll { member, known: 0, done: 0, bytes: 0 }, [0u8; 0].as_slice())),
+            1 => postcard::to_allocvec(&(ToRun::Poll { member, known: 0, done: 0, bytes: 0, totals: Vec::new() }, [0u8; 0].as_slice())),
             _ => postcard::to_allocvec(&(ToShard::Ping { run: 0, clock: 0 }, [0u8; 0].as_slice())),
         };
         let head = head.expect("a head");
@@ -162,7 +165,7 @@ fn a_training_goes_on_among_enemies() {
     let token = bytes_of(&terms);
     let shards = [Shard::start(&terms), Shard::start(&terms)];
     let of_shards: Vec<String> = shards.iter().map(|shard| shard.address.clone()).collect();
-    let listener = Listener::bind(ANY_PORT).expect("a free port");
+    let listener = Listener::bind(ANY_PORT, &terms).expect("a free port");
     let addresses = Addresses { run: listener.address(), shards_of_run: of_shards.clone(), shards_of_workers: of_shards };
     let (over, cut) = (AtomicBool::new(false), AtomicUsize::new(0));
     let plan = Plan { seed: 21, tiles: 6, rounds: 400, period: 5, width: 2_000, pause_us: 5_000 };
@@ -208,6 +211,13 @@ fn a_connection_that_never_greets_is_closed() {
 
 #[test]
 fn who_comes_to_the_wrong_place_is_told() {
+    for protocol in [Protocol::Rpc, Protocol::Grpc, Protocol::Rest] {
+        tell_who_comes_to_the_wrong_place(protocol);
+    }
+}
+
+fn tell_who_comes_to_the_wrong_place(protocol: Protocol) {
+    let terms = || Terms { protocol, ..terms() };
     let ours = terms();
     let shard = Shard::start(&ours);
     let join = |address: &str, terms: &Terms| {
@@ -216,13 +226,79 @@ fn who_comes_to_the_wrong_place_is_told() {
         let joined = join_run(address, "a worker".into(), terms.clone(), tasks, computed, std::future::pending());
         runtime().block_on(joined).expect_err("nobody can join there")
     };
-    assert!(matches!(join(&shard.address, &ours), WireError::NotThat { expected: "a run", .. }));
+    let error = join(&shard.address, &ours);
+    assert!(matches!(error, WireError::NotThat { expected: "a run", .. }), "{protocol:?}: {error:?}");
     assert!(matches!(join("127.0.0.1", &ours), WireError::Address { .. }));
     assert!(matches!(join("192.0.2.1:7", &ours), WireError::Exposed { .. }));
     let call = |terms: &Terms| runtime().block_on(Client::connect(&shard.address, terms)).err();
     assert!(matches!(call(&terms()), Some(WireError::Token { .. })));
     assert!(call(&ours).is_none());
-    let nobody = Listener::bind(ANY_PORT).expect("a free port").address();
+    let nobody = Listener::bind(ANY_PORT, &ours).expect("a free port").address();
     let refused = join(&nobody, &ours);
     assert!(refused.to_string().starts_with(&format!("cannot connect to {nobody}: ")), "{refused}");
+}
+
+#[test]
+fn who_shows_no_good_certificate_is_told() {
+    let (ours, theirs) = (certificates(), certificates());
+    ours.make("old", &["127.0.0.1"], 2001);
+    ours.make("elsewhere", &["elsewhere.example"], 4096);
+    for protocol in [Protocol::Rpc, Protocol::Grpc, Protocol::Rest] {
+        let of_shard = Terms { protocol, tls: Some(ours.tls("localhost")), ..terms() };
+        let said = |terms: &Terms, shard: &Terms| {
+            let shard = Shard::start(shard);
+            let error = runtime().block_on(Client::connect(&shard.address, terms)).err().expect("it is refused");
+            assert!(matches!(error, WireError::Tls { .. }), "{protocol:?}: {error:?}");
+            assert!(error.to_string().contains(&shard.address), "{error}");
+            error.to_string()
+        };
+        let with = |tls| Terms { tls: Some(tls), ..of_shard.clone() };
+        assert!(said(&with(theirs.tls("localhost")), &of_shard).contains("authority"));
+        assert!(said(&with(ours.read("old").expect("files")), &of_shard).contains("xpired"));
+        assert!(said(&of_shard, &with(ours.read("old").expect("files"))).contains("xpired"));
+        assert!(said(&of_shard, &with(ours.read("elsewhere").expect("files"))).contains("subjectAltName"));
+        assert!(said(&of_shard, &Terms { tls: None, ..of_shard.clone() }).contains("does not speak TLS"));
+        let shard = Shard::start(&of_shard);
+        let plain = Terms { tls: None, ..of_shard.clone() };
+        assert!(runtime().block_on(Client::connect(&shard.address, &plain)).is_err());
+        assert!(runtime().block_on(Client::connect(&shard.address, &of_shard)).is_ok());
+    }
+}
+
+#[test]
+fn files_that_are_no_certificates_are_named() {
+    let made = certificates();
+    made.make("ours", &["localhost"], 4096);
+    made.make("other", &["localhost"], 4096);
+    std::fs::write(made.file("noise.pem"), "noise").expect("a new file");
+    let [ours, key, other, authority] = ["ours.pem", "ours.key", "other.key", "authority.pem"].map(|name| made.file(name));
+    let said = |a: &Path, b: &Path, c: &Path| Tls::read(a, b, c).err().map(|error| error.to_string()).unwrap_or_default();
+    assert_eq!(said(&ours, &key, &authority), "");
+    for (wrong, text) in [
+        ("other.key", said(&ours, &other, &authority)),
+        ("noise.pem", said(&made.file("noise.pem"), &key, &authority)),
+        ("noise.pem", said(&ours, &made.file("noise.pem"), &authority)),
+        ("noise.pem", said(&ours, &key, &made.file("noise.pem"))),
+        ("missing.pem", said(&ours, &key, &made.file("missing.pem"))),
+    ] {
+        assert!(text.contains(wrong), "{text}");
+    }
+}
+
+#[test]
+fn a_socket_of_this_machine_carries_every_protocol() {
+    for protocol in [Protocol::Rpc, Protocol::Grpc, Protocol::Rest] {
+        let terms = Terms { protocol, ..terms() };
+        let path = std::env::temp_dir().join(format!("quelea-{}-{protocol:?}", std::process::id()));
+        {
+            let shard = Shard::start_at(&format!("unix:{}", path.display()), &terms);
+            let mode = std::fs::metadata(&path).expect("a socket").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+            runtime().block_on(async {
+                let mut client = Client::connect(&shard.address, &terms).await.expect("it listens");
+                assert_eq!(client.call(ToShard::Ping { run: 1, clock: 0 }).await.expect("it answers"), FromShard::Unknown);
+            });
+        }
+        assert!(!path.exists(), "the socket goes with its listener");
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use quelea_core::block::Block;
 use quelea_params::worker::Task;
-use quelea_params::{Course, Maker, Packet, Problem, Replica};
+use quelea_params::{Course, Made, Maker, Packet, Problem, Replica};
 use quelea_wire::Computed;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -111,7 +111,7 @@ pub type Outcome = Arc<Mutex<u64>>;
 struct Toy(Model, Outcome);
 
 pub fn maker(outcome: Outcome) -> Maker {
-    Box::new(move |plan| Ok(Box::new(Toy(Model::new(plan), outcome.clone()))))
+    Box::new(move |plan| Ok(Made::Rounds(Box::new(Toy(Model::new(plan), outcome.clone())))))
 }
 
 impl Replica for Toy {
@@ -137,6 +137,7 @@ pub fn compute(tasks: &mpsc::Receiver<Task>, computed: &UnboundedSender<Computed
     let open = |model: &Option<Model>| model.expect("the plan comes first");
     for task in tasks {
         match task {
+            Task::Batch { .. } | Task::Step { .. } => unreachable!("this learner goes by rounds"),
             Task::Open(plan) => (model, kept) = (Some(Model::new(&plan)), BTreeMap::new()),
             Task::Restart => model = Some(Model::new(&open(&model).plan.packet())),
             Task::Advance(candidates) => model.as_mut().expect("the plan comes first").advance(&candidates),

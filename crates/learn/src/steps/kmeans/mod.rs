@@ -126,7 +126,7 @@ impl StepLearner for MiniBatchLearner {
         let sample = Sample::draw(&self.columns, tiles, &standards, rows, self.seed)?;
         let centers = sample.centers(self.width(), clusters, self.seed);
         let centers = steps::Parameters {
-            name: "centers",
+            name: "centers".into(),
             width: self.width() + 1,
             start: Start::Rows(Arc::new(centers)),
             rule: Rule::Average,

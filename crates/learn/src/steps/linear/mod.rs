@@ -163,8 +163,8 @@ impl StepLearner for LinearLearner {
         let (weights, intercepts) = self.start(&standards)?;
         let optimization = self.parameters.optimization();
         let scale = optimization.gradient_scale(self.schema.rows as f64 / self.slices as f64);
-        let table = |name, start, rule| steps::Parameters {
-            name,
+        let table = |name: &'static str, start, rule| steps::Parameters {
+            name: name.into(),
             width: self.fold.outputs,
             start,
             rule,

@@ -1,0 +1,95 @@
+//! A connection that has greeted, whatever protocol it speaks: one half gives messages, the other takes them.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::time::timeout;
+
+use crate::message::Message;
+use crate::stream::{ReadHalf, Stream, WriteHalf};
+use crate::{WireError, frame, grpc, rest};
+
+/// How long the other side may take to close a connection that has ended.
+pub(crate) const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What comes.
+pub(crate) enum Reading {
+    Rpc(BufReader<ReadHalf>),
+    Grpc(Box<grpc::Reader>),
+    Rest(rest::Answers),
+}
+
+/// What goes.
+pub(crate) enum Writing {
+    Rpc(WriteHalf),
+    Grpc(grpc::Writer),
+    Rest(rest::Caller),
+}
+
+/// The two halves of a connection over which frames go as they are.
+pub(crate) fn rpc(stream: Stream) -> (Reading, Writing) {
+    let (read, write) = stream.into_split();
+    (Reading::Rpc(BufReader::with_capacity(frame::BUFFER_BYTES, read)), Writing::Rpc(write))
+}
+
+/// The two halves of a stream of pieces.
+pub(crate) fn grpc((read, write): (grpc::Reader, grpc::Writer)) -> (Reading, Writing) {
+    (Reading::Grpc(Box::new(read)), Writing::Grpc(write))
+}
+
+impl Reading {
+    /// The next message: its call, itself, and how many bytes it had.
+    pub(crate) async fn read<M: Message>(&mut self, address: &str) -> Result<(u64, M, u64), WireError> {
+        match self {
+            Self::Rpc(read) => frame::read(read, address).await,
+            Self::Grpc(read) => read.frame(address).await,
+            Self::Rest(answers) => answers.take(address).await,
+        }
+    }
+
+    /// Reads until the other side closes. A connection that is closed with something unread is reset, and what was sent last
+    /// might be lost.
+    pub(crate) async fn drain(&mut self) {
+        let draining = async {
+            match self {
+                Self::Rpc(read) => {
+                    let mut unread = vec![0; frame::BUFFER_BYTES];
+                    while read.read(&mut unread).await.is_ok_and(|bytes| bytes > 0) {}
+                }
+                Self::Grpc(read) => read.drain().await,
+                Self::Rest(answers) => answers.drain().await,
+            }
+        };
+        let _ = timeout(FAREWELL, draining).await;
+    }
+}
+
+impl Writing {
+    /// Sends a message, and says how many bytes it had; a receiver that takes none of them for `patience` is given up.
+    pub(crate) async fn write<M: Message>(&mut self, call: u64, message: &M, patience: Duration) -> Result<u64, WireError> {
+        match self {
+            Self::Rpc(write) => frame::write(write, call, message, patience).await,
+            Self::Grpc(write) => write.write(call, message, patience).await,
+            Self::Rest(caller) => caller.write(call, message, patience).await,
+        }
+    }
+
+    /// Says that nothing more will come; whether that was possible.
+    pub(crate) async fn finish(self) -> bool {
+        match self {
+            Self::Rpc(mut write) => write.shutdown().await.is_ok(),
+            // A stream ends when its writer does.
+            Self::Grpc(_) => true,
+            Self::Rest(caller) => caller.finish().await,
+        }
+    }
+}
+
+/// A task that ends with this.
+pub(crate) struct Kept(pub tokio::task::JoinHandle<()>);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -24,6 +24,6 @@ def name(over, workers, shards):
 
 
 if __name__ == "__main__":
-    contenders = {name(over, *size): functools.partial(push, over, *size) for size in SIZES for over in ("rpc", "plain")}
-    ours = {name(over, *size): name("rpc", *size) for size in SIZES for over in ("rpc", "plain")}
+    contenders = {name(over, *size): functools.partial(push, over, *size) for size in SIZES for over in ("rpc", "grpc", "rest", "plain")}
+    ours = {name(over, *size): name("rpc", *size) for size in SIZES for over in ("rpc", "grpc", "rest", "plain")}
     main(__doc__, contenders, measure="gb_per_s", ours=ours)

@@ -6,11 +6,11 @@ use std::sync::{Arc, Barrier};
 use std::thread::scope;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use quelea_core::block::Block;
 use quelea_params::message::{Apply, Contribution, FromShard, Member, PushId, Pushed, ToShard};
 use quelea_params::{Course, Packet, Problem, Replica, Timing};
-use quelea_wire::{Client, Listener, Terms, Token, serve_shard};
+use quelea_wire::{Client, Listener, Protocol, Terms, Token, serve_shard};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
@@ -71,12 +71,22 @@ fn receive(socket: &TcpListener, bytes: usize, rounds: usize, barrier: &Barrier)
     }
 }
 
+/// A protocol by its name.
+pub fn protocol(name: &str) -> Result<Protocol> {
+    Ok(match name {
+        "rpc" => Protocol::Rpc,
+        "grpc" => Protocol::Grpc,
+        "rest" => Protocol::Rest,
+        _ => bail!("{name:?} is no protocol"),
+    })
+}
+
 /// Rounds of pushes, until all are staged; and the median microseconds of a small call.
-pub fn rpc(workers: usize, shards: usize, rounds: usize) -> Result<Value> {
+pub fn messages(protocol: Protocol, workers: usize, shards: usize, rounds: usize) -> Result<Value> {
     let second = Duration::from_secs(1);
     let timing = Timing { keepalive: second, lease: 60 * second, request_timeout: 60 * second, retries: 0 };
-    let terms = Terms { token: Token::random()?, timing, connect_timeout: 10 * second };
-    let listeners: Vec<Listener> = (0..shards).map(|_| Listener::bind(ANY_PORT)).collect::<Result<_, _>>()?;
+    let terms = Terms { protocol, tls: None, token: Token::random()?, timing, connect_timeout: 10 * second };
+    let listeners: Vec<Listener> = (0..shards).map(|_| Listener::bind(ANY_PORT, &terms)).collect::<Result<_, _>>()?;
     let addresses: Vec<String> = listeners.iter().map(Listener::address).collect();
     let barrier = Barrier::new(workers + 1);
     let (over, is_over) = tokio::sync::watch::channel(false);

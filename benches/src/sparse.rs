@@ -26,7 +26,7 @@ pub fn run(what: &str, file: &str, size: Size) -> Result<Value> {
     let numbers: Vec<u64> = bytes.as_chunks::<8>().0.iter().map(|number| u64::from_le_bytes(*number)).collect();
     ensure!(numbers.len() >= size.rows + size.keys, "{file} has no keys of calls");
     let (all, calls) = numbers.split_at(size.rows);
-    let table = Parameters { name: "weights", width: size.width, start: Start::Zero, rule: Rule::Sum, unit: 1e-6 };
+    let table = Parameters { name: "weights".into(), width: size.width, start: Start::Zero, rule: Rule::Sum, unit: 1e-6 };
     let mut tables = Tables::new(&[table], Keeps::ALL)?;
     tables.apply(0, all, &vec![1; size.rows * size.width], 1, 0)?;
     let sums = vec![1; size.keys * size.width];

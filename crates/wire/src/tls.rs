@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::rustls::Error as E;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
@@ -91,15 +92,22 @@ pub(crate) fn explain(error: &(dyn Error + 'static), address: &str) -> Option<Wi
         if let Some(found) = found {
             return Some(WireError::Tls { address: address.into(), problem: found.to_string(), advice: advice(found) });
         }
+        let told = error.to_string();
+        if told.contains("received fatal alert") {
+            // HTTP/2 keeps of an error beneath it nothing but its text.
+            let is_old = told.contains("CertificateExpired");
+            let advice = if is_old { advice(&E::AlertReceived(AlertDescription::CertificateExpired)) } else { ANOTHER };
+            return Some(WireError::Tls { address: address.into(), problem: told, advice });
+        }
         at = inner.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source());
     }
     None
 }
 
+const ANOTHER: &str = "both sides need a certificate of the same transport.tls.authority";
+
 /// What to do.
 fn advice(error: &rustls::Error) -> &'static str {
-    use rustls::Error as E;
-    const ANOTHER: &str = "both sides need a certificate of the same transport.tls.authority";
     const EXPIRED: &str = "make a new certificate, or set the clock right";
     match error {
         E::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => EXPIRED,

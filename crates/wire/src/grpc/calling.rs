@@ -11,6 +11,8 @@ use hyper::client::conn::http2;
 use hyper::http;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use quelea_params::message::VERSION;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tonic::body::Body;
 use tonic::client::{Grpc, GrpcService};
 use tonic::{Code, Request, Status};
@@ -18,7 +20,7 @@ use tonic::{Code, Request, Status};
 use super::codec::OfPieces;
 use super::pieces::{Reader, Writer};
 use super::{Greeting, MOST_MESSAGE, WINDOW, path};
-use crate::link::Kept;
+use crate::link::{FAREWELL, Kept};
 use crate::message::Service;
 use crate::stream::Stream;
 use crate::token::{PROOF, random};
@@ -31,8 +33,29 @@ pub(crate) async fn connect<S: Service>(stream: Stream, terms: &Terms, address: 
     settings.timer(TokioTimer::new()).initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW);
     let failed = |error: hyper::Error| tls::explain(&error, address).unwrap_or_else(|| WireError::Io(io::Error::other(error)));
     let (requests, connection) = settings.handshake(TokioIo::new(stream)).await.map_err(failed)?;
-    // How the connection ends is seen by the stream.
-    let connection = Kept(tokio::spawn(async { drop(connection.await) }));
+    let (tell, ended) = oneshot::channel();
+    // Nobody asks for its end once it has greeted: the stream sees it too.
+    let connection = Kept(tokio::spawn(async { drop(connection.await.map_err(|error| tell.send(error))) }));
+    let opened = open::<S>(requests, terms, &binding, address).await;
+    match opened {
+        // The stream knows that the connection has ended, and only the connection why.
+        Err(WireError::Io(error)) => match timeout(FAREWELL, ended).await {
+            Ok(Ok(why)) => Err(tls::explain(&why, address).unwrap_or(WireError::Io(error))),
+            _ => Err(WireError::Io(error)),
+        },
+        opened => opened.map(|(mut reader, writer)| {
+            reader.keep(connection);
+            (reader, writer)
+        }),
+    }
+}
+
+async fn open<S: Service>(
+    requests: http2::SendRequest<Body>,
+    terms: &Terms,
+    binding: &[u8],
+    address: &str,
+) -> Result<(Reader, Writer), WireError> {
     let (writer, outgoing) = Writer::new();
     let outgoing = outgoing.filter_map(async |piece| piece.ok());
     let host = if address.starts_with("unix:") { "localhost" } else { address };
@@ -43,8 +66,7 @@ pub(crate) async fn connect<S: Service>(stream: Stream, terms: &Terms, address: 
     let path = http::uri::PathAndQuery::from_static(path::<S>());
     let opened = client.streaming(Request::new(Box::pin(outgoing)), path, OfPieces).await;
     let mut reader = Reader::new(opened.map_err(understood)?.into_inner());
-    reader.keep(connection);
-    greet::<S>(&mut reader, &writer, terms, &binding, address).await?;
+    greet::<S>(&mut reader, &writer, terms, binding, address).await?;
     Ok((reader, writer))
 }
 

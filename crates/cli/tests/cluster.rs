@@ -13,11 +13,21 @@ use std::time::Duration;
 
 use program::{Folder, table};
 
-const LEARNERS: [&str; 4] = [
+const LEARNERS: [&str; 8] = [
     "--model gradient-boosting --target y --set model.n_estimators=12",
     "--model gradient-boosting --target x0 --set model.n_estimators=4 --set model.objective=quantile --set data.ignore=[\"y\"]",
     "--model logistic-regression --target y",
     "--model k-means --set model.n_clusters=7 --set data.ignore=[\"y\"]",
+    BY_STEPS,
+    "--model linear-svm --target y --set model.optimizer=adagrad --set model.passes=20 --set model.patience=0",
+    "--model factorization-machine --target y --set model.factors=4 --set model.passes=20 --set model.patience=0",
+    "--model mini-batch-k-means --set model.n_clusters=7 --set model.passes=20 --set model.patience=0 --set data.ignore=[\"y\"]",
+];
+const BY_STEPS: &str = "--model sparse-logistic-regression --target y --set model.passes=30 --set model.patience=0 --set model.batch_rows=1000";
+const MODES: [&str; 3] = [
+    "--set sync.mode=quorum --set sync.quorum=2",
+    "--set sync.mode=ssp --set sync.staleness=2",
+    "--set sync.mode=asp",
 ];
 /// Waits that make a dead process known soon, and a busy machine not dead.
 const PATIENT: &str = "--set transport.keepalive=0.2 --set transport.lease=3 --set transport.request_timeout=1";
@@ -101,6 +111,45 @@ fn workers_and_shards_make_the_same_file() {
     folder.is_clean();
 }
 
+#[test]
+fn every_protocol_makes_the_same_file() {
+    let folder = folder();
+    for learner in [LEARNERS[0], BY_STEPS] {
+        let expected = alone(&folder, learner);
+        for protocol in ["rpc", "grpc", "rest"] {
+            let more = format!("--set cluster.workers=2 --set cluster.shards=2 --set transport.protocol={protocol}");
+            assert!(model(&folder, train(&folder, learner, "many.onnx", &more), "many.onnx") == expected, "{learner}: {protocol}");
+        }
+    }
+    folder.is_clean();
+}
+
+/// The area under the curve of the training rows, as the run tells it.
+fn auc(child: Child) -> f64 {
+    let ended = child.wait_with_output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+    assert!(ended.status.success(), "{out}\n{err}");
+    let after = out.rsplit("\"roc_auc\",\"value\":").next().unwrap();
+    after.split([',', '}']).next().unwrap().parse().unwrap_or_else(|_| panic!("{out}"))
+}
+
+#[test]
+fn in_every_mode_a_hurt_training_ends_as_good_as_another() {
+    let folder = folder();
+    let lockstep = auc(train(&folder, BY_STEPS, "mode.onnx", ""));
+    for seed in seeds(6) {
+        let more = format!("{PATIENT} {} --set cluster.workers=3 --set cluster.shards=2", MODES[seed as usize % MODES.len()]);
+        let child = train(&folder, BY_STEPS, "mode.onnx", &more);
+        let id = child.id();
+        let (done, seen) = hurt(&child, seed);
+        let found = auc(child);
+        assert!((found - lockstep).abs() < 0.01, "seed {seed}, {more}: {found}, in lockstep {lockstep}; {done:?}");
+        assert!(children(id).is_empty());
+        wait_for_the_end(&seen);
+    }
+    folder.is_clean();
+}
+
 /// A small generator of test choices.
 struct Choices(u64);
 
@@ -111,30 +160,41 @@ impl Choices {
     }
 }
 
+/// Seeds of runs that are hurt.
+fn seeds(few: u64) -> std::ops::Range<u64> {
+    let number = |name: &str, or: u64| std::env::var(name).map_or(or, |value| value.parse().unwrap());
+    let first = number("QUELEA_KILLS_SEED", 0);
+    first..first + number("QUELEA_KILLS", few)
+}
+
+/// Kills or stops some workers and shards of a run at random moments; what it gives is whom, and who was seen.
+fn hurt(run: &Child, seed: u64) -> (Vec<String>, BTreeSet<u32>) {
+    let mut choices = Choices(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1);
+    let mut seen = BTreeSet::new();
+    let mut done = Vec::new();
+    for _ in 0..=choices.below(3) {
+        sleep(Duration::from_millis(choices.below(900)));
+        let now = children(run.id());
+        seen.extend(now.iter().map(|(process, _)| *process));
+        let kind = [" worker ", " shard "][choices.below(2) as usize];
+        let signal = ["-KILL", "-KILL", "-STOP"][choices.below(3) as usize];
+        let victims: Vec<u32> = now.iter().filter(|(_, line)| line.contains(kind)).map(|(process, _)| *process).collect();
+        if let Some(victim) = victims.get(choices.below(victims.len().max(1) as u64) as usize) {
+            send(signal, *victim);
+            done.push(format!("{signal}{kind}{victim}"));
+        }
+    }
+    (done, seen)
+}
+
 #[test]
 fn whoever_dies_or_hangs_the_file_is_the_same() {
-    let number = |name: &str, or: u64| std::env::var(name).map_or(or, |value| value.parse().unwrap());
     let folder = folder();
     let expected: Vec<Vec<u8>> = LEARNERS.iter().map(|learner| alone(&folder, learner)).collect();
-    let first = number("QUELEA_KILLS_SEED", 0);
-    for seed in first..first + number("QUELEA_KILLS", 8) {
-        let mut choices = Choices(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1);
+    for seed in seeds(8) {
         let learner = seed as usize % LEARNERS.len();
         let child = train(&folder, LEARNERS[learner], "hurt.onnx", &format!("{PATIENT} --set cluster.workers=3 --set cluster.shards=2"));
-        let mut seen = BTreeSet::new();
-        let mut done = Vec::new();
-        for _ in 0..=choices.below(3) {
-            sleep(Duration::from_millis(choices.below(900)));
-            let now = children(child.id());
-            seen.extend(now.iter().map(|(process, _)| *process));
-            let kind = [" worker ", " shard "][choices.below(2) as usize];
-            let signal = ["-KILL", "-KILL", "-STOP"][choices.below(3) as usize];
-            let victims: Vec<u32> = now.iter().filter(|(_, line)| line.contains(kind)).map(|(process, _)| *process).collect();
-            if let Some(victim) = victims.get(choices.below(victims.len().max(1) as u64) as usize) {
-                send(signal, *victim);
-                done.push(format!("{signal}{kind}{victim}"));
-            }
-        }
+        let (done, seen) = hurt(&child, seed);
         let id = child.id();
         let found = model(&folder, child, "hurt.onnx");
         assert!(found == expected[learner], "seed {seed}, {}: {done:?}", LEARNERS[learner]);

@@ -190,7 +190,9 @@ pub fn design(schema: &Schema, moments: &[Moments], standardize: bool) -> Design
             }
         }
         (FeatureKind::Sparse { width, .. }, _) => Encoding::Sparse { width: *width },
-        (FeatureKind::Number { .. }, Moments::Category { .. } | Moments::Sparse) => Encoding::Number { fill: 0.0, center: 0.0, scale: 1.0, indicator: false },
+        (FeatureKind::Number { .. }, Moments::Category { .. } | Moments::Sparse) => {
+            Encoding::Number { fill: 0.0, center: 0.0, scale: 1.0, indicator: false }
+        }
     });
     Design { encodings: encodings.collect() }
 }

@@ -107,7 +107,9 @@ fn check(columns: &Columns, tile: &Tile, rows: Range<usize>) -> Result<()> {
             (Values::Sparse { offsets, indices, values }, Kind::Sparse { width }) => {
                 offsets.len() == tile.rows + 1
                     && offsets[rows.start..=rows.end].is_sorted()
-                    && indices.get(offsets[rows.start] as usize..offsets[rows.end] as usize).is_some_and(|all| all.iter().all(|&at| at < width))
+                    && indices
+                        .get(offsets[rows.start] as usize..offsets[rows.end] as usize)
+                        .is_some_and(|all| all.iter().all(|&at| at < width))
                     && values.as_ref().is_none_or(|values| values.len() == indices.len())
             }
             _ => false,

@@ -50,7 +50,12 @@ impl Optimization {
         }
         within("momentum", self.momentum, (0.0..1.0).contains(&self.momentum), "it is a number from 0 to below 1")?;
         let only = |key, value: f64, optimizer| {
-            within(key, value, value == 0.0 || self.optimizer == optimizer, &format!("only optimizer = {optimizer:?} has it").to_lowercase())
+            within(
+                key,
+                value,
+                value == 0.0 || self.optimizer == optimizer,
+                &format!("only optimizer = {optimizer:?} has it").to_lowercase(),
+            )
         };
         only("l1", self.l1, Optimizer::Ftrl)?;
         only("momentum", self.momentum, Optimizer::Sgd)

@@ -191,7 +191,8 @@ impl StepLearner for MiniBatchLearner {
         let rows = centers.values.chunks_exact(width + 1);
         let kept: Vec<Vec<f32>> = rows.filter(|center| center[0] != NOWHERE).map(|center| center[..width].to_vec()).collect();
         let asked = self.parameters.n_clusters;
-        let warning = (kept.len() < asked as usize).then(|| format!("there are {} clusters instead of {asked}: no more rows differ", kept.len()));
+        let warning =
+            (kept.len() < asked as usize).then(|| format!("there are {} clusters instead of {asked}: no more rows differ", kept.len()));
         let model = Centroids { design: self.columns.design(&standards.values), centers: kept };
         Ok(Fitted { estimator: Estimator::Centroids(model), history, warning })
     }

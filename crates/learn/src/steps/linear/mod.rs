@@ -140,10 +140,9 @@ impl LinearLearner {
 /// How many scores a row has.
 fn outputs(schema: &Schema) -> Result<usize> {
     match &schema.target {
-        Target::Classes { name, labels, .. } if labels.len() < 2 => Err(Error::Column {
-            column: name.clone(),
-            problem: "all its training rows are of one class; give rows of at least two".into(),
-        }),
+        Target::Classes { name, labels, .. } if labels.len() < 2 => {
+            Err(Error::Column { column: name.clone(), problem: "all its training rows are of one class; give rows of at least two".into() })
+        }
         Target::Classes { labels, .. } => Ok(if labels.len() == 2 { 1 } else { labels.len() }),
         _ => Err(Error::Internal { what: "a classification without classes".into() }),
     }

@@ -24,9 +24,10 @@ def session(path):
 
 
 def feed(model, columns):
-    """Columns by name as the arrays of shape [rows, 1] that the model takes."""
+    """Columns by name as the arrays of shape [rows, 1] that the model takes; those of several values a row have a shape already."""
     types = {"tensor(float)": np.float32, "tensor(string)": object, "tensor(int64)": np.int64}
-    return {i.name: np.asarray(columns[i.name], dtype=types[i.type]).reshape(-1, 1) for i in model.get_inputs()}
+    arrays = {i.name: np.asarray(columns[i.name], dtype=types[i.type]) for i in model.get_inputs()}
+    return {name: array if array.ndim == 2 else array.reshape(-1, 1) for name, array in arrays.items()}
 
 
 def outputs(model, columns):
@@ -53,10 +54,15 @@ def same_labels(best, labels, theirs, probabilities):
     return bool(np.all((ours == theirs.astype(object)) | ~apart))
 
 
+def known(values):
+    """Values with NaN for null, also inside of lists."""
+    return [known(v) if isinstance(v, list) else np.nan if v is None else v for v in values]
+
+
 def compare(folder):
     """The largest difference of one model; raises where something else is wrong."""
     expected = json.loads((folder / "expected.json").read_text())
-    columns = {i["name"]: [np.nan if v is None else v for v in i["values"]] for i in expected["inputs"]}
+    columns = {i["name"]: known(i["values"]) for i in expected["inputs"]}
     theirs = outputs(session(folder / "model.onnx"), columns)
     ours = expected["predictions"]
     if "prediction" in ours:

@@ -38,7 +38,7 @@ fn write(folder: &Path, seed: u64) -> Result<(), Box<dyn Error>> {
     let predictions = Scorer::new(&model)?.score(&columns)?;
     fs::write(folder.join("model.onnx"), model.to_bytes()?)?;
     let inputs: Vec<Value> =
-        model.schema.inputs.iter().zip(&values).map(|(input, values)| json!({"name": input.name, "values": list(values)})).collect();
+        model.schema.inputs.iter().zip(&values).flat_map(|(input, values)| described_input(&input.name, values)).collect();
     let labels = match &model.schema.target {
         Target::Classes { labels: Labels::Integers(v), .. } => json!(v),
         Target::Classes { labels: Labels::Text(v), .. } => json!(v),
@@ -49,12 +49,35 @@ fn write(folder: &Path, seed: u64) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// A column as the graph's inputs take it: the lists of sparse columns and texts are filled up to the longest.
+fn described_input(name: &str, values: &Values) -> Vec<Value> {
+    let Values::Sparse { offsets, indices, values } = values else { return vec![json!({"name": name, "values": list(values)})] };
+    let ones = vec![1.0; indices.len()];
+    let values = values.as_ref().unwrap_or(&ones);
+    vec![
+        json!({"name": format!("{name}.indices"), "values": padded(offsets, indices, &json!(-1))}),
+        json!({"name": format!("{name}.values"), "values": padded(offsets, values, &json!(0.0))}),
+    ]
+}
+
+/// Lists of the same length.
+fn padded<T: serde::Serialize>(offsets: &[u32], entries: &[T], padding: &Value) -> Vec<Vec<Value>> {
+    let rows = || offsets.windows(2).map(|row| &entries[row[0] as usize..row[1] as usize]);
+    let longest = rows().map(<[T]>::len).max().unwrap_or(0);
+    rows().map(|row| row.iter().map(|entry| json!(entry)).chain(std::iter::repeat(padding.clone())).take(longest).collect()).collect()
+}
+
 /// Values as JSON: NaN and missing texts as null, the smallest integer as it is.
 fn list(values: &Values) -> Value {
     match values {
         Values::Number(v) => json!(v),
         Values::Text(v) => json!(v.iter().map(|t| t.unwrap_or_default()).collect::<Vec<_>>()),
         Values::Timestamp(v) => json!(v),
+        Values::Texts { offsets, codes, dictionary } => {
+            let texts: Vec<&str> = codes.iter().map(|&code| dictionary.value(code as usize)).collect();
+            json!(padded(offsets, &texts, &json!("")))
+        }
+        Values::Sparse { .. } => unreachable!("they are two inputs"),
     }
 }
 

@@ -3,9 +3,11 @@
 
 use std::collections::HashSet;
 
-use quelea_core::estimator::{Child, Design, Encoding, Estimator, Link, Rule, Tree, Trees};
-use quelea_core::schema::{FeatureKind, InputKind, Schema, Target};
+use quelea_core::estimator::{Child, Design, Encoding, Estimator, Factorization, Link, Rule, Tree, Trees};
+use quelea_core::hash::MOST_COLUMNS;
+use quelea_core::schema::{Feature, FeatureKind, Hashed, InputKind, Schema, Target};
 
+use crate::graph::inputs_of;
 use crate::{Error, Model, Result};
 
 /// The deepest tree there may be: ONNX Runtime's recursion fails between this and three times as much.
@@ -18,6 +20,7 @@ pub fn model(model: &Model) -> Result<()> {
     schema(&model.schema)?;
     match &model.estimator {
         Estimator::Trees(trees) => {
+            refuse_sparse(&model.schema, "trees")?;
             link(&model.schema.target, trees.link, trees.base.len())?;
             self::trees(trees, &model.schema)
         }
@@ -26,9 +29,16 @@ pub fn model(model: &Model) -> Result<()> {
             design(&linear.design, &model.schema)?;
             let width = linear.design.width();
             matrix("the weights", linear.weights.iter().map(|row| row.iter().copied()), linear.intercepts.len(), width)?;
+            linear.weights.iter().try_for_each(|row| single_precision(&linear.design, row))?;
             all_finite("the intercepts", linear.intercepts.iter().copied())
         }
+        Estimator::Factorization(machine) => {
+            link(&model.schema.target, machine.link, 1)?;
+            design(&machine.design, &model.schema)?;
+            factorization(machine)
+        }
         Estimator::Centroids(centroids) => {
+            refuse_sparse(&model.schema, "clusters")?;
             design(&centroids.design, &model.schema)?;
             if centroids.centers.is_empty() {
                 return Err(wrong("the centres", "are none"));
@@ -53,8 +63,8 @@ fn schema(schema: &Schema) -> Result<()> {
         if input.name.is_empty() {
             return Err(column(&input.name, "has no name, and ONNX needs one; give it one"));
         }
-        if !names.insert(&input.name) {
-            return Err(column(&input.name, "is there twice; rename one of them"));
+        if inputs_of(input).into_iter().any(|name| !names.insert(name)) {
+            return Err(column(&input.name, "is there twice, or has the name of a sparse column's indices or values; rename one of them"));
         }
     }
     if schema.features.is_empty() {
@@ -71,6 +81,13 @@ fn schema(schema: &Schema) -> Result<()> {
             (FeatureKind::Number { part: None, min, max, .. }, InputKind::Number)
             | (FeatureKind::Number { part: Some(_), min, max, .. }, InputKind::Timestamp)
                 if min.is_finite() && max.is_finite() => {}
+            (FeatureKind::Sparse { width, largest, hashed, .. }, kind) if *width <= MOST_COLUMNS && largest.is_finite() => {
+                match (hashed.as_slice(), kind) {
+                    ([], InputKind::Sparse) => {}
+                    ([first, ..], _) if first.input == feature.input && *width > 0 => self::hashed(feature, hashed, schema)?,
+                    _ => return Err(column(&feature.name, "is a feature of another kind than its input")),
+                }
+            }
             _ => return Err(column(&feature.name, "is a feature of another kind than its input")),
         }
     }
@@ -95,6 +112,55 @@ fn categories(name: &str, values: &[String], counts: &[u64], schema: &Schema) ->
         Some(value) => Err(column(name, format!("has the category {value:?} twice, or as a marker of missing values too"))),
         None => Ok(()),
     }
+}
+
+fn hashed(feature: &Feature, hashed: &[Hashed], schema: &Schema) -> Result<()> {
+    let mut inputs = HashSet::new();
+    for of_column in hashed {
+        let input = schema.inputs.get(of_column.input).filter(|input| matches!(input.kind, InputKind::Text | InputKind::Texts));
+        let Some(input) = input.filter(|_| inputs.insert(of_column.input)) else {
+            return Err(column(&feature.name, "is hashed of a column twice, or of one that is not text"));
+        };
+        let counts = vec![0; of_column.values.len()];
+        categories(&input.name, &of_column.values, &counts, schema)?;
+    }
+    Ok(())
+}
+
+fn refuse_sparse(schema: &Schema, what: &str) -> Result<()> {
+    match schema.features.iter().find(|feature| matches!(feature.kind, FeatureKind::Sparse { .. })) {
+        Some(feature) => Err(column(&feature.name, format!("is sparse, and {what} cannot be made of it; leave it out"))),
+        None => Ok(()),
+    }
+}
+
+/// The weights of sparse features are 32-bit floats in a file.
+fn single_precision(design: &Design, weights: &[f64]) -> Result<()> {
+    let mut first = 0;
+    for encoding in &design.encodings {
+        let columns = first..first + encoding.width();
+        first = columns.end;
+        if matches!(encoding, Encoding::Sparse { .. }) {
+            all_finite("the weights, as 32-bit floats,", weights[columns].iter().map(|&weight| f64::from(weight as f32)))?;
+        }
+    }
+    Ok(())
+}
+
+fn factorization(machine: &Factorization) -> Result<()> {
+    let width = machine.design.width();
+    if machine.weights.len() != width {
+        return Err(wrong("the weights", format!("are {} and should be {width}", machine.weights.len())));
+    }
+    if machine.rank == 0 || width.checked_mul(machine.rank) != Some(machine.factors.len()) {
+        return Err(wrong(
+            "the factors",
+            format!("are {} and should be {} for each of {width} columns", machine.factors.len(), machine.rank),
+        ));
+    }
+    all_finite("the weights", machine.weights.iter().map(|&weight| f64::from(weight)))?;
+    all_finite("the factors", machine.factors.iter().map(|&factor| f64::from(factor)))?;
+    all_finite("the intercept", [machine.intercept].into_iter())
 }
 
 fn link(target: &Target, link: Link, outputs: usize) -> Result<()> {
@@ -143,6 +209,7 @@ fn design(design: &Design, schema: &Schema) -> Result<()> {
                 fill.is_finite() && center.is_finite() && scale.is_finite()
             }
             (Encoding::Category { values, .. }, FeatureKind::Category { values: known, .. }) => *values as usize == known.len(),
+            (Encoding::Sparse { width }, FeatureKind::Sparse { width: known, .. }) => width == known,
             _ => false,
         };
         if !fits {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use quelea_core::schema::Schema;
+use quelea_core::schema::{Input, InputKind, Schema};
 
 use crate::proto::{
     AttributeProto, DimensionProto, GraphProto, NodeProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
@@ -16,6 +16,24 @@ pub const OPSET: (&str, i64) = ("", 21);
 /// The operators of classical machine learning.
 pub const ML_OPSET: (&str, i64) = ("ai.onnx.ml", 5);
 
+/// What the input of a graph is called that takes a sparse column's indices.
+pub fn indices_of(column: &str) -> String {
+    format!("{column}.indices")
+}
+
+/// What the input of a graph is called that takes a sparse column's values.
+pub fn values_of(column: &str) -> String {
+    format!("{column}.values")
+}
+
+/// What the inputs of a graph are called that take a column.
+pub fn inputs_of(input: &Input) -> Vec<String> {
+    match input.kind {
+        InputKind::Sparse => vec![indices_of(&input.name), values_of(&input.name)],
+        InputKind::Number | InputKind::Text | InputKind::Timestamp | InputKind::Texts => vec![input.name.clone()],
+    }
+}
+
 /// Names of tensors inside a graph, and of its outputs.
 #[derive(Debug, Clone)]
 pub struct Names {
@@ -26,7 +44,7 @@ pub struct Names {
 impl Names {
     /// Names that are apart from those of the inputs of `schema`.
     pub fn new(schema: &Schema) -> Self {
-        let inputs: HashSet<String> = schema.inputs.iter().map(|i| i.name.clone()).collect();
+        let inputs: HashSet<String> = schema.inputs.iter().flat_map(inputs_of).collect();
         let slashes = inputs.iter().map(|name| name.bytes().take_while(|&b| b == b'/').count()).max().unwrap_or(0);
         Self { prefix: "/".repeat(slashes + 1), inputs }
     }
@@ -73,13 +91,18 @@ impl Graph {
 
     /// Adds an input of one column.
     pub fn input(&mut self, name: &str, element: i32) {
-        self.graph.input.push(value_info(name, element, &[None, Some(1)]));
+        self.graph.input.push(value_info(name, element, vec![free("rows"), fixed(1)]));
+    }
+
+    /// Adds an input of as many columns as there are `entries` in the longest row.
+    pub fn wide_input(&mut self, name: &str, element: i32, entries: &str) {
+        self.graph.input.push(value_info(name, element, vec![free("rows"), free(entries)]));
     }
 
     /// Adds an output: a value per row, or as many as `width` says.
     pub fn output(&mut self, name: &str, element: i32, width: Option<usize>) {
-        let shape: Vec<Option<i64>> = std::iter::once(None).chain(width.map(|w| Some(w as i64))).collect();
-        self.graph.output.push(value_info(name, element, &shape));
+        let shape = std::iter::once(free("rows")).chain(width.map(fixed)).collect();
+        self.graph.output.push(value_info(name, element, shape));
     }
 
     /// The tensor `output`, made by an operator of the standard set.
@@ -133,12 +156,16 @@ impl Graph {
     }
 }
 
-fn value_info(name: &str, element: i32, shape: &[Option<i64>]) -> ValueInfoProto {
-    let dim = |d: &Option<i64>| match d {
-        Some(_) => DimensionProto { dim_value: *d, dim_param: None },
-        None => DimensionProto { dim_value: None, dim_param: Some("rows".into()) },
-    };
-    let shape = TensorShapeProto { dim: shape.iter().map(dim).collect() };
+fn free(name: &str) -> DimensionProto {
+    DimensionProto { dim_value: None, dim_param: Some(name.into()) }
+}
+
+fn fixed(length: usize) -> DimensionProto {
+    DimensionProto { dim_value: Some(length as i64), dim_param: None }
+}
+
+fn value_info(name: &str, element: i32, dim: Vec<DimensionProto>) -> ValueInfoProto {
+    let shape = TensorShapeProto { dim };
     let tensor = TensorTypeProto { elem_type: element, shape: Some(shape) };
     ValueInfoProto { name: name.into(), r#type: Some(TypeProto { tensor_type: Some(tensor) }) }
 }

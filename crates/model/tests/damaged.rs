@@ -21,7 +21,8 @@ fn read(bytes: &[u8], random: &mut Random) -> Result<Model, Error> {
         let columns: Vec<Column> = values.iter().map(Values::column).collect();
         let scorer = Scorer::new(&model).unwrap();
         assert_eq!(scorer.score(&columns).unwrap().rows(), 3);
-        let row: Vec<_> = values.iter().map(|values| values.value(0)).collect();
+        let texts: Vec<Vec<&str>> = values.iter().map(|values| values.texts(0)).collect();
+        let row: Vec<_> = values.iter().zip(&texts).map(|(values, texts)| values.value(0, texts)).collect();
         scorer.score_row(&row, &mut scorer.scratch()).unwrap();
         Ok(model)
     });

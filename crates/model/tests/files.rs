@@ -38,7 +38,8 @@ fn a_row_is_scored_the_same_in_any_company() {
         let whole = score(&model, &values);
         let mut scratch = scorer.scratch();
         for row in (0..1_100).step_by(37) {
-            let one: Vec<_> = values.iter().map(|v| v.value(row)).collect();
+            let texts: Vec<Vec<&str>> = values.iter().map(|values| values.texts(row)).collect();
+            let one: Vec<_> = values.iter().zip(&texts).map(|(values, texts)| values.value(row, texts)).collect();
             match (&whole, scorer.score_row(&one, &mut scratch).unwrap()) {
                 (Predictions::Numbers(all), RowPrediction::Number(one)) => assert_eq!(all[row].to_bits(), one.to_bits(), "seed {seed}"),
                 (Predictions::Classes { classes, best, probabilities }, RowPrediction::Class { best: own, probabilities: one }) => {

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use arrow::array::StringViewArray;
+use arrow::array::{StringArray, StringViewArray};
 use quelea_core::prediction::Predictions;
 use quelea_core::schema::{Input, InputKind};
 use quelea_model::{Column, Model, Scorer};
@@ -14,6 +14,8 @@ enum Values {
     Number(Vec<f32>),
     Text(StringViewArray),
     Timestamp(Vec<i64>),
+    Sparse { offsets: Vec<u32>, indices: Vec<u32>, values: Vec<f32> },
+    Texts { offsets: Vec<u32>, codes: Vec<u32>, dictionary: StringArray },
 }
 
 impl Values {
@@ -22,6 +24,8 @@ impl Values {
             Self::Number(values) => Column::Number(values),
             Self::Text(values) => Column::Text(values),
             Self::Timestamp(values) => Column::Timestamp(values),
+            Self::Sparse { offsets, indices, values } => Column::Sparse { offsets, indices, values: Some(values) },
+            Self::Texts { offsets, codes, dictionary } => Column::Texts { offsets, codes, texts: dictionary },
         }
     }
 }
@@ -47,6 +51,8 @@ fn values(input: &Input, table: &[(String, Vec<String>)]) -> Values {
         InputKind::Number => Values::Number(texts.iter().map(|text| number(text)).collect()),
         InputKind::Text => Values::Text(texts.iter().map(Some).collect()),
         InputKind::Timestamp => Values::Timestamp(texts.iter().map(|text| micros(text)).collect()),
+        InputKind::Sparse => entries(texts),
+        InputKind::Texts => lists(texts),
     }
 }
 
@@ -57,6 +63,30 @@ fn number(text: &str) -> f32 {
         "false" => 0.0,
         number => number.parse().unwrap(),
     }
+}
+
+/// What stands between blanks in each text, and how much that is up to the end of each.
+fn words(texts: &[String]) -> (Vec<u32>, Vec<&str>) {
+    let words = texts.iter().map(|text| text.split_ascii_whitespace().collect::<Vec<_>>());
+    let (mut offsets, mut all) = (vec![0], Vec::new());
+    for words in words {
+        all.extend(words);
+        offsets.push(all.len() as u32);
+    }
+    (offsets, all)
+}
+
+/// `index:value index:value`.
+fn entries(texts: &[String]) -> Values {
+    let (offsets, words) = words(texts);
+    let (indices, values) =
+        words.iter().map(|word| word.split_once(':').unwrap()).map(|(i, v)| (i.parse::<u32>().unwrap(), number(v))).unzip();
+    Values::Sparse { offsets, indices, values }
+}
+
+fn lists(texts: &[String]) -> Values {
+    let (offsets, words) = words(texts);
+    Values::Texts { offsets, codes: (0..words.len() as u32).collect(), dictionary: StringArray::from(words) }
 }
 
 /// `2024-01-DDTHH:MM:00`.

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use self::parts::Parts;
 use crate::graph::{IR_VERSION, ML_OPSET, Names, OPSET};
 use crate::proto::{GraphProto, ModelProto};
+use crate::write::encode::{BUCKET, missing_texts};
 use crate::write::{self, ABOUT_KEY, SCHEMA_KEY};
 use crate::{Error, Model, Result, check};
 
@@ -55,13 +56,24 @@ fn metadata<T: DeserializeOwned>(proto: &ModelProto, key: &'static str) -> Resul
     serde_json::from_str(&entry.value).map_err(|e| Error::Metadata { key, problem: format!("cannot be read: {e}") })
 }
 
-/// Takes the values of categories from the encoders' keys, which begin with the markers of missing values.
+/// Takes the values of categories and the texts of hashed columns from the encoders' keys, which begin with the markers of missing values.
 fn categories(parts: &Parts, schema: &mut Schema) -> Result<()> {
+    let markers = missing_texts(schema).count();
+    let inputs: Vec<&str> = schema.inputs.iter().map(|input| input.name.as_str()).collect();
     for feature in &mut schema.features {
-        if let FeatureKind::Category { values, counts, .. } = &mut feature.kind {
-            let mut keys = parts.attribute_strings(&parts.names.of_column(&feature.name, "code"), "LabelEncoder", "keys_tensor")?;
-            let markers = keys.len().saturating_sub(counts.len());
-            *values = keys.split_off(markers);
+        match &mut feature.kind {
+            FeatureKind::Category { values, counts, .. } => {
+                let mut keys = parts.attribute_strings(&parts.names.of_column(&feature.name, "code"), "LabelEncoder", "keys_tensor")?;
+                let markers = keys.len().saturating_sub(counts.len());
+                *values = keys.split_off(markers);
+            }
+            FeatureKind::Sparse { hashed, .. } => hashed.iter_mut().try_for_each(|of_column| {
+                let name = inputs.get(of_column.input).ok_or_else(|| parts::wrong("input", &feature.name, "is not there"))?;
+                let mut keys = parts.attribute_strings(&parts.names.of_column(name, BUCKET), "LabelEncoder", "keys_tensor")?;
+                of_column.values = keys.split_off(markers.min(keys.len()));
+                Ok::<_, Error>(())
+            })?,
+            FeatureKind::Number { .. } => {}
         }
     }
     Ok(())
@@ -70,6 +82,9 @@ fn categories(parts: &Parts, schema: &mut Schema) -> Result<()> {
 fn estimator(parts: &Parts, schema: &Schema) -> Result<Estimator> {
     if parts.has_node(&parts.names.of(write::trees::TREES)) {
         return Ok(Estimator::Trees(trees::read(parts, &schema.target)?));
+    }
+    if parts.has_constant(&parts.names.of(write::factorization::PAIRS)) {
+        return Ok(Estimator::Factorization(design::factorization(parts, schema)?));
     }
     if matches!(schema.target, Target::None) {
         return Ok(Estimator::Centroids(design::centroids(parts, schema)?));

@@ -27,6 +27,11 @@ impl<'a> Parts<'a> {
         self.nodes.contains_key(name)
     }
 
+    /// Whether there is a constant of this name.
+    pub fn has_constant(&self, name: &str) -> bool {
+        self.constants.contains_key(name)
+    }
+
     /// A constant.
     pub fn constant(&self, name: &str) -> Result<&'a TensorProto> {
         self.constants.get(name).copied().ok_or_else(|| wrong("tensor", name, "is not there"))

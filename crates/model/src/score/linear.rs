@@ -19,6 +19,8 @@ enum Term {
     Number { number: Number, weights: Vec<f64>, indicator: Option<Vec<f64>> },
     /// A category: a row of weights by output for each value, one for missing values, and one of zeros for the unseen.
     Category { values: u32, table: Vec<f64> },
+    /// A sparse feature: a row of weights by output for each index.
+    Sparse { table: Vec<f32> },
 }
 
 /// How a number enters the design matrix.
@@ -69,6 +71,10 @@ impl LinearKernel {
                     table.resize((values as usize + 2) * linear.intercepts.len(), 0.0);
                     Term::Category { values, table }
                 }
+                Encoding::Sparse { width } => {
+                    let columns = column..column + width as usize;
+                    Term::Sparse { table: columns.flat_map(|c| linear.weights.iter().map(move |row| row[c] as f32)).collect() }
+                }
             });
             column += encoding.width();
         }
@@ -108,7 +114,24 @@ impl LinearKernel {
                         outputs.zip(weights.unwrap_or_default()).for_each(|(score, weight)| *score += weight);
                     }
                 }
+                Term::Sparse { table } => {
+                    for row in 0..rows.rows() {
+                        add_entries(rows.entries(feature, row), table, self.intercepts.len(), &mut scores[row..], stride);
+                    }
+                }
             }
+        }
+    }
+}
+
+/// Adds the weights of a row's entries, times their values, to its outputs, which are `stride` apart.
+fn add_entries((indices, values): (&[u32], Option<&[f32]>), table: &[f32], outputs: usize, scores: &mut [f64], stride: usize) {
+    for (at, &index) in indices.iter().enumerate() {
+        let value = values.map_or(1.0, |values| f64::from(values[at]));
+        let first = index as usize * outputs;
+        let Some(weights) = table.get(first..first + outputs).filter(|_| !value.is_nan()) else { continue };
+        for (score, &weight) in scores.iter_mut().step_by(stride).zip(weights) {
+            *score += f64::from(weight) * value;
         }
     }
 }

@@ -4,6 +4,7 @@
 mod bits;
 mod centroids;
 mod encode;
+mod factorization;
 mod linear;
 mod link;
 mod row;
@@ -17,6 +18,7 @@ use quelea_core::schema::{Input, InputKind};
 use self::bits::BitKernel;
 use self::centroids::CentroidKernel;
 use self::encode::{Encoder, Features};
+use self::factorization::FactorizationKernel;
 use self::linear::LinearKernel;
 use self::walk::WalkKernel;
 use crate::{Error, Model, Result, check};
@@ -42,6 +44,25 @@ pub enum Column<'a> {
     },
     /// Microseconds since 1970-01-01 UTC; the smallest integer is missing.
     Timestamp(&'a [i64]),
+    /// Numbers by index: row `r` has the entries `offsets[r]..offsets[r + 1]`. What is NaN, or of an index that the model does not
+    /// know, counts for nothing.
+    Sparse {
+        /// One more than there are rows.
+        offsets: &'a [u32],
+        /// The entries' indices.
+        indices: &'a [u32],
+        /// Their values, or 1 for each.
+        values: Option<&'a [f32]>,
+    },
+    /// Some strings in each row, by their index in a dictionary: row `r` has `codes[offsets[r]..offsets[r + 1]]`.
+    Texts {
+        /// One more than there are rows.
+        offsets: &'a [u32],
+        /// The strings' indices.
+        codes: &'a [u32],
+        /// What the indices stand for; none is missing.
+        texts: &'a StringArray,
+    },
 }
 
 impl Column<'_> {
@@ -51,7 +72,19 @@ impl Column<'_> {
             Self::Text(values) => arrow::array::Array::len(values),
             Self::Dictionary { codes, .. } => codes.len(),
             Self::Timestamp(values) => values.len(),
+            Self::Sparse { offsets, .. } | Self::Texts { offsets, .. } => offsets.len().saturating_sub(1),
         }
+    }
+
+    /// What is wrong with the lengths of its parts, if anything is.
+    fn problem(&self) -> Option<&'static str> {
+        let (offsets, entries, values) = match self {
+            Self::Sparse { offsets, indices, values } => (offsets, indices.len(), values.map_or(indices.len(), <[f32]>::len)),
+            Self::Texts { offsets, codes, .. } => (offsets, codes.len(), codes.len()),
+            _ => return None,
+        };
+        let are_right = offsets.is_sorted() && offsets.last().is_some_and(|&end| end as usize <= entries) && values == entries;
+        (!are_right).then_some("has offsets or values that do not fit its entries")
     }
 
     fn kind(&self) -> InputKind {
@@ -59,6 +92,8 @@ impl Column<'_> {
             Self::Number(_) => InputKind::Number,
             Self::Text(_) | Self::Dictionary { .. } => InputKind::Text,
             Self::Timestamp(_) => InputKind::Timestamp,
+            Self::Sparse { .. } => InputKind::Sparse,
+            Self::Texts { .. } => InputKind::Texts,
         }
     }
 }
@@ -77,6 +112,7 @@ enum Kernel {
     Trees { walk: WalkKernel, bits: Option<BitKernel>, link: Link, outputs: usize },
     Linear { kernel: LinearKernel, link: Link, outputs: usize },
     Centroids(CentroidKernel),
+    Factorization { kernel: FactorizationKernel, link: Link },
 }
 
 impl Scorer {
@@ -92,6 +128,7 @@ impl Scorer {
                 Kernel::Linear { kernel: LinearKernel::new(linear), link: linear.link, outputs: linear.intercepts.len() }
             }
             Estimator::Centroids(centroids) => Kernel::Centroids(CentroidKernel::new(centroids)),
+            Estimator::Factorization(machine) => Kernel::Factorization { kernel: FactorizationKernel::new(machine), link: machine.link },
         };
         let encoders = model.schema.features.iter().map(|f| Encoder::new(&model.schema, f)).collect();
         Ok(Self { inputs: model.schema.inputs.clone(), encoders, kernel })
@@ -101,7 +138,7 @@ impl Scorer {
     /// The error names a column of another type or length than it should be.
     pub fn score(&self, columns: &[Column<'_>]) -> Result<Predictions> {
         let rows = self.rows(columns)?;
-        let features: Vec<_> = self.encoders.iter().map(|e| e.encode(&columns[e.input])).collect();
+        let features: Vec<_> = self.encoders.iter().map(|e| e.encode(columns)).collect();
         let mut predictions = self.empty(rows);
         let mut scores = vec![0.0; self.outputs() * BLOCK_ROWS];
         let mut scratch = if let Kernel::Trees { bits: Some(bits), .. } = &self.kernel { Some(bits.scratch()) } else { None };
@@ -119,6 +156,10 @@ impl Scorer {
                     kernel.scores(&block, &mut scores);
                     link::push(*link, &scores, block.rows, &mut predictions);
                 }
+                Kernel::Factorization { kernel, link } => {
+                    kernel.scores(&block, &mut scores);
+                    link::push(*link, &scores, block.rows, &mut predictions);
+                }
                 Kernel::Centroids(kernel) => kernel.push(&block, &mut predictions),
             }
         }
@@ -128,6 +169,7 @@ impl Scorer {
     fn outputs(&self) -> usize {
         match self.kernel {
             Kernel::Trees { outputs, .. } | Kernel::Linear { outputs, .. } => outputs,
+            Kernel::Factorization { .. } => 1,
             Kernel::Centroids(_) => 0,
         }
     }
@@ -135,6 +177,7 @@ impl Scorer {
     fn empty(&self, rows: usize) -> Predictions {
         let (link, outputs) = match self.kernel {
             Kernel::Trees { link, outputs, .. } | Kernel::Linear { link, outputs, .. } => (link, outputs),
+            Kernel::Factorization { link, .. } => (link, 1),
             Kernel::Centroids(_) => {
                 return Predictions::Clusters { nearest: Vec::with_capacity(rows), distances: Vec::with_capacity(rows) };
             }
@@ -159,6 +202,9 @@ impl Scorer {
                 let problem = format!("has {} rows, and the first column has {rows}", column.rows());
                 return Err(Error::Column { column: input.name.clone(), problem });
             }
+            if let Some(problem) = column.problem() {
+                return Err(Error::Column { column: input.name.clone(), problem: problem.into() });
+            }
         }
         Ok(rows)
     }
@@ -171,6 +217,8 @@ impl Scorer {
             InputKind::Number => "numbers",
             InputKind::Text => "text",
             InputKind::Timestamp => "timestamps",
+            InputKind::Sparse => "numbers by index",
+            InputKind::Texts => "lists of texts",
         };
         let problem = format!("is {} in the model and was given as {}", name(input.kind), name(given));
         Err(Error::Column { column: input.name.clone(), problem })

@@ -4,7 +4,7 @@ use quelea_core::estimator::Link;
 use quelea_core::schema::InputKind;
 use quelea_core::tile::MISSING;
 
-use super::encode::Rows;
+use super::encode::{RowEntries, Rows};
 use super::{Kernel, Scorer, link};
 use crate::{Error, Result};
 
@@ -17,6 +17,15 @@ pub enum Value<'a> {
     Text(&'a str),
     /// Microseconds since 1970-01-01 UTC; the smallest integer is missing.
     Timestamp(i64),
+    /// Numbers by index. What is NaN, or of an index that the model does not know, counts for nothing.
+    Sparse {
+        /// The indices.
+        indices: &'a [u32],
+        /// As many values, or 1 for each.
+        values: Option<&'a [f32]>,
+    },
+    /// Some strings.
+    Texts(&'a [&'a str]),
 }
 
 impl Value<'_> {
@@ -25,6 +34,8 @@ impl Value<'_> {
             Self::Number(_) => InputKind::Number,
             Self::Text(_) => InputKind::Text,
             Self::Timestamp(_) => InputKind::Timestamp,
+            Self::Sparse { .. } => InputKind::Sparse,
+            Self::Texts(_) => InputKind::Texts,
         }
     }
 }
@@ -55,6 +66,7 @@ pub enum RowPrediction<'a> {
 pub struct RowScratch {
     numbers: Vec<f32>,
     codes: Vec<u32>,
+    entries: Vec<RowEntries>,
     packed: Vec<u32>,
     scores: Vec<f64>,
     probabilities: Vec<f32>,
@@ -72,6 +84,10 @@ impl Rows for RowScratch {
     fn codes(&self, feature: usize) -> &[u32] {
         &self.codes[feature..=feature]
     }
+
+    fn entries(&self, feature: usize, _: usize) -> (&[u32], Option<&[f32]>) {
+        self.entries[feature].view()
+    }
 }
 
 impl Scorer {
@@ -79,6 +95,7 @@ impl Scorer {
     pub fn scratch(&self) -> RowScratch {
         let (classes, packed) = match &self.kernel {
             Kernel::Trees { walk, outputs, link, .. } => (if *link == Link::Logistic { 2 } else { *outputs }, walk.packed_width()),
+            Kernel::Factorization { link, .. } => (if *link == Link::Logistic { 2 } else { 1 }, 0),
             Kernel::Linear { outputs, link, .. } => (if *link == Link::Logistic { 2 } else { *outputs }, 0),
             Kernel::Centroids(_) => (0, 0),
         };
@@ -86,6 +103,7 @@ impl Scorer {
         RowScratch {
             numbers: vec![f32::NAN; features],
             codes: vec![MISSING; features],
+            entries: vec![RowEntries::default(); features],
             packed: vec![0; packed],
             scores: vec![0.0; self.outputs()],
             probabilities: vec![0.0; classes],
@@ -107,6 +125,10 @@ impl Scorer {
             }
             Kernel::Linear { kernel, link, .. } => {
                 kernel.row_scores(scratch, &mut scores);
+                *link
+            }
+            Kernel::Factorization { kernel, link } => {
+                kernel.scores(scratch, &mut scores);
                 *link
             }
             Kernel::Centroids(kernel) => {
@@ -135,9 +157,20 @@ impl Scorer {
         }
         for (value, input) in row.iter().zip(&self.inputs) {
             self.refuse_other_kind(input, value.kind())?;
+            if let Value::Sparse { indices, values: Some(values) } = value
+                && indices.len() != values.len()
+            {
+                let problem = format!("has {} indices and {} values", indices.len(), values.len());
+                return Err(Error::Column { column: input.name.clone(), problem });
+            }
         }
         for (feature, encoder) in self.encoders.iter().enumerate() {
+            if encoder.is_sparse() {
+                encoder.row_entries(row, &mut scratch.entries[feature]);
+                continue;
+            }
             match row[encoder.input] {
+                Value::Sparse { .. } | Value::Texts(_) => {}
                 Value::Number(number) => scratch.numbers[feature] = number,
                 Value::Timestamp(moment) => scratch.numbers[feature] = encoder.moment(moment),
                 Value::Text(text) => scratch.codes[feature] = encoder.text(text),

@@ -4,6 +4,7 @@ use quelea_core::estimator::{Design, Encoding};
 use quelea_core::schema::{Feature, FeatureKind, Schema};
 
 use super::encode;
+use super::sparse::{self, Entries};
 use crate::graph::{Graph, doubles, floats, int, int64s};
 use crate::proto::element;
 
@@ -22,6 +23,8 @@ pub struct Parts {
     pub numbers: Option<String>,
     /// The codes of each category, of shape [rows]: rows of a [`Table`].
     pub codes: Vec<String>,
+    /// The entries of each sparse feature.
+    pub entries: Vec<Entries>,
 }
 
 /// Where the columns of a design matrix are.
@@ -30,6 +33,18 @@ pub struct Layout {
     pub numbers: Vec<usize>,
     /// Each category's feature and the rows of its table.
     pub tables: Vec<Table>,
+    /// Each sparse feature and the rows of its table.
+    pub sparse: Vec<Sparse>,
+}
+
+/// What a sparse feature adds, looked up by index: a row for each, and a last one for indices that are none of its own.
+pub struct Sparse {
+    /// The index of the feature.
+    pub feature: usize,
+    /// The design's column of index 0.
+    pub first: usize,
+    /// How many columns there are; the table has one row more.
+    pub width: usize,
 }
 
 /// What a category adds, looked up by its code: a row for each value, one for a missing value if it has an indicator,
@@ -60,7 +75,7 @@ impl Table {
 impl Layout {
     /// The layout of `design`.
     pub fn of(design: &Design) -> Self {
-        let (mut numbers, mut indicators, mut tables, mut first) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        let (mut numbers, mut indicators, mut tables, mut sparse, mut first) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), 0);
         for (feature, encoding) in design.encodings.iter().enumerate() {
             match *encoding {
                 Encoding::Number { indicator, .. } => {
@@ -70,11 +85,12 @@ impl Layout {
                 Encoding::Category { values, .. } => {
                     tables.push(Table { feature, first, width: encoding.width(), values: values as usize });
                 }
+                Encoding::Sparse { width } => sparse.push(Sparse { feature, first, width: width as usize }),
             }
             first += encoding.width();
         }
         numbers.append(&mut indicators);
-        Self { numbers, tables }
+        Self { numbers, tables, sparse }
     }
 }
 
@@ -82,13 +98,14 @@ impl Layout {
 pub fn write(graph: &mut Graph, schema: &Schema, design: &Design, layout: &Layout) -> Parts {
     let numbers = numbers(graph, schema, design);
     let codes = layout.tables.iter().map(|table| codes(graph, schema, &schema.features[table.feature], table)).collect();
-    Parts { numbers, codes }
+    let entries = layout.sparse.iter().map(|sparse| sparse::entries(graph, schema, &schema.features[sparse.feature])).collect();
+    Parts { numbers, codes, entries }
 }
 
 fn codes(graph: &mut Graph, schema: &Schema, feature: &Feature, table: &Table) -> String {
     let values = match &feature.kind {
         FeatureKind::Category { values, .. } => values.as_slice(),
-        FeatureKind::Number { .. } => &[],
+        FeatureKind::Number { .. } | FeatureKind::Sparse { .. } => &[],
     };
     encode::row_numbers(graph, schema, feature, values, table.missing(), table.unseen())
 }

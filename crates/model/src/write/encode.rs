@@ -1,6 +1,7 @@
 //! The encoders of a graph: text to codes, timestamps to their parts, and features side by side.
 
-use quelea_core::schema::{Feature, FeatureKind, Schema, TimePart};
+use quelea_core::hash::bucket;
+use quelea_core::schema::{Feature, FeatureKind, Hashed, Schema, TimePart};
 
 use crate::graph::{Graph, floats, int, int64s, strings, tensor};
 use crate::proto::{TensorProto, element};
@@ -10,6 +11,8 @@ const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 
 /// The code of an unseen category where codes are floats; a missing one is NaN.
 pub const UNSEEN_CODE: f32 = -1.0;
+/// What the node is called that gives a hashed column's buckets.
+pub const BUCKET: &str = "bucket";
 
 /// A feature as 32-bit floats of shape [rows, 1]: a number, or a category's code.
 pub fn float_feature(graph: &mut Graph, schema: &Schema, feature: &Feature) -> String {
@@ -21,8 +24,9 @@ pub fn float_feature(graph: &mut Graph, schema: &Schema, feature: &Feature) -> S
             let missing = missing_texts(schema).count();
             let codes: Vec<f32> = std::iter::repeat_n(f32::NAN, missing).chain((0..values.len()).map(|c| c as f32)).collect();
             let codes = floats(&[codes.len()], &codes);
-            label_encoder(graph, schema, feature, values, codes, floats(&[1], &[UNSEEN_CODE]))
+            label_encoder(graph, schema, (feature.input, "code"), values, codes, floats(&[1], &[UNSEEN_CODE]))
         }
+        FeatureKind::Sparse { .. } => unreachable!("a sparse feature is no column of numbers"),
     }
 }
 
@@ -31,15 +35,24 @@ pub fn row_numbers(graph: &mut Graph, schema: &Schema, feature: &Feature, values
     let count = missing_texts(schema).count();
     let codes: Vec<i64> = std::iter::repeat_n(missing as i64, count).chain(0..values.len() as i64).collect();
     let codes = int64s(&[codes.len()], &codes);
-    let code = label_encoder(graph, schema, feature, values, codes, int64s(&[1], &[unseen as i64]));
+    let code = label_encoder(graph, schema, (feature.input, "code"), values, codes, int64s(&[1], &[unseen as i64]));
     let all = graph.names.of("all_rows");
     let all = graph.constant(all, int64s(&[1], &[-1]));
     let flat = graph.names.of_column(&feature.name, "codes");
     graph.op("Reshape", &[&code, &all], flat)
 }
 
+/// A hashed column as 64-bit integers of its input's shape: buckets, and the number of buckets for missing and unseen texts.
+pub fn buckets(graph: &mut Graph, schema: &Schema, hashed: &Hashed, buckets: u32) -> String {
+    let (name, nowhere) = (&schema.inputs[hashed.input].name, i64::from(buckets));
+    let of_texts = hashed.values.iter().map(|text| i64::from(bucket(name, text, buckets)));
+    let codes: Vec<i64> = std::iter::repeat_n(nowhere, missing_texts(schema).count()).chain(of_texts).collect();
+    let codes = int64s(&[codes.len()], &codes);
+    label_encoder(graph, schema, (hashed.input, BUCKET), &hashed.values, codes, int64s(&[1], &[nowhere]))
+}
+
 /// Texts that stand for a missing value.
-fn missing_texts(schema: &Schema) -> impl Iterator<Item = &str> {
+pub fn missing_texts(schema: &Schema) -> impl Iterator<Item = &str> {
     let markers = schema.null_values.iter().enumerate();
     let fresh = markers.filter(|(i, m)| !m.is_empty() && !schema.null_values[..*i].contains(m)).map(|(_, m)| m.as_str());
     std::iter::once("").chain(fresh)
@@ -48,16 +61,16 @@ fn missing_texts(schema: &Schema) -> impl Iterator<Item = &str> {
 fn label_encoder(
     graph: &mut Graph,
     schema: &Schema,
-    feature: &Feature,
+    (input, what): (usize, &str),
     values: &[String],
     codes: TensorProto,
     unseen: TensorProto,
 ) -> String {
     let keys: Vec<&str> = missing_texts(schema).chain(values.iter().map(String::as_str)).collect();
-    let output = graph.names.of_column(&feature.name, "code");
+    let output = graph.names.of_column(&schema.inputs[input].name, what);
     let attributes =
         vec![tensor("keys_tensor", strings(keys.into_iter())), tensor("values_tensor", codes), tensor("default_tensor", unseen)];
-    graph.ml_op("LabelEncoder", &[&schema.inputs[feature.input].name], output, attributes)
+    graph.ml_op("LabelEncoder", &[&schema.inputs[input].name], output, attributes)
 }
 
 /// Columns of shape [rows, 1] side by side.

@@ -1,11 +1,11 @@
-//! A linear model: a product for its numbers, a table looked up for each category.
+//! A linear model: a product for its numbers, a table looked up for each category, and for each entry of a sparse feature.
 
 use quelea_core::estimator::Linear;
 use quelea_core::schema::Schema;
 
-use super::design::{self, Layout, Table};
-use super::link;
-use crate::graph::{Graph, doubles, int};
+use super::design::{self, Layout, Sparse, Table};
+use super::{link, sparse};
+use crate::graph::{Graph, doubles, floats, int};
 
 /// The name of the constant of weights of numbers, of shape [columns, outputs].
 pub const WEIGHTS: &str = "weights";
@@ -35,6 +35,14 @@ pub fn write(graph: &mut Graph, schema: &Schema, linear: &Linear) {
         let looked_up = graph.op_with("Gather", &[&weights, codes], looked_up, vec![int("axis", 0)]);
         scores = graph.op("Add", &[&scores, &looked_up], sum);
     }
+    for (sparse, entries) in layout.sparse.iter().zip(&parts.entries) {
+        let name = &schema.features[sparse.feature].name;
+        let [weights, added, sum] = [TABLE, "added", "scores"].map(|what| graph.names.of_column(name, what));
+        let weights = graph.constant(weights, floats(&[sparse.width + 1, outputs], &sparse_table(sparse, &linear.weights)));
+        let terms = sparse::looked_up(graph, name, &weights, entries);
+        let added = sparse::summed(graph, &terms, added);
+        scores = graph.op("Add", &[&scores, &added], sum);
+    }
     link::write(graph, &schema.target, linear.link, &scores);
 }
 
@@ -42,4 +50,10 @@ pub fn write(graph: &mut Graph, schema: &Schema, linear: &Linear) {
 pub fn table_of(table: &Table, weights: &[Vec<f64>]) -> Vec<f64> {
     let columns = table.first..table.first + table.width;
     columns.flat_map(|c| weights.iter().map(move |row| row[c])).chain(weights.iter().map(|_| 0.0)).collect()
+}
+
+/// The weights of a sparse feature as 32-bit floats, row by row; the last row is zeros.
+pub fn sparse_table(sparse: &Sparse, weights: &[Vec<f64>]) -> Vec<f32> {
+    let columns = sparse.first..sparse.first + sparse.width;
+    columns.flat_map(|c| weights.iter().map(move |row| row[c] as f32)).chain(weights.iter().map(|_| 0.0)).collect()
 }

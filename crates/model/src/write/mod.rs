@@ -2,20 +2,22 @@
 
 pub mod centroids;
 pub mod design;
-mod encode;
+pub mod encode;
+pub mod factorization;
 pub mod linear;
 mod link;
+mod sparse;
 pub mod trees;
 
 use prost::Message;
-use quelea_core::estimator::Estimator;
+use quelea_core::estimator::{Encoding, Estimator};
 use quelea_core::schema::{FeatureKind, InputKind, Schema};
 
-use crate::graph::{Graph, IR_VERSION, ML_OPSET, Names, OPSET};
+use crate::graph::{Graph, IR_VERSION, ML_OPSET, Names, OPSET, indices_of, values_of};
 use crate::proto::{GraphProto, MOST_BYTES, ModelProto, OperatorSetIdProto, StringStringEntryProto, element};
 use crate::{About, Error, Model, Result, check};
 
-/// The metadata that holds the schema, without the categories, which are in the graph.
+/// The metadata that holds the schema, without the categories and hashed texts, which are in the graph.
 pub const SCHEMA_KEY: &str = "quelea.schema";
 /// The metadata that holds [`About`].
 pub const ABOUT_KEY: &str = "quelea.about";
@@ -45,19 +47,30 @@ pub fn to_bytes(model: &Model) -> Result<Vec<u8>> {
 pub fn graph(model: &Model) -> Result<GraphProto> {
     let mut graph = Graph::new(Names::new(&model.schema));
     for input in &model.schema.inputs {
-        let element = match input.kind {
-            InputKind::Number => element::FLOAT,
-            InputKind::Text => element::STRING,
-            InputKind::Timestamp => element::INT64,
-        };
-        graph.input(&input.name, element);
+        let name = &input.name;
+        match input.kind {
+            InputKind::Number => graph.input(name, element::FLOAT),
+            InputKind::Text => graph.input(name, element::STRING),
+            InputKind::Timestamp => graph.input(name, element::INT64),
+            InputKind::Texts => graph.wide_input(name, element::STRING, &entries_of(name)),
+            InputKind::Sparse => {
+                graph.wide_input(&indices_of(name), element::INT64, &entries_of(name));
+                graph.wide_input(&values_of(name), element::FLOAT, &entries_of(name));
+            }
+        }
     }
     match &model.estimator {
         Estimator::Trees(trees) => trees::write(&mut graph, &model.schema, trees),
         Estimator::Linear(linear) => linear::write(&mut graph, &model.schema, linear),
         Estimator::Centroids(centroids) => centroids::write(&mut graph, &model.schema, centroids),
+        Estimator::Factorization(machine) => factorization::write(&mut graph, &model.schema, machine),
     }
     Ok(graph.finish())
+}
+
+/// What the number of a column's entries in the longest row is called.
+fn entries_of(column: &str) -> String {
+    format!("entries of {column}")
 }
 
 fn refuse_beyond_limit(bytes: u64) -> Result<()> {
@@ -73,12 +86,17 @@ fn least_bytes(model: &Model) -> u64 {
         .iter()
         .map(|f| match &f.kind {
             FeatureKind::Category { values, .. } => text(values) + 4 * values.len() as u64,
+            FeatureKind::Sparse { hashed, .. } => hashed.iter().map(|of| text(&of.values) + 8 * of.values.len() as u64).sum(),
             FeatureKind::Number { .. } => 0,
         })
         .sum();
     let estimator = match &model.estimator {
         Estimator::Trees(trees) => trees.trees.iter().map(trees::least_bytes).sum(),
-        Estimator::Linear(linear) => 8 * (linear.weights.len() * linear.design.width()) as u64,
+        Estimator::Linear(linear) => {
+            let bytes = |encoding: &Encoding| encoding.width() as u64 * if matches!(encoding, Encoding::Sparse { .. }) { 4 } else { 8 };
+            linear.weights.len() as u64 * linear.design.encodings.iter().map(bytes).sum::<u64>()
+        }
+        Estimator::Factorization(machine) => 4 * (machine.weights.len() + machine.factors.len()) as u64,
         Estimator::Centroids(centroids) => 4 * (centroids.centers.len() * centroids.design.width()) as u64,
     };
     categories + estimator
@@ -87,8 +105,10 @@ fn least_bytes(model: &Model) -> u64 {
 fn schema_json(schema: &Schema) -> Result<String> {
     let mut stripped = schema.clone();
     for feature in &mut stripped.features {
-        if let FeatureKind::Category { values, .. } = &mut feature.kind {
-            values.clear();
+        match &mut feature.kind {
+            FeatureKind::Category { values, .. } => values.clear(),
+            FeatureKind::Sparse { hashed, .. } => hashed.iter_mut().for_each(|of_column| of_column.values.clear()),
+            FeatureKind::Number { .. } => {}
         }
     }
     serde_json::to_string(&stripped).map_err(|e| Error::Metadata { key: SCHEMA_KEY, problem: e.to_string() })

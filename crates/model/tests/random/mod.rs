@@ -1,9 +1,9 @@
 //! Random models and rows under a seed: every kind of estimator, link, input and value.
 
-use arrow::array::StringViewArray;
+use arrow::array::{StringArray, StringViewArray};
 use quelea_core::counter::{Draws, Purpose};
-use quelea_core::estimator::{Centroids, Child, Design, Encoding, Estimator, Linear, Link, Node, Rule, Tree, Trees};
-use quelea_core::schema::{Feature, FeatureKind, Input, InputKind, Labels, Schema, Target, TimePart};
+use quelea_core::estimator::{Centroids, Child, Design, Encoding, Estimator, Factorization, Linear, Link, Node, Rule, Tree, Trees};
+use quelea_core::schema::{Feature, FeatureKind, Hashed, Input, InputKind, Labels, Schema, Target, TimePart};
 use quelea_model::{About, Column, Model, Value};
 
 /// A column of rows.
@@ -11,6 +11,8 @@ pub enum Values {
     Number(Vec<f32>),
     Text(StringViewArray),
     Timestamp(Vec<i64>),
+    Sparse { offsets: Vec<u32>, indices: Vec<u32>, values: Option<Vec<f32>> },
+    Texts { offsets: Vec<u32>, codes: Vec<u32>, dictionary: StringArray },
 }
 
 impl Values {
@@ -19,11 +21,25 @@ impl Values {
             Self::Number(v) => Column::Number(v),
             Self::Text(v) => Column::Text(v),
             Self::Timestamp(v) => Column::Timestamp(v),
+            Self::Sparse { offsets, indices, values } => Column::Sparse { offsets, indices, values: values.as_deref() },
+            Self::Texts { offsets, codes, dictionary } => Column::Texts { offsets, codes, texts: dictionary },
         }
     }
 
-    pub fn value(&self, row: usize) -> Value<'_> {
+    /// What a row holds of a column of lists of texts.
+    pub fn texts(&self, row: usize) -> Vec<&str> {
+        let Self::Texts { offsets, codes, dictionary } = self else { return Vec::new() };
+        codes[offsets[row] as usize..offsets[row + 1] as usize].iter().map(|&code| dictionary.value(code as usize)).collect()
+    }
+
+    /// The value of a row; `texts` are what [`Values::texts`] gave for it.
+    pub fn value<'a>(&'a self, row: usize, texts: &'a [&'a str]) -> Value<'a> {
         match self {
+            Self::Sparse { offsets, indices, values } => {
+                let entries = offsets[row] as usize..offsets[row + 1] as usize;
+                Value::Sparse { indices: &indices[entries.clone()], values: values.as_ref().map(|values| &values[entries]) }
+            }
+            Self::Texts { .. } => Value::Texts(texts),
             Self::Number(v) => Value::Number(v[row]),
             Self::Text(v) => Value::Text(if arrow::array::Array::is_null(v, row) { "" } else { v.value(row) }),
             Self::Timestamp(v) => Value::Timestamp(v[row]),
@@ -66,7 +82,7 @@ impl Random {
         (self.bits() >> 11) as f64 / (1u64 << 52) as f64 - 1.0
     }
 
-    fn schema(&mut self) -> Schema {
+    fn schema(&mut self, with_sparse: bool) -> Schema {
         let mut schema = Schema {
             inputs: Vec::new(),
             features: Vec::new(),
@@ -81,7 +97,34 @@ impl Random {
             let name = if self.chance(15) && index < odd_names.len() { odd_names[index].into() } else { format!("column {index}") };
             self.push_input(&mut schema, name);
         }
+        if with_sparse {
+            (0..self.below(3)).for_each(|index| self.push_sparse(&mut schema, format!("sparse {index}")));
+            self.push_hashed(&mut schema);
+        }
         schema
+    }
+
+    fn push_sparse(&mut self, schema: &mut Schema, name: String) {
+        let width = [0, 1, 5, 300, 4_000][self.below(5)];
+        let kind = FeatureKind::Sparse { width, largest: 5.0, entries: 9, hashed: Vec::new() };
+        schema.features.push(Feature { name: name.clone(), input: schema.inputs.len(), kind });
+        schema.inputs.push(Input { name, kind: InputKind::Sparse });
+    }
+
+    /// Columns hashed into one feature; with few buckets, so that they meet.
+    fn push_hashed(&mut self, schema: &mut Schema) {
+        let mut hashed = Vec::new();
+        for index in 0..self.below(4) {
+            let values = (0..[0, 2, 40][self.below(3)]).map(|i| format!("värde {i}")).collect();
+            hashed.push(Hashed { input: schema.inputs.len(), values });
+            let kind = if self.chance(50) { InputKind::Text } else { InputKind::Texts };
+            schema.inputs.push(Input { name: format!("hashed {index}"), kind });
+        }
+        if let Some(first) = hashed.first() {
+            let (input, width) = (first.input, [1, 8, 1_000][self.below(3)]);
+            let kind = FeatureKind::Sparse { width, largest: 1.0, entries: 9, hashed };
+            schema.features.push(Feature { name: "hashed".into(), input, kind });
+        }
     }
 
     fn push_input(&mut self, schema: &mut Schema, name: String) {
@@ -95,6 +138,7 @@ impl Random {
                     schema.features.push(Feature { name: format!("{name}.{part:?}"), input, kind: number(Some(part)) });
                 }
             }
+            InputKind::Sparse | InputKind::Texts => unreachable!("they are made elsewhere"),
             InputKind::Text => {
                 let count = [1, 3, 20, 70, 3_000][self.below(5)];
                 let values = (0..count).map(|i| format!("värde {i}")).collect();
@@ -136,6 +180,7 @@ impl Random {
                 }
                 Rule::In(codes)
             }
+            FeatureKind::Sparse { .. } => unreachable!("trees have no sparse features"),
             FeatureKind::Number { part: Some(TimePart::Year), .. } => Rule::AtMost(1_900.0 + self.below(200) as f32),
             FeatureKind::Number { part: Some(_), .. } => Rule::AtMost(self.below(40) as f32),
             FeatureKind::Number { .. } => Rule::AtMost(self.number()),
@@ -191,6 +236,7 @@ impl Random {
                 indicator: self.chance(50),
             },
             FeatureKind::Category { values, .. } => Encoding::Category { values: values.len() as u32, indicator: self.chance(50) },
+            FeatureKind::Sparse { width, .. } => Encoding::Sparse { width: *width },
         });
         Design { encodings: encodings.collect() }
     }
@@ -199,8 +245,21 @@ impl Random {
         let design = self.design(schema);
         let (link, target, outputs) = self.link();
         schema.target = target;
-        let weights = (0..outputs).map(|_| (0..design.width()).map(|_| self.real() * 0.01).collect()).collect();
+        let weights = (0..outputs).map(|_| (0..design.width()).map(|_| f64::from((self.real() * 0.01) as f32)).collect()).collect();
         Estimator::Linear(Linear { design, intercepts: (0..outputs).map(|_| self.real()).collect(), weights, link })
+    }
+
+    fn factorization(&mut self, schema: &mut Schema) -> Estimator {
+        let design = self.design(schema);
+        let (link, target) = match self.below(2) {
+            0 => (Link::Identity, Target::Number { name: "target".into() }),
+            _ => (Link::Logistic, self.classes(2)),
+        };
+        schema.target = target;
+        let (width, rank) = (design.width(), [1, 3, 16][self.below(3)]);
+        let mut numbers = |count: usize, size: f64| (0..count).map(|_| (self.real() * size) as f32).collect::<Vec<f32>>();
+        let (weights, factors) = (numbers(width, 0.01), numbers(width * rank, 0.05));
+        Estimator::Factorization(Factorization { design, intercept: self.real(), weights, factors, rank, link })
     }
 
     fn centroids(&mut self, schema: &Schema) -> Estimator {
@@ -210,10 +269,12 @@ impl Random {
     }
 
     pub fn model(&mut self) -> Model {
-        let mut schema = self.schema();
-        let estimator = match self.below(4) {
+        let which = self.below(6);
+        let mut schema = self.schema(which < 2);
+        let estimator = match which {
             0 => self.linear(&mut schema),
-            1 => self.centroids(&schema),
+            1 => self.factorization(&mut schema),
+            2 => self.centroids(&schema),
             _ => self.trees(&mut schema),
         };
         let about = About { learner: "random".into(), fingerprint: self.bits().to_string(), ..About::default() };
@@ -251,7 +312,41 @@ impl Random {
             InputKind::Number => Values::Number((0..count).map(|_| if self.chance(15) { f32::NAN } else { self.number() }).collect()),
             InputKind::Text => Values::Text((0..count).map(|_| self.text(categories(index).unwrap_or(1))).collect()),
             InputKind::Timestamp => Values::Timestamp((0..count).map(|_| self.moment()).collect()),
+            InputKind::Sparse => {
+                let widths = schema.features.iter().filter(|feature| feature.input == index).map(|feature| match feature.kind {
+                    FeatureKind::Sparse { width, .. } => width,
+                    _ => 0,
+                });
+                self.entries(count, widths.max().unwrap_or(0))
+            }
+            InputKind::Texts => {
+                let offsets = self.offsets(count);
+                let texts = (0..44).map(|i| if i < 40 { format!("värde {i}") } else { ["", "?", "never seen", "x"][i - 40].to_string() });
+                let codes = (0..offsets[count]).map(|_| self.below(44) as u32).collect();
+                Values::Texts { offsets, codes, dictionary: StringArray::from_iter_values(texts) }
+            }
         });
         columns.collect()
+    }
+
+    fn offsets(&mut self, rows: usize) -> Vec<u32> {
+        let most = [0, 1, 5, 40][self.below(4)];
+        let mut end = 0;
+        let ends = (0..rows).map(|_| {
+            end += self.below(most + 1) as u32;
+            end
+        });
+        std::iter::once(0).chain(ends).collect()
+    }
+
+    /// Entries of a sparse column: now and then one beyond its width, and one that is NaN.
+    fn entries(&mut self, rows: usize, width: u32) -> Values {
+        let offsets = self.offsets(rows);
+        let count = offsets[rows];
+        let indices =
+            (0..count).map(|_| if self.chance(5) { width + self.below(3) as u32 } else { self.below(width.max(1) as usize) as u32 });
+        let indices = indices.collect();
+        let values = self.chance(70).then(|| (0..count).map(|_| if self.chance(3) { f32::NAN } else { self.number() }).collect());
+        Values::Sparse { offsets, indices, values }
     }
 }

@@ -92,6 +92,7 @@ impl Conditions {
                     }
                     category_sets(group, values.len())
                 }
+                FeatureKind::Sparse { .. } => unreachable!("a checked tree asks for no sparse feature"),
             };
             conditions.features.push(FeatureConditions { feature, first, kind });
             first += group.len();

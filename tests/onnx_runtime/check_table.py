@@ -38,10 +38,38 @@ def moments(column):
     return pc.fill_null(micros, NO_TIME).to_numpy(zero_copy_only=False)
 
 
+def padded(column, padding, dtype, of=lambda items: items):
+    """Lists as an array as wide as the longest; `of` picks what is wanted of the items."""
+    lists = [[] if v is None else list(v) for v in column.to_pylist()]
+    width = max(map(len, lists), default=0)
+    return np.asarray([[of(v) for v in items] + [padding] * (width - len(items)) for items in lists], dtype=dtype).reshape(-1, width)
+
+
+def sparse(column, part):
+    """The indices or the values of a column of lists: indices, pairs, or numbers for every index."""
+    items = column.type.value_type if hasattr(column.type, "value_type") else None
+    if pa.types.is_map(column.type) or pa.types.is_struct(items):
+        pick = (lambda v: v[part]) if pa.types.is_map(column.type) else (lambda v: list(v.values())[part])
+        return padded(column, [-1, 0][part], [np.int64, np.float32][part], pick)
+    if pa.types.is_integer(items) and not pa.types.is_fixed_size_list(column.type):
+        return padded(column, -1, np.int64) if part == 0 else padded(column, 0, np.float32, lambda _: 1)
+    values = padded(column, 0, np.float32)
+    return values if part == 1 else np.broadcast_to(np.arange(values.shape[1]), values.shape).astype(np.int64)
+
+
 def raw(model, table):
     """The table's columns as the model's inputs."""
     convert = {"tensor(float)": numbers, "tensor(string)": texts, "tensor(int64)": moments}
-    return {i.name: convert[i.type](table[i.name].combine_chunks()) for i in model.get_inputs()}
+
+    def of(name, kind):
+        if name in table.column_names:
+            column = table[name].combine_chunks()
+            is_list = pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
+            return padded(column, "", object, lambda v: v or "") if is_list else convert[kind](column)
+        column, part = name.rsplit(".", 1)
+        return sparse(table[column].combine_chunks(), ["indices", "values"].index(part))
+
+    return {i.name: of(i.name, i.type) for i in model.get_inputs()}
 
 
 def difference(theirs, ours):

@@ -36,7 +36,7 @@ pub struct Job {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Data {
-    /// A file, a folder or a glob of Parquet or CSV files (CSV also as .gz or .zst). Give this or `query`.
+    /// A file, a folder or a glob of Parquet, CSV or LibSVM files (the last two also as .gz or .zst). Give this or `query`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
     /// A SQL query over the tables in `tables`. Without a total ORDER BY the order of rows, and with it
@@ -46,7 +46,7 @@ pub struct Data {
     /// Names for tables that `query` reads: a file, folder or glob for each.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tables: BTreeMap<String, String>,
-    /// The column to predict; not for k-means.
+    /// The column to predict; not for k-means. In LibSVM files it is `label` when not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     /// What the target is: classes or a number. Guessed from its type when not given: text, booleans and

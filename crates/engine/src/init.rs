@@ -79,6 +79,8 @@ fn write_data(text: &mut String, table: &Table, name: String, target: Option<&st
             _ if Some(field.name().as_str()) == target => "the target",
             Some(InputKind::Number) => "a number",
             Some(InputKind::Text) => "a category",
+            Some(InputKind::Sparse) => "numbers by index",
+            Some(InputKind::Texts) => "lists of texts; name it in hashed",
             Some(InputKind::Timestamp) => "a timestamp: year, month, day, weekday, hour, minute",
             None => "nothing; name it in ignore",
         };

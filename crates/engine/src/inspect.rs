@@ -37,7 +37,7 @@ pub struct ColumnSummary {
     pub missing: Option<u64>,
     /// The smallest and the largest number.
     pub range: Option<(f32, f32)>,
-    /// How many different texts there are.
+    /// How many different texts there are, or one more than the largest index.
     pub values: Option<usize>,
     /// The most frequent texts with their rows.
     pub most_frequent: Vec<(String, u64)>,
@@ -96,5 +96,6 @@ fn describe(column: &mut ColumnSummary, kind: &FeatureKind) {
             frequent.truncate(SHOWN_TEXTS);
             column.most_frequent = frequent;
         }
+        FeatureKind::Sparse { width, .. } => column.values = Some(*width as usize),
     }
 }

@@ -17,6 +17,7 @@ use quelea_learn::registry::{self, Targets, Visitor};
 use quelea_model::{About, Model};
 
 use crate::output::Output;
+use crate::prepare::columns::Columns;
 use crate::prepare::{self, Prepared, Rows};
 use crate::rounds::{self, Layout};
 use crate::score;
@@ -129,6 +130,10 @@ fn with_markers(job: &Job, before: Option<&Model>) -> Job {
 
 fn fit(job: &Job, table: &Table, before: Option<Model>, threads: &Threads, layout: Layout, control: &Control) -> Result<(Model, Prepared)> {
     let before_schema = before.as_ref().map(|model| &model.schema);
+    // Better known before the table is read than after.
+    if let Some(column) = Columns::choose(table, &job.data, before_schema)?.first_sparse() {
+        registry::refuse_sparse_column(registry::find(&job.model.kind)?, column)?;
+    }
     let prepared = threads.wait(prepare::prepare(job, table, before_schema, threads.count, control))?;
     refuse_number(job, table, &prepared.schema.target)?;
     let fitted = if job.cluster.is_alone() {

@@ -140,13 +140,23 @@ pub fn find(name: &str) -> Result<&'static Entry> {
 /// Refuses the first sparse feature of a table for a learner that takes none, and names those that do.
 pub fn refuse_sparse(learner: &Entry, schema: &Schema) -> Result<()> {
     let sparse = schema.features.iter().find(|feature| matches!(feature.kind, FeatureKind::Sparse { .. }));
-    let Some(feature) = sparse.filter(|_| !learner.takes_sparse) else { return Ok(()) };
+    sparse.map_or(Ok(()), |feature| refuse_sparse_column(learner, &feature.name))
+}
+
+/// As [`refuse_sparse`], for a column that is sparse or hashed.
+pub fn refuse_sparse_column(learner: &Entry, column: &str) -> Result<()> {
+    if learner.takes_sparse {
+        return Ok(());
+    }
     let others: Vec<&str> = LEARNERS.iter().filter(|other| other.takes_sparse).map(|other| other.name).collect();
     let advice = match others.is_empty() {
         true => "name it in data.ignore".into(),
         false => format!("train one of {}, or name it in data.ignore", others.join(", ")),
     };
-    Err(Error::Column { column: feature.name.clone(), problem: format!("{} does not learn from sparse columns; {advice}", learner.name) })
+    Err(Error::Column {
+        column: column.into(),
+        problem: format!("{} does not learn from sparse or hashed columns; {advice}", learner.name),
+    })
 }
 
 const fn entry<F: Family>(by_steps: bool) -> Entry {

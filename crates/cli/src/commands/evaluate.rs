@@ -16,7 +16,7 @@ use crate::{interrupt, text};
 pub struct Arguments {
     /// The ONNX file
     model: PathBuf,
-    /// A Parquet or CSV file, a folder or a glob, with the target's column
+    /// A Parquet, CSV or LibSVM file, a folder or a glob, with the target's column
     table: String,
     /// Threads to compute with; all cores when not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]

@@ -12,7 +12,7 @@ use clap::Args;
     after_help = "Examples:\n  quelea init adult.parquet --target salary\n  quelea init points.csv --model k-means --output points.toml"
 )]
 pub struct Arguments {
-    /// A Parquet or CSV file, a folder or a glob
+    /// A Parquet, CSV or LibSVM file, a folder or a glob
     table: String,
     /// The column to predict
     #[arg(long, value_name = "COLUMN")]

@@ -16,7 +16,7 @@ use crate::{interrupt, text};
 #[derive(Args)]
 #[command(after_help = "Examples:\n  quelea inspect adult.onnx\n  quelea inspect 'logs/*.csv.gz' --null-value '?'")]
 pub struct Arguments {
-    /// An ONNX file, or a table: a Parquet or CSV file, a folder or a glob
+    /// An ONNX file, or a table: a Parquet, CSV or LibSVM file, a folder or a glob
     name: String,
     /// A text that stands for a missing value in a table; may be given several times
     #[arg(long, value_name = "TEXT")]
@@ -76,6 +76,11 @@ fn encoder(feature: &Feature) -> String {
             let more = if values.len() > shown.len() { ", …" } else { "" };
             format!("{} values: {}{more}{}", values.len(), shown.join(", "), missing_text(*missing))
         }
+        FeatureKind::Sparse { width, entries, hashed, .. } => {
+            let texts: usize = hashed.iter().map(|of_column| of_column.values.len()).sum();
+            let made = if hashed.is_empty() { String::new() } else { format!(", {texts} texts of {} columns hashed", hashed.len()) };
+            format!("{width} columns, {entries} entries{made}")
+        }
     }
 }
 
@@ -119,5 +124,7 @@ fn kind(kind: InputKind) -> &'static str {
         InputKind::Number => "number",
         InputKind::Text => "category",
         InputKind::Timestamp => "timestamp",
+        InputKind::Sparse => "numbers by index",
+        InputKind::Texts => "lists of texts",
     }
 }

@@ -18,7 +18,7 @@ use crate::{interrupt, text};
 pub struct Arguments {
     /// The ONNX file
     model: PathBuf,
-    /// A Parquet or CSV file, a folder or a glob
+    /// A Parquet, CSV or LibSVM file, a folder or a glob
     table: String,
     /// A file to write that ends in .parquet or .csv, or - for CSV on the standard output
     #[arg(long, short, value_name = "FILE", value_parser = Destination::parse)]

@@ -23,7 +23,7 @@ pub struct Arguments {
     /// Set a key of the job, such as model.num_leaves=63
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// A Parquet or CSV file, a folder or a glob [data.table]
+    /// A Parquet, CSV or LibSVM file, a folder or a glob [data.table]
     #[arg(long, value_name = "TABLE")]
     data: Option<String>,
     /// The column to predict [data.target]

@@ -3,8 +3,8 @@
 use std::io::Cursor;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Float32Array, PrimitiveArray, UInt32Array};
-use arrow::buffer::ScalarBuffer;
+use arrow::array::{Array, ArrayRef, AsArray, Float32Array, ListArray, PrimitiveArray, StructArray, UInt32Array};
+use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Field, Float32Type, Schema, UInt32Type};
 use arrow::error::ArrowError;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
@@ -46,6 +46,7 @@ fn batch(tile: &Tile) -> Result<RecordBatch, ArrowError> {
         let column: ArrayRef = match values {
             Values::Number(numbers) => Arc::new(Float32Array::new(numbers.clone(), None)),
             Values::Category(codes) => Arc::new(UInt32Array::new(codes.clone(), None)),
+            Values::Sparse { offsets, indices, values } => Arc::new(list(offsets, indices, values.as_ref())?),
         };
         columns.push((at.to_string(), column));
     }
@@ -64,6 +65,38 @@ fn batch(tile: &Tile) -> Result<RecordBatch, ArrowError> {
     RecordBatch::try_new_with_options(schema, columns.into_iter().map(|(_, column)| column).collect(), &options)
 }
 
+/// Sparse rows as lists of indices, or of pairs where they have values.
+fn list(offsets: &[u32], indices: &ScalarBuffer<u32>, values: Option<&ScalarBuffer<f32>>) -> Result<ListArray, ArrowError> {
+    let first = offsets.first().copied().unwrap_or(0);
+    let entries = (offsets.last().copied().unwrap_or(0) - first) as usize;
+    let large = |_| ArrowError::OffsetOverflowError(entries);
+    let offsets = offsets.iter().map(|offset| i32::try_from(offset - first)).collect::<Result<Vec<_>, _>>().map_err(large)?;
+    let indices: ArrayRef = Arc::new(UInt32Array::new(indices.slice(first as usize, entries), None));
+    let items: ArrayRef = match values {
+        None => indices,
+        Some(values) => {
+            let values = Arc::new(Float32Array::new(values.slice(first as usize, entries), None));
+            let fields = vec![Field::new("index", DataType::UInt32, false), Field::new("value", DataType::Float32, false)];
+            Arc::new(StructArray::try_new(fields.into(), vec![indices, values], None)?)
+        }
+    };
+    ListArray::try_new(Arc::new(Field::new("item", items.data_type().clone(), false)), OffsetBuffer::new(offsets.into()), items, None)
+}
+
+/// What [`list`] made.
+fn sparse(column: &ArrayRef) -> Result<Values, Problem> {
+    let list = column.as_list::<i32>();
+    let offsets = list.value_offsets().iter().map(|&offset| offset as u32).collect::<Vec<_>>().into();
+    match list.values().data_type() {
+        DataType::Struct(_) => {
+            let pairs = list.values().as_struct();
+            let (indices, values) = (values::<UInt32Type>(pairs.column(0))?, values::<Float32Type>(pairs.column(1))?);
+            Ok(Values::Sparse { offsets, indices, values: Some(values) })
+        }
+        _ => Ok(Values::Sparse { offsets, indices: values::<UInt32Type>(list.values())?, values: None }),
+    }
+}
+
 fn tile(batch: &RecordBatch) -> Result<Tile, Problem> {
     let schema = batch.schema();
     let note = |key| schema.metadata().get(key).ok_or_else(|| Problem::internal(format!("a tile without its {key}")));
@@ -75,6 +108,7 @@ fn tile(batch: &RecordBatch) -> Result<Tile, Problem> {
             (TARGET, _) => tile.target = values::<Float32Type>(column)?,
             (WEIGHT, _) => tile.weight = Some(values::<Float32Type>(column)?),
             (_, DataType::Float32) => tile.features.push(Values::Number(values::<Float32Type>(column)?)),
+            (_, DataType::List(_)) => tile.features.push(sparse(column)?),
             (_, _) => tile.features.push(Values::Category(values::<UInt32Type>(column)?)),
         }
     }
@@ -99,6 +133,19 @@ mod tests {
             let tile = Tile { number: 7, role: Role::Validation, rows: 3, features, target: target.into(), weight };
             let back = read(&write(&tile).unwrap()).unwrap();
             assert_eq!(format!("{back:?}"), format!("{tile:?}"));
+        }
+    }
+
+    #[test]
+    fn sparse_rows_come_back_wherever_their_memory_begins() {
+        let indices: ScalarBuffer<u32> = vec![9, 9, 0, 5, 1_000_000].into();
+        for values in [None, Some(ScalarBuffer::from(vec![0.0, 0.0, 1.5, -2.0, 3.0]))] {
+            let features = vec![Values::Sparse { offsets: vec![2, 2, 4, 5].into(), indices: indices.clone(), values: values.clone() }];
+            let tile = Tile { number: 0, role: Role::Train, rows: 3, features, target: Vec::new().into(), weight: None };
+            let back = read(&write(&tile).unwrap()).unwrap();
+            let Values::Sparse { offsets, indices, values: read } = &back.features[0] else { panic!("not sparse") };
+            assert_eq!((&offsets[..], &indices[..]), (&[0, 0, 2, 3][..], &[0, 5, 1_000_000][..]));
+            assert_eq!(read.as_deref(), values.as_deref().map(|values| &values[2..]));
         }
     }
 }

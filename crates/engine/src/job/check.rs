@@ -1,17 +1,20 @@
 //! Checks of a job that need no data: which keys go together, and the ranges of their values.
 
+use quelea_core::hash::MOST_COLUMNS;
 use quelea_core::spec::{ClassWeights, Data, Job, Part, Task};
 use quelea_learn::registry::{self, Targets};
 
 use super::wrong;
-use crate::{Result, suggest};
+use crate::{Result, suggest, table};
 
 const MOST_THREADS: usize = 1_024;
 
 /// Refuses what is not possible, and fills in the defaults of the learner's hyper-parameters.
 pub(super) fn check(job: &mut Job) -> Result<()> {
     check_tables(&job.data)?;
+    take_label(job);
     check_columns(&job.data)?;
+    check_hashed(&job.data)?;
     check_parts(&job.data)?;
     if let Some(ClassWeights::PerClass(factors)) = &job.data.class_weights
         && let Some((label, factor)) = factors.iter().find(|(_, factor)| !(factor.is_finite() && **factor >= 0.0))
@@ -45,6 +48,39 @@ fn check_tables(data: &Data) -> Result<()> {
         _ => return Ok(()),
     };
     Err(wrong(problem.0, problem.1).into())
+}
+
+/// LibSVM files tell themselves what is to be predicted.
+fn take_label(job: &mut Job) {
+    let wants_target = registry::find(&job.model.kind).is_ok_and(|learner| learner.targets != Targets::None);
+    if wants_target && job.data.target.is_none() && job.data.table.as_deref().is_some_and(table::is_libsvm) {
+        job.data.target = Some(table::LABEL.into());
+    }
+}
+
+fn check_hashed(data: &Data) -> Result<()> {
+    for column in &data.hashed {
+        let problem = match () {
+            () if data.target.as_ref() == Some(column) => format!("{column:?} is data.target; leave it out here"),
+            () if data.weight.as_ref() == Some(column) => format!("{column:?} is data.weight; leave it out here"),
+            () if data.ignore.contains(column) => format!("{column:?} is also in data.ignore"),
+            () if data.categories.contains(column) => format!("{column:?} is also in data.categories; it is either a category or hashed"),
+            () if !data.features.is_empty() && !data.features.contains(column) => {
+                format!("{column:?} is not in data.features; name it there too, or leave it out here")
+            }
+            () => continue,
+        };
+        return Err(wrong("data.hashed", problem).into());
+    }
+    match data.hash_buckets {
+        Some(buckets) if !(2..=u64::from(MOST_COLUMNS)).contains(&buckets) => {
+            Err(wrong("data.hash_buckets", format!("{buckets} is not possible; this is a number from 2 to {MOST_COLUMNS}")).into())
+        }
+        Some(_) if data.hashed.is_empty() => {
+            Err(wrong("data.hash_buckets", "buckets are for data.hashed; name columns there, or drop the key").into())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_columns(data: &Data) -> Result<()> {

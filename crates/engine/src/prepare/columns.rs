@@ -3,10 +3,12 @@
 use std::collections::HashSet;
 
 use arrow::datatypes::DataType;
+use quelea_core::hash::BUCKETS;
 use quelea_core::schema::{FeatureKind, Input, InputKind, Labels, Schema, Target};
 use quelea_core::spec::Data;
 
-use crate::table::{Table, is_text, value_type};
+use crate::table::lists::{self, Lists};
+use crate::table::{LABEL, Table, is_text, value_type};
 use crate::{Error, Result};
 
 /// The columns of a table that training reads.
@@ -20,12 +22,18 @@ pub(crate) struct Columns {
     pub weight: Option<String>,
     /// Text columns that hold truth values, "true" and "false" in every table.
     pub truths: HashSet<String>,
+    /// Inputs that are hashed into one feature, and the number of its buckets.
+    pub hashed: HashSet<String>,
+    /// How many buckets they are hashed into.
+    pub buckets: u32,
 }
 
 impl Columns {
     /// Chooses among the columns of `table` as the job's `data` says. A run that goes on from an earlier one takes that one's inputs.
     pub fn choose(table: &Table, data: &Data, before: Option<&Schema>) -> Result<Self> {
-        for name in data.features.iter().chain(&data.ignore).chain(&data.categories).chain(&data.target).chain(&data.weight) {
+        for name in
+            data.features.iter().chain(&data.ignore).chain(&data.categories).chain(&data.hashed).chain(&data.target).chain(&data.weight)
+        {
             table.field(name)?;
         }
         let inputs = match before {
@@ -42,13 +50,18 @@ impl Columns {
             Some(schema) => known_truths(schema),
             None => table.schema.fields().iter().filter(|f| *f.data_type() == DataType::Boolean).map(|f| f.name().clone()).collect(),
         };
-        Ok(Self { inputs, target: data.target.clone(), weight: data.weight.clone(), truths })
+        let (hashed, buckets) = match before {
+            Some(schema) => known_hashed(schema),
+            None => (data.hashed.iter().cloned().collect(), data.hash_buckets.map_or(BUCKETS, |buckets| buckets as u32)),
+        };
+        Ok(Self { inputs, target: data.target.clone(), weight: data.weight.clone(), truths, hashed, buckets })
     }
 
     /// The columns that a model reads, and its target where that is wanted.
     pub fn of_model(schema: &Schema, with_target: bool, weight: Option<String>) -> Self {
         let target = schema.target.name().filter(|_| with_target).map(str::to_string);
-        Self { inputs: schema.inputs.clone(), target, weight, truths: known_truths(schema) }
+        let (hashed, buckets) = known_hashed(schema);
+        Self { inputs: schema.inputs.clone(), target, weight, truths: known_truths(schema), hashed, buckets }
     }
 
     /// Checks that `table` has the inputs with types that fit, a weight that is a number, and a target that can be
@@ -68,6 +81,12 @@ impl Columns {
         }
     }
 
+    /// The first input that becomes numbers by index.
+    pub fn first_sparse(&self) -> Option<&str> {
+        let is_sparse = |input: &&Input| matches!(input.kind, InputKind::Sparse | InputKind::Texts) || self.hashed.contains(&input.name);
+        self.inputs.iter().find(is_sparse).map(|input| input.name.as_str())
+    }
+
     /// The names of all columns to read: inputs, then target, then weight.
     pub fn names(&self) -> Vec<&str> {
         self.inputs.iter().map(|i| i.name.as_str()).chain(self.target.as_deref()).chain(self.weight.as_deref()).collect()
@@ -79,13 +98,23 @@ fn known_truths(schema: &Schema) -> HashSet<String> {
     let are_truths = |texts: &[String]| !texts.is_empty() && texts.iter().all(|text| text == "true" || text == "false");
     let features = schema.features.iter().filter(|feature| match &feature.kind {
         FeatureKind::Category { values, .. } => are_truths(values),
-        FeatureKind::Number { .. } => false,
+        FeatureKind::Number { .. } | FeatureKind::Sparse { .. } => false,
     });
     let target = match &schema.target {
         Target::Classes { name, labels: Labels::Text(labels), .. } if are_truths(labels) => Some(name.clone()),
         _ => None,
     };
     features.map(|feature| feature.name.clone()).chain(target).collect()
+}
+
+/// The inputs that a model hashes, and into how many buckets.
+fn known_hashed(schema: &Schema) -> (HashSet<String>, u32) {
+    let feature = schema.features.iter().find_map(|feature| match &feature.kind {
+        FeatureKind::Sparse { width, hashed, .. } if !hashed.is_empty() => Some((*width, hashed)),
+        _ => None,
+    });
+    let Some((width, hashed)) = feature else { return (HashSet::new(), BUCKETS) };
+    (hashed.iter().filter_map(|of_column| schema.inputs.get(of_column.input)).map(|input| input.name.clone()).collect(), width)
 }
 
 fn check_kind(table: &Table, name: &str, kind: InputKind) -> Result<()> {
@@ -119,7 +148,8 @@ fn new_inputs(table: &Table, data: &Data) -> Result<Vec<Input>> {
         let name = field.name();
         let has_other_use = data.target.as_ref() == Some(name) || data.weight.as_ref() == Some(name);
         let is_wanted = data.features.is_empty() || data.features.contains(name);
-        if has_other_use || !is_wanted || data.ignore.contains(name) {
+        let is_label = table.is_libsvm && data.target.is_none() && name == LABEL;
+        if has_other_use || !is_wanted || data.ignore.contains(name) || is_label {
             continue;
         }
         if name.is_empty() {
@@ -127,14 +157,23 @@ fn new_inputs(table: &Table, data: &Data) -> Result<Vec<Input>> {
             return Err(Error::Table { table: table.name.clone(), problem });
         }
         let is_category = data.categories.contains(name);
-        let kind = if is_category { Some(InputKind::Text) } else { natural_kind(field.data_type()) };
+        let is_hashed = data.hashed.contains(name);
+        let kind = match lists::of_type(field.data_type()) {
+            Some(Lists::Texts) if is_hashed => Some(InputKind::Texts),
+            _ if is_category || is_hashed => Some(InputKind::Text),
+            _ => natural_kind(field.data_type()),
+        };
         let Some(kind) = kind.filter(|&k| can_be(field.data_type(), k, table.is_csv)) else {
             return Err(Error::Column {
                 table: table.name.clone(),
                 column: name.clone(),
-                problem: match is_category {
-                    true => format!("values of type {} cannot be categories; take the column out of data.categories", field.data_type()),
-                    false => format!("values of type {} cannot be learned from; name the column in data.ignore", field.data_type()),
+                problem: match field.data_type() {
+                    found if is_hashed => format!("values of type {found} cannot be hashed; take the column out of data.hashed"),
+                    found if is_category => format!("values of type {found} cannot be categories; take the column out of data.categories"),
+                    found if lists::of_type(found) == Some(Lists::Texts) => {
+                        format!("values of type {found} are lists of texts; name the column in data.hashed, or in data.ignore")
+                    }
+                    found => format!("values of type {found} cannot be learned from; name the column in data.ignore"),
                 },
             });
         };
@@ -151,7 +190,7 @@ pub(crate) fn natural_kind(data_type: &DataType) -> Option<InputKind> {
         DataType::Dictionary(..) => natural_kind(value_type(data_type)),
         t if is_text(t) => Some(InputKind::Text),
         t if t.is_numeric() => Some(InputKind::Number),
-        _ => None,
+        t => lists::of_type(t).filter(|&lists| lists != Lists::Texts).map(|_| InputKind::Sparse),
     }
 }
 
@@ -161,6 +200,8 @@ fn can_be(data_type: &DataType, kind: InputKind, is_csv: bool) -> bool {
     match kind {
         // All its values are missing.
         _ if *data_type == DataType::Null => true,
+        InputKind::Texts => lists::of_type(data_type) == Some(Lists::Texts),
+        InputKind::Sparse => natural == Some(kind),
         InputKind::Text if is_csv => true,
         InputKind::Text => {
             let values = value_type(data_type);
@@ -177,5 +218,7 @@ fn described(kind: InputKind) -> &'static str {
         InputKind::Number => "a number",
         InputKind::Text => "text",
         InputKind::Timestamp => "a timestamp",
+        InputKind::Sparse => "a list of indices, of pairs of index and value, or of numbers",
+        InputKind::Texts => "a list of texts",
     }
 }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use arrow::buffer::ScalarBuffer;
-use quelea_core::schema::{Feature, FeatureKind};
-use quelea_core::tile::{self, MISSING, Role, Tile};
+use quelea_core::schema::{Feature, FeatureKind, Hashed, Input};
+use quelea_core::tile::{self, MISSING, Role, Tile, UNSEEN};
 use rayon::prelude::*;
 
 use super::Rows;
-use super::features::{recode, time_part};
+use super::features::{buckets, recode, time_part};
 use super::part::Values;
+use super::sparse::{self, TileRows};
 
 /// Rows `from..to` of part `part`.
 struct Segment {
@@ -19,11 +20,22 @@ struct Segment {
 }
 
 /// The tiles of `rows`. The weight of a row is multiplied with the factor of its class, if there are factors.
-pub(crate) fn tiles(rows: &Rows, features: &[Feature], class_factors: &[f32], role: Role, rows_per_tile: usize) -> Vec<Arc<Tile>> {
-    let codes: Vec<Vec<Vec<u32>>> = features
+pub(crate) fn tiles(
+    rows: &Rows,
+    inputs: &[Input],
+    features: &[Feature],
+    class_factors: &[f32],
+    role: Role,
+    rows_per_tile: usize,
+) -> Vec<Arc<Tile>> {
+    // For each feature and each of its inputs, codes by part and by the part's own text.
+    let codes: Vec<Vec<Vec<Vec<u32>>>> = features
         .par_iter()
         .map(|feature| match &feature.kind {
-            FeatureKind::Category { values, .. } => recode(feature.input, values, &rows.parts),
+            FeatureKind::Category { values, .. } => vec![recode(feature.input, values, &rows.parts)],
+            FeatureKind::Sparse { width, hashed, .. } => {
+                hashed.iter().map(|of_column| buckets(of_column, &inputs[of_column.input].name, *width, &rows.parts)).collect()
+            }
             FeatureKind::Number { .. } => Vec::new(),
         })
         .collect();
@@ -66,16 +78,24 @@ fn segments(rows: &Rows, rows_per_tile: usize) -> Vec<Vec<Segment>> {
     tiles
 }
 
-fn values(rows: &Rows, feature: &Feature, codes: &[Vec<u32>], segments: &[Segment]) -> tile::Values {
+fn values(rows: &Rows, feature: &Feature, codes: &[Vec<Vec<u32>>], segments: &[Segment]) -> tile::Values {
     let input = |part: usize| &rows.parts[part].inputs[feature.input];
     match &feature.kind {
         FeatureKind::Category { .. } => {
             let of_segment = |segment: &Segment| {
                 let Values::Text(own, _) = input(segment.part) else { unreachable!("a category's values are texts") };
-                let codes = &codes[segment.part];
+                let codes = &codes[0][segment.part];
                 own[segment.from..segment.to].iter().map(move |&own| if own == MISSING { MISSING } else { codes[own as usize] })
             };
             tile::Values::Category(segments.iter().flat_map(of_segment).collect::<Vec<u32>>().into())
+        }
+        FeatureKind::Sparse { hashed, .. } if !hashed.is_empty() => hash(rows, hashed, codes, segments),
+        FeatureKind::Sparse { width, .. } => {
+            let of_segment = |segment: &Segment| match input(segment.part) {
+                Values::Sparse(entries) => (entries, segment.from, segment.to),
+                _ => unreachable!("a sparse feature's values are numbers by index"),
+            };
+            sparse::of_column(&segments.iter().map(of_segment).collect::<Vec<_>>(), *width)
         }
         FeatureKind::Number { part: None, .. } => tile::Values::Number(joined(segments, |part| match input(part) {
             Values::Number(values) => values,
@@ -89,6 +109,26 @@ fn values(rows: &Rows, feature: &Feature, codes: &[Vec<u32>], segments: &[Segmen
             tile::Values::Number(segments.iter().flat_map(of_segment).collect::<Vec<f32>>().into())
         }
     }
+}
+
+/// The buckets of hashed columns; `buckets` has them by column, part and the part's own text.
+fn hash(rows: &Rows, hashed: &[Hashed], buckets: &[Vec<Vec<u32>>], segments: &[Segment]) -> tile::Values {
+    let mut tile = TileRows::new(false);
+    for segment in segments {
+        for row in segment.from..segment.to {
+            for (of_column, buckets) in hashed.iter().zip(buckets) {
+                let codes = match &rows.parts[segment.part].inputs[of_column.input] {
+                    Values::Text(codes, _) => &codes[row..=row],
+                    Values::Texts(entries, _) => &entries.indices[entries.row(row)],
+                    _ => unreachable!("what is hashed is text"),
+                };
+                let buckets = codes.iter().filter_map(|&code| buckets[segment.part].get(code as usize).copied());
+                buckets.filter(|&bucket| bucket != UNSEEN).for_each(|bucket| tile.push(bucket, 1.0));
+            }
+            tile.end_unordered();
+        }
+    }
+    tile.finish()
 }
 
 /// The values of all segments; those of a single segment are not copied.

@@ -1,9 +1,10 @@
 //! Fits the encoders on the training rows: ranges of numbers, lists of categories, parts of timestamps.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use arrow::array::Array;
-use quelea_core::schema::{Feature, FeatureKind, InputKind, Schema, TimePart};
+use arrow::array::{Array, StringArray};
+use quelea_core::hash::bucket;
+use quelea_core::schema::{Feature, FeatureKind, Hashed, InputKind, Schema, TimePart};
 use quelea_core::tile::{MISSING, UNSEEN};
 use quelea_core::time;
 use rayon::prelude::*;
@@ -22,12 +23,18 @@ const TIME_PARTS: [(TimePart, &str); 6] = [
 
 /// The features of the inputs, fitted on the training rows. The categories of an earlier run keep their codes.
 pub(crate) fn fit(columns: &Columns, train: &[Part], before: Option<&Schema>) -> Vec<Feature> {
-    columns
+    let mut features: Vec<Feature> = columns
         .inputs
         .par_iter()
         .enumerate()
         .flat_map_iter(|(index, input)| match input.kind {
             InputKind::Number => vec![Feature { name: input.name.clone(), input: index, kind: number(index, None, train) }],
+            InputKind::Sparse => {
+                let known = before.and_then(|schema| schema.features.iter().find(|feature| feature.name == input.name));
+                vec![Feature { name: input.name.clone(), input: index, kind: sparse(index, known, train) }]
+            }
+            InputKind::Text | InputKind::Texts if columns.hashed.contains(&input.name) => Vec::new(),
+            InputKind::Texts => Vec::new(),
             InputKind::Text => {
                 let known = before.map(|schema| known_values(schema, &input.name)).unwrap_or_default();
                 vec![Feature { name: input.name.clone(), input: index, kind: category(index, known, train) }]
@@ -41,7 +48,81 @@ pub(crate) fn fit(columns: &Columns, train: &[Part], before: Option<&Schema>) ->
                 })
                 .collect(),
         })
-        .collect()
+        .collect();
+    features.extend(hashed(columns, train, before));
+    features
+}
+
+/// The name of the feature that columns are hashed into.
+const HASHED: &str = "hashed";
+
+/// The feature of the hashed columns, if there are any.
+fn hashed(columns: &Columns, train: &[Part], before: Option<&Schema>) -> Option<Feature> {
+    let inputs = columns.inputs.iter().enumerate().filter(|(_, input)| columns.hashed.contains(&input.name));
+    let known = before.map_or(&[][..], known_hashed);
+    let of_columns: Vec<(Hashed, u64)> = inputs.map(|(input, _)| hashed_column(input, known, train)).collect();
+    let first = of_columns.first()?.0.input;
+    let mut name = HASHED.to_string();
+    while columns.inputs.iter().any(|input| input.name == name) {
+        name.push('_');
+    }
+    let entries = of_columns.iter().map(|(_, entries)| entries).sum();
+    let hashed: Vec<Hashed> = of_columns.into_iter().map(|(hashed, _)| hashed).collect();
+    let largest = if entries > 0 { 1.0 } else { 0.0 };
+    Some(Feature { name, input: first, kind: FeatureKind::Sparse { width: columns.buckets, largest, entries, hashed } })
+}
+
+fn known_hashed(schema: &Schema) -> &[Hashed] {
+    let kinds = schema.features.iter().map(|feature| &feature.kind);
+    let hashed = kinds.filter_map(|kind| if let FeatureKind::Sparse { hashed, .. } = kind { Some(hashed.as_slice()) } else { None });
+    hashed.max_by_key(|hashed| hashed.len()).unwrap_or_default()
+}
+
+/// The texts of a hashed column, and how many of its values there are.
+fn hashed_column(input: usize, known: &[Hashed], train: &[Part]) -> (Hashed, u64) {
+    let mut texts: BTreeSet<&str> = known.iter().filter(|of| of.input == input).flat_map(|of| &of.values).map(String::as_str).collect();
+    let mut entries = 0;
+    for part in train {
+        let (codes, all): (&[u32], &StringArray) = match &part.inputs[input] {
+            Values::Text(codes, all) => (codes, all),
+            Values::Texts(rows, all) => (&rows.indices, all),
+            _ => continue,
+        };
+        let mut is_used = vec![false; all.len()];
+        for &code in codes.iter().filter(|&&code| code != MISSING) {
+            is_used[code as usize] = true;
+            entries += 1;
+        }
+        texts.extend(all.iter().flatten().zip(is_used).filter(|&(_, is_used)| is_used).map(|(text, _)| text));
+    }
+    (Hashed { input, values: texts.into_iter().map(str::to_string).collect() }, entries)
+}
+
+fn sparse(input: usize, known: Option<&Feature>, train: &[Part]) -> FeatureKind {
+    let (mut columns, mut largest, mut entries) = (0, 0.0f32, 0);
+    if let Some(Feature { kind: FeatureKind::Sparse { width, .. }, .. }) = known {
+        columns = *width;
+    }
+    for part in train {
+        let Values::Sparse(rows) = &part.inputs[input] else { continue };
+        columns = rows.indices.iter().fold(columns, |columns, &index| columns.max(index + 1));
+        let ones = if rows.indices.is_empty() { 0.0 } else { 1.0 };
+        let size = rows.values.as_ref().map_or(ones, |values| values.iter().fold(0.0, |largest, value| value.abs().max(largest)));
+        largest = largest.max(size);
+        entries += rows.indices.len() as u64;
+    }
+    FeatureKind::Sparse { width: columns, largest, entries, hashed: Vec::new() }
+}
+
+/// For each part, the bucket of each of the part's own texts; [`UNSEEN`] for those that no training row has.
+pub(crate) fn buckets(hashed: &Hashed, column: &str, width: u32, parts: &[Part]) -> Vec<Vec<u32>> {
+    let known: HashSet<&str> = hashed.values.iter().map(String::as_str).collect();
+    let bucket = |text: Option<&str>| text.filter(|text| known.contains(text)).map_or(UNSEEN, |text| bucket(column, text, width));
+    let of_part = |part: &Part| match &part.inputs[hashed.input] {
+        Values::Text(_, texts) | Values::Texts(_, texts) => texts.iter().map(bucket).collect(),
+        _ => Vec::new(),
+    };
+    parts.iter().map(of_part).collect()
 }
 
 /// The number that a timestamp's part is, NaN for a missing one.
@@ -131,7 +212,7 @@ fn known_values(schema: &Schema, name: &str) -> Vec<String> {
         .filter(|f| f.name == name)
         .find_map(|f| match &f.kind {
             FeatureKind::Category { values, .. } => Some(values.clone()),
-            FeatureKind::Number { .. } => None,
+            FeatureKind::Number { .. } | FeatureKind::Sparse { .. } => None,
         })
         .unwrap_or_default()
 }

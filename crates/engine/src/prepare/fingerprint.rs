@@ -33,6 +33,18 @@ fn write_numbers(hash: &mut Hasher, values: &[f32]) {
     }
 }
 
+/// Hashes the entries of a tile's rows, wherever in memory they begin.
+fn write_entries(hash: &mut Hasher, offsets: &[u32], indices: &[u32], values: Option<&[f32]>) {
+    let first = offsets.first().copied().unwrap_or(0);
+    let entries = first as usize..offsets.last().copied().unwrap_or(0) as usize;
+    offsets.iter().for_each(|offset| hash.write(&(offset - first).to_le_bytes()));
+    indices[entries.clone()].iter().for_each(|index| hash.write(&index.to_le_bytes()));
+    match values {
+        Some(values) => write_numbers(hash, &values[entries]),
+        None => write_numbers(hash, &vec![1.0; entries.len()]),
+    }
+}
+
 fn of_tile(tile: &Tile) -> u128 {
     let mut hash = Hasher::new();
     hash.write(&[tile.role as u8]);
@@ -40,6 +52,7 @@ fn of_tile(tile: &Tile) -> u128 {
         match values {
             Values::Number(values) => write_numbers(&mut hash, values),
             Values::Category(values) => hash.write(values.inner().as_slice()),
+            Values::Sparse { offsets, indices, values } => write_entries(&mut hash, offsets, indices, values.as_deref()),
         }
     }
     hash.write(tile.target.inner().as_slice());

@@ -7,6 +7,7 @@ pub(crate) mod features;
 mod fingerprint;
 pub(crate) mod part;
 pub(crate) mod read;
+mod sparse;
 mod split;
 pub(crate) mod target;
 pub(crate) mod values;
@@ -139,7 +140,7 @@ pub(crate) async fn prepare(job: &Job, table: &Table, before: Option<&Schema>, t
     let train = Rows::new(divided.train, &truth.target);
 
     let per_tile = rows_per_tile(train.len());
-    let mut tiles = cut::tiles(&train, &features, &truth.class_factors, Role::Train, per_tile);
+    let mut tiles = cut::tiles(&train, &columns.inputs, &features, &truth.class_factors, Role::Train, per_tile);
     let schema = Arc::new(Schema {
         inputs: columns.inputs,
         features,
@@ -149,7 +150,7 @@ pub(crate) async fn prepare(job: &Job, table: &Table, before: Option<&Schema>, t
         rows: train.len(),
         null_values: data.null_values.clone(),
     });
-    tiles.extend(cut::tiles(&validation, &schema.features, &truth.class_factors, Role::Validation, per_tile));
+    tiles.extend(cut::tiles(&validation, &schema.inputs, &schema.features, &truth.class_factors, Role::Validation, per_tile));
     let fingerprint = fingerprint::of(&schema, &tiles);
     let prepared = Prepared { schema, tiles, train, validation, test, fingerprint };
     prepared.tell(control);
@@ -250,8 +251,8 @@ fn wanted<'a>(table: &'a Table, name: &'a str, data: &'a Data, before: Option<&'
         table: &table.name,
         name,
         task: data.task,
-        // How a number is written in a CSV file tells nothing; that the first rows are whole, little.
-        is_whole: table.is_csv || is_integer,
+        // How a number is written in a CSV or LibSVM file tells nothing; that the first rows are whole, little.
+        is_whole: table.is_csv || table.is_libsvm || is_integer,
         is_integer,
         class_weights: data.class_weights.as_ref(),
         before: before.map(|s| &s.target),

@@ -1,6 +1,6 @@
 //! The rows of one partition as they are read: numbers as floats, text as codes of the partition's own dictionary.
 
-use arrow::array::{Array, ArrayRef, StringArray, StringDictionaryBuilder};
+use arrow::array::{Array, ArrayRef, DictionaryArray, StringArray, StringDictionaryBuilder};
 use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::UInt32Type;
 use arrow::record_batch::RecordBatch;
@@ -8,6 +8,7 @@ use quelea_core::schema::{Input, InputKind};
 use quelea_core::tile::MISSING;
 
 use super::columns::Columns;
+use super::sparse::Entries;
 use super::values::{BadValue, Reading};
 
 /// What is read of a partition.
@@ -36,6 +37,10 @@ pub(crate) enum Values {
     Text(Vec<u32>, StringArray),
     /// Microseconds, the smallest integer where missing.
     Timestamp(Vec<i64>),
+    /// Numbers by index.
+    Sparse(Entries),
+    /// Lists of texts: the entries of each row are codes into the texts.
+    Texts(Entries, StringArray),
 }
 
 /// Reads a partition batch by batch.
@@ -56,6 +61,8 @@ enum Growing {
     Wide(Vec<f64>),
     Text { dictionary: Box<StringDictionaryBuilder<UInt32Type>>, is_truth: bool },
     Timestamp(Vec<i64>),
+    Sparse(Entries),
+    Texts { rows: Entries, dictionary: Box<StringDictionaryBuilder<UInt32Type>> },
 }
 
 impl PartReader {
@@ -66,6 +73,8 @@ impl PartReader {
             InputKind::Number => Growing::Number(Vec::new()),
             InputKind::Text => text(&input.name),
             InputKind::Timestamp => Growing::Timestamp(Vec::new()),
+            InputKind::Sparse => Growing::Sparse(Entries::default()),
+            InputKind::Texts => Growing::Texts { rows: Entries::default(), dictionary: Box::default() },
         };
         let target = |name| if text_target { text(name) } else { Growing::Wide(Vec::new()) };
         Self {
@@ -165,6 +174,7 @@ impl Values {
             Self::Wide(values) => !values[row].is_nan(),
             Self::Text(codes, _) => codes[row] != MISSING,
             Self::Timestamp(values) => values[row] != i64::MIN,
+            Self::Sparse(_) | Self::Texts(..) => true,
         }
     }
 
@@ -174,6 +184,8 @@ impl Values {
             Self::Wide(values) => Self::Wide(picked(values, rows)),
             Self::Text(codes, texts) => Self::Text(picked(codes, rows), texts.clone()),
             Self::Timestamp(values) => Self::Timestamp(picked(values, rows)),
+            Self::Sparse(entries) => Self::Sparse(entries.pick(rows)),
+            Self::Texts(entries, texts) => Self::Texts(entries.pick(rows), texts.clone()),
         }
     }
 }
@@ -188,6 +200,8 @@ impl Growing {
             Self::Number(chunks) => chunks.push(reading.numbers(array)?.values().clone()),
             Self::Wide(values) => values.extend(reading.wide_numbers(array)?),
             Self::Timestamp(values) => values.extend(reading.timestamps(array)?),
+            Self::Sparse(entries) => entries.extend(array)?,
+            Self::Texts { rows, dictionary } => rows.extend_texts(array, reading.null_values, dictionary)?,
             Self::Text { dictionary, is_truth } => {
                 let texts = if *is_truth { reading.truths(array)? } else { reading.texts(array)? };
                 for value in &texts {
@@ -203,12 +217,18 @@ impl Growing {
             Self::Number(chunks) => Values::Number(joined(chunks)),
             Self::Wide(values) => Values::Wide(values),
             Self::Timestamp(values) => Values::Timestamp(values),
+            Self::Sparse(entries) => Values::Sparse(entries.finish()),
             Self::Text { mut dictionary, .. } => {
                 let array = dictionary.finish();
-                let texts = array.values().as_any().downcast_ref::<StringArray>().expect("a dictionary of strings").clone();
                 let codes = array.keys().iter().map(|key| key.unwrap_or(MISSING)).collect();
-                Values::Text(codes, texts)
+                Values::Text(codes, texts_of(&array))
             }
+            Self::Texts { rows, mut dictionary } => Values::Texts(rows.finish(), texts_of(&dictionary.finish())),
         }
     }
+}
+
+/// The texts of a dictionary.
+fn texts_of(array: &DictionaryArray<UInt32Type>) -> StringArray {
+    array.values().as_any().downcast_ref::<StringArray>().expect("a dictionary of strings").clone()
 }

@@ -220,7 +220,7 @@ fn indices(labels: &Labels, values: &Values) -> Vec<f32> {
             let of = |value: &f64| if value.fract() == 0.0 { labels.binary_search(&(*value as i64)).ok() } else { None };
             values.iter().map(|value| of(value).map_or(f32::NAN, |i| i as f32)).collect()
         }
-        Values::Number(_) | Values::Timestamp(_) => Vec::new(),
+        Values::Number(_) | Values::Timestamp(_) | Values::Sparse(_) | Values::Texts(..) => Vec::new(),
     }
 }
 

@@ -23,6 +23,14 @@ fn column<'a>(values: &'a Values, rows: &Range<usize>) -> Result<Column<'a>> {
         Values::Number(values) => Ok(Column::Number(&values[rows.clone()])),
         Values::Timestamp(values) => Ok(Column::Timestamp(&values[rows.clone()])),
         Values::Text(codes, texts) => Ok(Column::Dictionary { codes: &codes[rows.clone()], texts }),
+        Values::Sparse(entries) => Ok(Column::Sparse {
+            offsets: &entries.offsets[rows.start..=rows.end],
+            indices: &entries.indices,
+            values: entries.values.as_deref(),
+        }),
+        Values::Texts(entries, texts) => {
+            Ok(Column::Texts { offsets: &entries.offsets[rows.start..=rows.end], codes: &entries.indices, texts })
+        }
         Values::Wide(_) => Err(Error::internal("an input was read as a target")),
     }
 }

@@ -9,9 +9,10 @@ use crate::{Error, Result, suggest};
 pub(crate) enum Format {
     Parquet,
     Csv(Compression),
+    LibSvm(Compression),
 }
 
-/// How a CSV file is compressed.
+/// How a file of text is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compression {
     None,
@@ -19,12 +20,21 @@ pub(crate) enum Compression {
     Zstd,
 }
 
-const ENDINGS: [(&str, Format); 5] = [
+const ENDINGS: [(&str, Format); 14] = [
     (".parquet", Format::Parquet),
     (".csv", Format::Csv(Compression::None)),
     (".csv.gz", Format::Csv(Compression::Gzip)),
     (".csv.zst", Format::Csv(Compression::Zstd)),
     (".pq", Format::Parquet),
+    (".svm", Format::LibSvm(Compression::None)),
+    (".svm.gz", Format::LibSvm(Compression::Gzip)),
+    (".svm.zst", Format::LibSvm(Compression::Zstd)),
+    (".libsvm", Format::LibSvm(Compression::None)),
+    (".libsvm.gz", Format::LibSvm(Compression::Gzip)),
+    (".libsvm.zst", Format::LibSvm(Compression::Zstd)),
+    (".svmlight", Format::LibSvm(Compression::None)),
+    (".svmlight.gz", Format::LibSvm(Compression::Gzip)),
+    (".svmlight.zst", Format::LibSvm(Compression::Zstd)),
 ];
 
 /// The files that `table` names, sorted by path, and their common format.
@@ -45,6 +55,11 @@ pub(crate) fn find(table: &str) -> Result<(Vec<PathBuf>, Format)> {
     // By the whole path as text, as DataFusion orders them.
     files.sort_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
     Ok((files, format))
+}
+
+/// Whether `table` names LibSVM files.
+pub(crate) fn is_libsvm(table: &str) -> bool {
+    find(table).is_ok_and(|(_, format)| matches!(format, Format::LibSvm(_)))
 }
 
 /// The path from the root on. DataFusion refuses `..` in one, and what it means depends on links: so the folder is looked up.

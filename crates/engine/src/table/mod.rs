@@ -2,7 +2,9 @@
 
 mod blame;
 mod csv;
-mod files;
+pub(crate) mod files;
+mod libsvm;
+pub(crate) mod lists;
 mod merge;
 mod scan;
 mod schema;
@@ -14,17 +16,18 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
-use datafusion::datasource::MemTable;
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::file_format::csv::CsvFormat;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::datasource::{MemTable, TableProvider};
 use datafusion::error::DataFusionError;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use quelea_core::tile::rows_per_tile;
 
 use crate::{Error, Result};
-use files::Format;
+pub(crate) use files::{Format, is_libsvm};
+pub(crate) use libsvm::LABEL;
 pub(crate) use scan::Scan;
 use schema::Described;
 pub(crate) use schema::{is_text, value_type};
@@ -49,6 +52,8 @@ pub(crate) struct Table {
     pub rows: Option<u64>,
     /// Whether batches hold the text of a CSV file, to be parsed by the reader of the batch, who can name its row.
     pub is_csv: bool,
+    /// Whether its columns are those of LibSVM files.
+    pub is_libsvm: bool,
     /// Columns that are text because numbers stand among other text in a CSV file.
     pub stray: Vec<Stray>,
     frame: DataFrame,
@@ -63,9 +68,10 @@ impl Table {
         let context = session(threads, partitions(&files, threads), BATCH_ROWS);
         let is_csv = matches!(format, Format::Csv(_));
         let read_as = if is_csv { all_text(&schema) } else { schema.clone() };
-        let listing = listing(&files, format, read_as, &[])?;
-        let frame = context.read_table(Arc::new(listing)).map_err(|e| Error::Table { table: name.into(), problem: e.strip_backtrace() })?;
-        Ok(Self { name: name.into(), files, is_query: false, schema, rows, is_csv, stray, frame, context })
+        let provider = provider(&files, format, read_as, &[])?;
+        let frame = context.read_table(provider).map_err(|e| Error::Table { table: name.into(), problem: e.strip_backtrace() })?;
+        let is_libsvm = matches!(format, Format::LibSvm(_));
+        Ok(Self { name: name.into(), files, is_query: false, schema, rows, is_csv, is_libsvm, stray, frame, context })
     }
 
     /// Opens the result of a query over named tables. It runs in one partition, so that neither the order of rows nor
@@ -77,10 +83,10 @@ impl Table {
             let (files, format) = files::find(path)?;
             let Described { schema, stray, .. } = schema::of_files(&files, format, null_values)?;
             all_stray.extend(stray);
-            let listing = listing(&files, format, schema, null_values)?;
+            let provider = provider(&files, format, schema, null_values)?;
             all_files.extend(files);
             let reference = datafusion::common::TableReference::bare(name.as_str());
-            context.register_table(reference, Arc::new(listing)).map_err(|e| Error::Query { problem: e.strip_backtrace() })?;
+            context.register_table(reference, provider).map_err(|e| Error::Query { problem: e.strip_backtrace() })?;
         }
         let options =
             datafusion::execution::context::SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
@@ -95,6 +101,7 @@ impl Table {
             schema,
             rows: None,
             is_csv: false,
+            is_libsvm: false,
             stray: all_stray,
             frame,
             context,
@@ -125,6 +132,7 @@ impl Table {
             schema,
             rows: Some(rows as u64),
             is_csv: false,
+            is_libsvm: false,
             stray: Vec::new(),
             frame,
             context,
@@ -192,8 +200,10 @@ fn all_text(schema: &Schema) -> SchemaRef {
     Arc::new(Schema::new(schema.fields().iter().map(|f| Field::new(f.name(), DataType::Utf8View, true)).collect::<Vec<_>>()))
 }
 
-fn listing(files: &[PathBuf], format: Format, schema: SchemaRef, null_values: &[String]) -> Result<ListingTable> {
+/// What reads the files.
+fn provider(files: &[PathBuf], format: Format, schema: SchemaRef, null_values: &[String]) -> Result<Arc<dyn TableProvider>> {
     let format: Arc<dyn FileFormat> = match format {
+        Format::LibSvm(compression) => return Ok(Arc::new(libsvm::table(files, compression)?)),
         Format::Parquet => Arc::new(ParquetFormat::default()),
         Format::Csv(compression) => Arc::new(
             // Files are not cut, so that a quoted line break is not taken for the end of a row.
@@ -214,5 +224,5 @@ fn listing(files: &[PathBuf], format: Format, schema: SchemaRef, null_values: &[
     let config = ListingTableConfig::new_with_multi_paths(urls)
         .with_listing_options(ListingOptions::new(format).with_file_extension(""))
         .with_schema(schema);
-    ListingTable::try_new(config).map_err(Error::internal)
+    Ok(Arc::new(ListingTable::try_new(config).map_err(Error::internal)?))
 }

@@ -12,7 +12,7 @@ use datafusion::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderO
 
 use super::files::{Compression, Format};
 use super::stray::Stray;
-use super::{csv, merge};
+use super::{csv, libsvm, merge};
 use crate::{Error, Result};
 
 /// Rows of a CSV file from which the types of its columns are told.
@@ -39,6 +39,10 @@ pub(crate) fn of_files(files: &[PathBuf], format: Format, null_values: &[String]
                 let (schema, of_file) = of_csv(file, compression, null_values)?;
                 stray.extend(of_file);
                 (schema, None)
+            }
+            Format::LibSvm(_) => {
+                refuse_empty(file)?;
+                (libsvm::schema().as_ref().clone(), None)
             }
         };
         rows = rows.zip(file_rows).map(|(a, b)| a + b);
@@ -88,14 +92,22 @@ pub(super) fn null_pattern(null_values: &[String]) -> String {
 
 fn of_parquet(file: &Path) -> Result<(Schema, Option<u64>)> {
     let wrong = |problem: String| Error::Table { table: file.display().to_string(), problem };
+    refuse_empty(file)?;
     let handle = open(file)?;
-    if handle.metadata().is_ok_and(|m| m.len() == 0) {
-        return Err(wrong("the file is empty; write it again, or name another".into()));
-    }
     let metadata = ArrowReaderMetadata::load(&handle, ArrowReaderOptions::new())
         .map_err(|e| wrong(format!("not a whole Parquet file ({e}); write it again")))?;
     let rows = metadata.metadata().file_metadata().num_rows();
     Ok((metadata.schema().as_ref().clone(), Some(rows.max(0) as u64)))
+}
+
+fn refuse_empty(file: &Path) -> Result<()> {
+    match open(file)?.metadata().is_ok_and(|m| m.len() == 0) {
+        true => {
+            let problem = "the file is empty; write it again, or name another".into();
+            Err(Error::Table { table: file.display().to_string(), problem })
+        }
+        false => Ok(()),
+    }
 }
 
 fn of_csv(file: &Path, compression: Compression, null_values: &[String]) -> Result<(Schema, Vec<Stray>)> {

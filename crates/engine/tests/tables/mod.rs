@@ -122,6 +122,7 @@ impl Owned {
                 let floats = cast(array, &DataType::Float32).unwrap();
                 Self::Number(floats.as_primitive::<Float32Type>().iter().map(|v| v.unwrap_or(f32::NAN)).collect())
             }
+            InputKind::Sparse | InputKind::Texts => unreachable!("these tables have no lists"),
             InputKind::Text => Self::Text(cast(array, &DataType::Utf8View).unwrap().as_string_view().clone()),
             InputKind::Timestamp => {
                 let micros = cast(array, &DataType::Timestamp(TimeUnit::Microsecond, None)).unwrap();

@@ -69,7 +69,7 @@ impl Batch {
     /// The mini-batch of these parts, where tiles are cut into `slices`. `others` are the keys of all tables but the first.
     pub fn new(columns: &Columns, parts: &[Part<'_>], slices: u64, others: Vec<Vec<u64>>) -> Result<Self> {
         let rows = |part: &Part<'_>| rows_of(part.tile, part.slice, slices);
-        parts.iter().try_for_each(|part| check(columns, part.tile))?;
+        parts.iter().try_for_each(|part| check(columns, part.tile, rows(part)))?;
         let entries = parts.iter().map(|part| entries(part.tile, rows(part))).sum();
         let mut marks = Marks::new(columns.width, entries);
         for part in parts {
@@ -98,16 +98,18 @@ impl Batch {
     }
 }
 
-/// Refuses a tile of another schema.
-fn check(columns: &Columns, tile: &Tile) -> Result<()> {
+/// Refuses a tile of another schema, as far as these rows show it.
+fn check(columns: &Columns, tile: &Tile, rows: Range<usize>) -> Result<()> {
     let fits = tile.features.len() == columns.features.len()
         && tile.features.iter().zip(&columns.features).all(|(values, column)| match (values, column.kind) {
             (Values::Number(x), Kind::Number { .. }) => x.len() == tile.rows,
             (Values::Category(codes), Kind::Category { .. }) => codes.len() == tile.rows,
             (Values::Sparse { offsets, indices, values }, Kind::Sparse { width }) => {
                 offsets.len() == tile.rows + 1
-                    && offsets.windows(2).all(|pair| pair[0] <= pair[1])
-                    && indices.get(offsets[0] as usize..offsets[tile.rows] as usize).is_some_and(|all| all.iter().all(|&at| at < width))
+                    && offsets[rows.start..=rows.end].is_sorted()
+                    && indices
+                        .get(offsets[rows.start] as usize..offsets[rows.end] as usize)
+                        .is_some_and(|all| all.iter().all(|&at| at < width))
                     && values.as_ref().is_none_or(|values| values.len() == indices.len())
             }
             _ => false,

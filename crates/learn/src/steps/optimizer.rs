@@ -1,6 +1,7 @@
 //! The optimisers that learners by steps have in common: their hyper-parameters, and the rules they stand for.
 
-use quelea_core::steps::Rule;
+use quelea_core::schema::Schema;
+use quelea_core::steps::{Rule, slices_for};
 use quelea_core::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -49,7 +50,12 @@ impl Optimization {
         }
         within("momentum", self.momentum, (0.0..1.0).contains(&self.momentum), "it is a number from 0 to below 1")?;
         let only = |key, value: f64, optimizer| {
-            within(key, value, value == 0.0 || self.optimizer == optimizer, &format!("only optimizer = {optimizer:?} has it").to_lowercase())
+            within(
+                key,
+                value,
+                value == 0.0 || self.optimizer == optimizer,
+                &format!("only optimizer = {optimizer:?} has it").to_lowercase(),
+            )
         };
         only("l1", self.l1, Optimizer::Ftrl)?;
         only("momentum", self.momentum, Optimizer::Sgd)
@@ -88,8 +94,14 @@ pub fn within(key: &str, value: impl ToString, allowed: bool, rule: &str) -> Res
 }
 
 /// Refuses passes and mini-batches out of range.
-pub fn check_course(passes: u32, batch_rows: u32, tol: f64) -> Result<()> {
+pub fn check_course(passes: u32, batch_rows: Option<u32>, tol: f64) -> Result<()> {
     within("passes", passes, (1..=100_000).contains(&passes), "it is a whole number from 1 to 100000")?;
-    within("batch_rows", batch_rows, batch_rows > 0, "it is a whole number of at least 1")?;
+    let rows = batch_rows.unwrap_or(1);
+    within("batch_rows", rows, rows > 0, "it is a whole number of at least 1")?;
     within("tol", tol, tol >= 0.0 && tol.is_finite(), "it is 0 or a number above")
+}
+
+/// How many slices tiles are cut into.
+pub fn slices(schema: &Schema, batch_rows: Option<u32>) -> u64 {
+    slices_for(schema.rows, batch_rows.map_or((schema.rows / 256).clamp(64, 65_536), u64::from))
 }

@@ -25,7 +25,7 @@ const ONE_STEP: LinearParameters = LinearParameters {
     momentum: 0.0,
     decay: 0.0,
     passes: 1,
-    batch_rows: 1_000_000,
+    batch_rows: Some(1_000_000),
     tol: 0.0,
     patience: 0,
 };
@@ -91,18 +91,18 @@ fn nothing_depends_on_who_folds_what() {
     for classes in [2, 4] {
         for table in tables(classes) {
             for optimizer in [Optimizer::Ftrl, Optimizer::Adam] {
-                let parameters = LinearParameters { optimizer, passes: 3, batch_rows: 150, ..LinearParameters::default() };
+                let parameters = LinearParameters { optimizer, passes: 3, batch_rows: Some(150), ..LinearParameters::default() };
                 check_any_split(SparseLogisticRegression::learner(parameters, table.schema(), 0, None).unwrap(), &table);
             }
-            let parameters = LinearParameters { passes: 3, batch_rows: 150, ..LinearParameters::default() };
+            let parameters = LinearParameters { passes: 3, batch_rows: Some(150), ..LinearParameters::default() };
             check_any_split(LinearSvm::learner(parameters, table.schema(), 0, None).unwrap(), &table);
         }
     }
     for table in tables(2) {
-        let parameters = FactorizationParameters { passes: 3, batch_rows: 150, factors: 3, ..FactorizationParameters::default() };
+        let parameters = FactorizationParameters { passes: 3, batch_rows: Some(150), factors: 3, ..FactorizationParameters::default() };
         check_any_split(FactorizationMachine::learner(parameters, table.schema(), 5, None).unwrap(), &table);
         if !table.columns.iter().any(|column| matches!(column, Values::Sparse { .. })) {
-            let parameters = KMeansParameters { n_clusters: 5, batch_rows: 150, ..KMeansParameters::default() };
+            let parameters = KMeansParameters { n_clusters: 5, batch_rows: Some(150), ..KMeansParameters::default() };
             check_any_split(MiniBatchKMeans::learner(parameters, table.schema(), 5, None).unwrap(), &table);
         }
     }
@@ -115,7 +115,13 @@ fn entries(table: &Table, model: &quelea_core::estimator::Design, row: usize) ->
 
 /// FTRL-Proximal as in algorithm 1 of McMahan et al. 2013, with all gradients of a mini-batch summed, over the rows that
 /// slices of tiles of 64 rows give.
-fn plain_ftrl(table: &Table, design: &quelea_core::estimator::Design, [alpha, beta, l1, l2]: [f64; 4], slices: u64, passes: usize) -> Vec<f64> {
+fn plain_ftrl(
+    table: &Table,
+    design: &quelea_core::estimator::Design,
+    [alpha, beta, l1, l2]: [f64; 4],
+    slices: u64,
+    passes: usize,
+) -> Vec<f64> {
     let width = design.width();
     let (mut z, mut n, mut w) = (vec![0.0; width + 1], vec![0.0; width + 1], vec![0.0; width + 1]);
     let ones = table.target.iter().sum::<f32>() as f64;
@@ -152,8 +158,15 @@ fn plain_ftrl(table: &Table, design: &quelea_core::estimator::Design, [alpha, be
 fn it_is_the_papers_ftrl() {
     let base = Table::mixed(900, 2, 7, 4);
     for table in [with_sparse(&base, true), with_sparse(&base, false), base] {
-        let parameters =
-            LinearParameters { learning_rate: Some(0.2), l1: 8.0, l2: 0.7, passes: 3, patience: 0, batch_rows: 100, ..LinearParameters::default() };
+        let parameters = LinearParameters {
+            learning_rate: Some(0.2),
+            l1: 8.0,
+            l2: 0.7,
+            passes: 3,
+            patience: 0,
+            batch_rows: Some(100),
+            ..LinearParameters::default()
+        };
         let fitted = fit::<SparseLogisticRegression>(&table, parameters).unwrap();
         let model = linear(&fitted);
         let expected = plain_ftrl(&table, &model.design, [0.2, 1.0, 8.0, 0.7], 9, 3);
@@ -229,7 +242,8 @@ fn score_of(table: &Table, model: &Factorization, row: usize) -> f64 {
     let mut score = model.intercept + x.iter().zip(&model.weights).map(|(x, w)| x * f64::from(*w)).sum::<f64>();
     for i in 0..x.len() {
         for j in 0..i {
-            let product: f64 = (0..model.rank).map(|f| f64::from(model.factors[i * model.rank + f]) * f64::from(model.factors[j * model.rank + f])).sum();
+            let product: f64 =
+                (0..model.rank).map(|f| f64::from(model.factors[i * model.rank + f]) * f64::from(model.factors[j * model.rank + f])).sum();
             score += product * x[i] * x[j];
         }
     }
@@ -245,11 +259,13 @@ fn gradients_of_factors_are_slopes_of_the_loss() {
         init_deviation: 0.3,
         optimizer: Optimizer::Sgd,
         learning_rate: Some(1e-9),
-        batch_rows: 1_000_000,
+        batch_rows: Some(1_000_000),
         passes: 1,
         ..FactorizationParameters::default()
     };
-    let stepped = |rate| machine(&fit::<FactorizationMachine>(&table, FactorizationParameters { learning_rate: Some(rate), ..parameters }).unwrap()).clone();
+    let stepped = |rate| {
+        machine(&fit::<FactorizationMachine>(&table, FactorizationParameters { learning_rate: Some(rate), ..parameters }).unwrap()).clone()
+    };
     let (start, after) = (stepped(1e-9), stepped(1.0));
     for at in 0..start.factors.len() {
         let loss = |change: f32| {
@@ -272,7 +288,7 @@ fn a_machine_learns_products_that_no_line_can() {
     let product = |row: usize| sign(row as u64, 0) * sign(row as u64, 1);
     table.classes = 2;
     table.target = (0..rows as usize).map(|row| if product(row) > 0.0 { 1.0 } else { 0.0 }).collect();
-    let parameters = FactorizationParameters { batch_rows: 200, passes: 20, ..FactorizationParameters::default() };
+    let parameters = FactorizationParameters { batch_rows: Some(200), passes: 20, ..FactorizationParameters::default() };
     let fitted = fit::<FactorizationMachine>(&table, parameters).unwrap();
     assert!((0..rows as usize).all(|row| (score_of(&table, machine(&fitted), row) > 0.0) == (product(row) > 0.0)));
     // The same as numbers far from 0.
@@ -295,14 +311,19 @@ fn a_machine_learns_products_that_no_line_can() {
 fn mini_batches_find_clusters_that_are_there() {
     let draws = Draws::new(4, Purpose::Sample, 0);
     let corner = |row: u64, axis: u32| (((row % 27) as usize / 3usize.pow(axis)) % 3) as f32 * 10.0;
-    let columns: Vec<Vec<f32>> = (0..3).map(|axis| (0..5_400).map(|row| corner(row, axis) + draws.uniform(row, u64::from(axis)) as f32).collect()).collect();
+    let columns: Vec<Vec<f32>> =
+        (0..3).map(|axis| (0..5_400).map(|row| corner(row, axis) + draws.uniform(row, u64::from(axis)) as f32).collect()).collect();
     let table = Table::numbers(columns.clone());
     for standardize in [true, false] {
-        let parameters = KMeansParameters { n_clusters: 27, standardize, batch_rows: 500, ..KMeansParameters::default() };
+        let parameters = KMeansParameters { n_clusters: 27, standardize, batch_rows: Some(500), ..KMeansParameters::default() };
         let fitted = fit::<MiniBatchKMeans>(&table, parameters).unwrap();
         let model = centroids(&fitted);
-        let square = |row: usize, center: &Vec<f32>| table.design_row(&model.design, row).iter().zip(center).map(|(a, &b)| (a - f64::from(b)).powi(2)).sum::<f64>();
-        let nearest = |row: usize| (0..27).reduce(|a, b| if square(row, &model.centers[b]) < square(row, &model.centers[a]) { b } else { a }).unwrap();
+        let square = |row: usize, center: &Vec<f32>| {
+            table.design_row(&model.design, row).iter().zip(center).map(|(a, &b)| (a - f64::from(b)).powi(2)).sum::<f64>()
+        };
+        let nearest = |row: usize| {
+            (0..27).reduce(|a, b| if square(row, &model.centers[b]) < square(row, &model.centers[a]) { b } else { a }).unwrap()
+        };
         // Rows of a corner have a centre of their own.
         let of_corner: Vec<usize> = (0..27).map(nearest).collect();
         assert!((0..5_400).all(|row| nearest(row) == of_corner[row % 27]));
@@ -339,7 +360,7 @@ fn columns_without_sense_do_no_harm() {
         large,
     ]);
     for optimizer in [Optimizer::Ftrl, Optimizer::Adagrad] {
-        let parameters = LinearParameters { optimizer, batch_rows: 50, ..LinearParameters::default() };
+        let parameters = LinearParameters { optimizer, batch_rows: Some(50), ..LinearParameters::default() };
         let fitted = fit::<SparseLogisticRegression>(&table, parameters).unwrap();
         assert!(linear(&fitted).weights.iter().flatten().all(|w| w.is_finite()));
         fit::<LinearSvm>(&table, parameters).unwrap();
@@ -359,7 +380,15 @@ fn little_is_fitted_or_refused_by_name() {
     weightless.weight = Some(vec![0.0; 50]);
     assert!(matches!(fit::<SparseLogisticRegression>(&weightless, LinearParameters::default()), Err(Error::Table { .. })));
     assert!(matches!(fit::<MiniBatchKMeans>(&weightless, KMeansParameters::default()), Err(Error::Table { .. })));
-    let diverging = LinearParameters { optimizer: Optimizer::Sgd, learning_rate: Some(1e6), l2: 1e6, batch_rows: 10, patience: 0, passes: 100, ..LinearParameters::default() };
+    let diverging = LinearParameters {
+        optimizer: Optimizer::Sgd,
+        learning_rate: Some(1e6),
+        l2: 1e6,
+        batch_rows: Some(10),
+        patience: 0,
+        passes: 100,
+        ..LinearParameters::default()
+    };
     assert!(matches!(fit::<SparseLogisticRegression>(&Table::mixed(500, 2, 3, 9), diverging), Err(Error::Diverged { .. })));
 }
 
@@ -373,7 +402,7 @@ fn parameters_out_of_range_are_refused_by_name() {
         (LinearParameters { optimizer: Optimizer::Sgd, l1: 1.0, ..good }, "l1"),
         (LinearParameters { momentum: 0.5, ..good }, "momentum"),
         (LinearParameters { passes: 0, ..good }, "passes"),
-        (LinearParameters { batch_rows: 0, ..good }, "batch_rows"),
+        (LinearParameters { batch_rows: Some(0), ..good }, "batch_rows"),
         (LinearParameters { tol: -1.0, ..good }, "tol"),
     ] {
         assert!(matches!(wrong.check(), Err(Error::Parameter { key: k, .. }) if k == key), "{key}");
@@ -383,7 +412,7 @@ fn parameters_out_of_range_are_refused_by_name() {
 #[test]
 fn a_model_to_start_from_is_where_training_goes_on() {
     for table in [with_sparse(&Table::mixed(900, 2, 7, 4), true), Table::mixed(900, 3, 7, 4)] {
-        let parameters = LinearParameters { batch_rows: 100, passes: 8, patience: 0, ..LinearParameters::default() };
+        let parameters = LinearParameters { batch_rows: Some(100), passes: 8, patience: 0, ..LinearParameters::default() };
         let first = fit::<SparseLogisticRegression>(&table, parameters).unwrap();
         let learner = SparseLogisticRegression::learner(parameters, table.schema(), 0, Some(first.estimator.clone())).unwrap();
         let again = run(&learner, &table.tiles(), 1, 0).unwrap();

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use quelea_core::estimator::{Estimator, Factorization, Link};
 use quelea_core::learner::{Fitted, Iteration};
 use quelea_core::schema::{Schema, Target};
-use quelea_core::steps::{self, Course, Fetched, Part, Start, StepLearner, Sums, slices_for};
+use quelea_core::steps::{self, Course, Fetched, Part, Start, StepLearner, Sums};
 use quelea_core::tile::Tile;
 use quelea_core::{Error, Result};
 
 use super::batch::Batch;
 use super::columns::Columns;
-use super::optimizer::Optimization;
+use super::optimizer::{Optimization, slices};
 use super::stop::is_done;
 use super::totals::{LARGEST_LOSS, Totals};
 use super::units::{Units, check_weight, largest_weight, most_rows};
@@ -70,7 +70,7 @@ impl FactorizationLearner {
             }
             target => matches!(target, Target::Number { .. }),
         };
-        let slices = slices_for(schema.rows, parameters.batch_rows.into());
+        let slices = slices(&schema, parameters.batch_rows);
         let (rows, weight) = (most_rows(&schema, slices), largest_weight(&schema));
         let slope = weight + columns.largest_value(&schema) + if regression { LARGEST_RESIDUAL } else { 0 };
         let (weights, factors) = (Units::new(rows, slope), Units::new(rows, slope + LARGEST_FACTOR));

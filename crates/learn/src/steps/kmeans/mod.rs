@@ -10,12 +10,13 @@ use quelea_core::estimator::{Centroids, Estimator};
 use quelea_core::exact::exponent_above;
 use quelea_core::learner::{Fitted, Iteration};
 use quelea_core::schema::{FeatureKind, Schema};
-use quelea_core::steps::{self, Course, Fetched, Part, Rule, Start, StepLearner, Sums, slices_for};
+use quelea_core::steps::{self, Course, Fetched, Part, Rule, Start, StepLearner, Sums};
 use quelea_core::tile::Tile;
 use quelea_core::{Error, Result};
 
 use super::batch::Batch;
 use super::columns::{Columns, LARGEST_NUMBER, table_of};
+use super::optimizer::slices;
 use super::stop::is_done;
 use super::totals::Totals;
 use super::units::{Units, add, diverged, largest_weight, most_rows};
@@ -85,7 +86,7 @@ impl MiniBatchLearner {
             return Err(Error::Parameter { key: "n_clusters".into(), value: parameters.n_clusters.to_string(), rule });
         }
         let largest = if parameters.standardize { LARGEST_NUMBER } else { widest(&schema)? };
-        let slices = slices_for(schema.rows, parameters.batch_rows.into());
+        let slices = slices(&schema, parameters.batch_rows);
         let (rows, weight) = (most_rows(&schema, slices), largest_weight(&schema));
         let square = 2 * largest + 3 + exponent_above(columns.width as f64);
         let (units, weights) = (Units::new(rows, weight + largest), Units::new(rows, weight));
@@ -190,7 +191,8 @@ impl StepLearner for MiniBatchLearner {
         let rows = centers.values.chunks_exact(width + 1);
         let kept: Vec<Vec<f32>> = rows.filter(|center| center[0] != NOWHERE).map(|center| center[..width].to_vec()).collect();
         let asked = self.parameters.n_clusters;
-        let warning = (kept.len() < asked as usize).then(|| format!("there are {} clusters instead of {asked}: no more rows differ", kept.len()));
+        let warning =
+            (kept.len() < asked as usize).then(|| format!("there are {} clusters instead of {asked}: no more rows differ", kept.len()));
         let model = Centroids { design: self.columns.design(&standards.values), centers: kept };
         Ok(Fitted { estimator: Estimator::Centroids(model), history, warning })
     }

@@ -10,13 +10,14 @@ use quelea_core::estimator::{Estimator, Linear, Link};
 use quelea_core::learner::{Fitted, Iteration};
 use quelea_core::math::ln;
 use quelea_core::schema::{Schema, Target};
-use quelea_core::steps::{self, Course, Fetched, Part, Start, StepLearner, Sums, slices_for};
+use quelea_core::steps::{self, Course, Fetched, Part, Start, StepLearner, Sums};
 use quelea_core::tile::Tile;
 use quelea_core::{Error, Result};
 
 use super::batch::Batch;
 use super::columns::{Columns, table_of};
 use super::loss::Loss;
+use super::optimizer::slices;
 use super::stop::is_done;
 use super::totals::{LARGEST_LOSS, Totals};
 use super::units::{Units, check_weight, largest_weight, most_rows};
@@ -82,7 +83,7 @@ impl LinearLearner {
         let columns = Columns::new(&schema)?;
         let outputs = outputs(&schema)?;
         columns.check_size(outputs as u64)?;
-        let slices = slices_for(schema.rows, parameters.batch_rows.into());
+        let slices = slices(&schema, parameters.batch_rows);
         let (rows, weight) = (most_rows(&schema, slices), largest_weight(&schema));
         let gradients = Units::new(rows, weight + columns.largest_value(&schema));
         let fold = Fold { loss, outputs, gradients, weights: Units::new(rows, weight) };
@@ -139,10 +140,9 @@ impl LinearLearner {
 /// How many scores a row has.
 fn outputs(schema: &Schema) -> Result<usize> {
     match &schema.target {
-        Target::Classes { name, labels, .. } if labels.len() < 2 => Err(Error::Column {
-            column: name.clone(),
-            problem: "all its training rows are of one class; give rows of at least two".into(),
-        }),
+        Target::Classes { name, labels, .. } if labels.len() < 2 => {
+            Err(Error::Column { column: name.clone(), problem: "all its training rows are of one class; give rows of at least two".into() })
+        }
         Target::Classes { labels, .. } => Ok(if labels.len() == 2 { 1 } else { labels.len() }),
         _ => Err(Error::Internal { what: "a classification without classes".into() }),
     }

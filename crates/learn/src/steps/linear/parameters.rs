@@ -28,8 +28,9 @@ pub struct Parameters {
     pub decay: f64,
     /// Passes over the table at the most, from 1 to 100000.
     pub passes: u32,
-    /// Rows of a mini-batch, about; at least 1. Every tile of the table gives some of them.
-    pub batch_rows: u32,
+    /// Rows of a mini-batch, about; at least 1. Every tile of the table gives some of them. If it is not set, it is a
+    /// 256th of the training rows, within 64 and 65536.
+    pub batch_rows: Option<u32>,
     /// Training ends when `patience` passes in a row have not made the mean loss smaller by more than this share of it:
     /// that of validation rows, or that of training rows if there are none. 0 or more.
     pub tol: f64,
@@ -48,7 +49,7 @@ impl Default for Parameters {
             momentum: 0.0,
             decay: 0.01,
             passes: 10,
-            batch_rows: 4_096,
+            batch_rows: None,
             tol: 1e-3,
             patience: 1,
         }

@@ -2,7 +2,8 @@
 //!
 //! Its course: the shards open an epoch; members fold all tiles and stage their sums on every shard; when no tile is
 //! missing, the clock is committed by naming the contributions; their candidates lead to the next clock. A member that is
-//! lost leaves nothing behind: others fold its tiles. A shard that is lost takes all back to the last boundary.
+//! lost leaves nothing behind: others fold its tiles. A shard that is lost takes all back to the last boundary. What differs
+//! between trainings by rounds and by steps is in `rounds` and `steps`, behind `work`.
 
 mod action;
 mod collect;

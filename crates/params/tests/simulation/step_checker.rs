@@ -127,6 +127,9 @@ impl StepChecker<'_> {
             }
             Body::FromRun(FromRun::Order(order)) => {
                 let member = *self.members.get(&process).ok_or("an order for nobody")?;
+                if self.polls.get(&(message.link, message.call)) != Some(&member) {
+                    return Ok(());
+                }
                 let contribution = Contribution { member, sequence: order.number };
                 if self.current.get(&process).is_none_or(|current| current.member != member || current.sequence < order.number) {
                     self.current.insert(process, contribution);

@@ -79,8 +79,8 @@ impl StepPlan {
             };
             let pulled: Vec<Vec<f32>> = keys.iter().enumerate().map(read).collect();
             let sums = self.sums(&slices, &keys, &pulled);
-            for table in 0..keys.len() {
-                tables.apply(table, &keys[table], &sums.tables[table], sums.weight, number).expect("small numbers");
+            for (table, keys) in keys.iter().enumerate() {
+                tables.apply(table, keys, &sums.tables[table], sums.weight, number).expect("small numbers");
             }
         }
         let whole = |table| tables.collect(table, 0, usize::MAX).expect("a table");

@@ -23,12 +23,10 @@ const LEARNERS: [&str; 8] = [
     "--model factorization-machine --target y --set model.factors=4 --set model.passes=20 --set model.patience=0",
     "--model mini-batch-k-means --set model.n_clusters=7 --set model.passes=20 --set model.patience=0 --set data.ignore=[\"y\"]",
 ];
-const BY_STEPS: &str = "--model sparse-logistic-regression --target y --set model.passes=30 --set model.patience=0 --set model.batch_rows=1000";
-const MODES: [&str; 3] = [
-    "--set sync.mode=quorum --set sync.quorum=2",
-    "--set sync.mode=ssp --set sync.staleness=2",
-    "--set sync.mode=asp",
-];
+const BY_STEPS: &str =
+    "--model sparse-logistic-regression --target y --set model.passes=30 --set model.patience=0 --set model.batch_rows=1000";
+const MODES: [&str; 3] =
+    ["--set sync.mode=quorum --set sync.quorum=2", "--set sync.mode=ssp --set sync.staleness=2", "--set sync.mode=asp"];
 /// Waits that make a dead process known soon, and a busy machine not dead.
 const PATIENT: &str = "--set transport.keepalive=0.2 --set transport.lease=3 --set transport.request_timeout=1";
 

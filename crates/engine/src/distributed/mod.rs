@@ -14,13 +14,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use quelea_core::learner::{Fitted, Progress};
 use quelea_core::learner::Learner;
+use quelea_core::learner::{Fitted, Progress};
 use quelea_core::spec::{Job, Mode, Shards as ShardsOfJob, Sync as SyncOfJob};
 use quelea_core::steps::{Parameters, StepLearner};
 use quelea_core::tile::Tile;
-use quelea_params::message::Member;
 use quelea_learn::registry::Visitor;
+use quelea_params::message::Member;
 use quelea_params::run::{Note, Run, Settings, Status, Sync, Why};
 use quelea_params::{Packet, Problem};
 use quelea_wire::{Hooks, Listener, Terms, serve_run};

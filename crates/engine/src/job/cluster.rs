@@ -43,11 +43,15 @@ fn check_sync(job: &Job) -> Result<()> {
         return Err(wrong("sync.mode", problem));
     }
     match (mode, quorum) {
-        (Mode::Quorum, None) => return Err(wrong("sync.quorum", "say how many workers end a round; with mode \"quorum\" it must be given")),
+        (Mode::Quorum, None) => {
+            return Err(wrong("sync.quorum", "say how many workers end a round; with mode \"quorum\" it must be given"));
+        }
         (Mode::Quorum, Some(least)) if least == 0 || (job.cluster.workers > 0 && least > job.cluster.workers) => {
             return Err(wrong("sync.quorum", format!("{least} is not possible; this is a number from 1 to cluster.workers")));
         }
-        (Mode::Bsp | Mode::Ssp | Mode::Asp, Some(_)) => return Err(wrong("sync.quorum", "it belongs to mode \"quorum\"; drop it, or set the mode")),
+        (Mode::Bsp | Mode::Ssp | Mode::Asp, Some(_)) => {
+            return Err(wrong("sync.quorum", "it belongs to mode \"quorum\"; drop it, or set the mode"));
+        }
         _ => {}
     }
     match staleness {

@@ -103,7 +103,13 @@ impl StepLearner for FactorizationLearner {
         let Fold { rank, weights, factors, .. } = self.fold;
         let normal = Start::Normal { seed: self.seed, deviation: self.parameters.init_deviation as f32 };
         Ok(vec![
-            steps::Parameters { name: "weights".into(), width: 1, start: Start::Zero, rule: of_weights.rule(), unit: unit(&of_weights, weights) },
+            steps::Parameters {
+                name: "weights".into(),
+                width: 1,
+                start: Start::Zero,
+                rule: of_weights.rule(),
+                unit: unit(&of_weights, weights),
+            },
             steps::Parameters {
                 name: "intercept".into(),
                 width: 1,
@@ -112,7 +118,13 @@ impl StepLearner for FactorizationLearner {
                 unit: unit(&of_weights, weights),
             },
             super::columns::table_of(standards),
-            steps::Parameters { name: "factors".into(), width: rank, start: normal, rule: of_factors.rule(), unit: unit(&of_factors, factors) },
+            steps::Parameters {
+                name: "factors".into(),
+                width: rank,
+                start: normal,
+                rule: of_factors.rule(),
+                unit: unit(&of_factors, factors),
+            },
         ])
     }
 

@@ -39,7 +39,7 @@ fn length(rule: Rule) -> usize {
 }
 
 fn measure(gigabytes: f64, name: &str, rule: Rule) -> Result<(), Box<dyn Error>> {
-    let table = Parameters { name: "weights", width: WIDTH, start: Start::Zero, rule, unit: 1e-6 };
+    let table = Parameters { name: "weights".into(), width: WIDTH, start: Start::Zero, rule, unit: 1e-6 };
     let mut tables = Tables::new(&[table], Keeps::ALL)?;
     let rows = (gigabytes * 1e9) as u64 / (length(rule) * size_of::<f32>()) as u64;
     let sums: Vec<i64> = (0..KEYS * WIDTH).map(|at| at as i64 % 1_001 - 500).collect();

@@ -27,7 +27,7 @@ impl StepPlan {
     pub fn parameters(&self) -> Vec<Parameters> {
         let sgd = Rule::Sgd { rate: 0.1, decay: 0.01, momentum: 0.5, l2: 0.001 };
         let rule = if self.sync == Sync::Bsp { sgd } else { Rule::Sum };
-        let table = |name, width, rule| Parameters { name, width, start: Start::Zero, rule, unit: 1.0 };
+        let table = |name: &'static str, width, rule| Parameters { name: name.into(), width, start: Start::Zero, rule, unit: 1.0 };
         vec![table("sums", WIDTHS[0], Rule::Sum), table("ordered", WIDTHS[1], rule)]
     }
 

@@ -12,7 +12,7 @@ use quelea_core::steps::{Parameters, Rule, Start};
 use quelea_params::tables::{Addition, Chunk, Keeps, Tables, shard_of, together};
 
 fn table(width: usize, start: Start, rule: Rule, unit: f64) -> Parameters {
-    Parameters { name: "weights", width, start, rule, unit }
+    Parameters { name: "weights".into(), width, start, rule, unit }
 }
 
 fn rules() -> impl Strategy<Value = Rule> {

@@ -74,6 +74,7 @@ fn files(folder: &Path) -> Vec<String> {
 }
 
 /// CSV of 200 rows: a number, a text, and a target of two classes that follows from them.
+#[allow(dead_code, reason = "not every test needs it")]
 pub fn table() -> String {
     let row = |i: usize| {
         format!("{},{},{}\n", (i * 37 % 101) as f64 / 10.0, ["red", "green", "blue"][i % 3], if i * 37 % 101 > 50 { "yes" } else { "no" })

@@ -108,7 +108,7 @@ pub fn run<L: StepLearner>(learner: &L, tiles: &[Arc<Tile>], members: usize, see
             for member in 0..members {
                 let mine = |at: &usize| draws.bits(*at as u64, 0) % members as u64 == member as u64;
                 let mut parts: Vec<Part<'_>> = (0..tiles.len()).filter(mine).map(|at| Part { tile: &tiles[at], slice }).collect();
-                if draws.bits(member as u64, 1) % 2 == 0 {
+                if draws.bits(member as u64, 1).is_multiple_of(2) {
                     parts.reverse();
                 }
                 let (keys, sums) = contribute(learner, &parts, &tables)?;

@@ -283,7 +283,7 @@ fn gradients_of_factors_are_slopes_of_the_loss() {
 fn a_machine_learns_products_that_no_line_can() {
     let rows = 4_000;
     let draws = Draws::new(8, Purpose::Sample, 0);
-    let sign = |row: u64, what: u64| if draws.bits(row, what) % 2 == 0 { 1.0 } else { -1.0 };
+    let sign = |row: u64, what: u64| if draws.bits(row, what).is_multiple_of(2) { 1.0 } else { -1.0 };
     let mut table = Table::numbers((0..3).map(|c| (0..rows).map(|row| sign(row, c)).collect()).collect());
     let product = |row: usize| sign(row as u64, 0) * sign(row as u64, 1);
     table.classes = 2;

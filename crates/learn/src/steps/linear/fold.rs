@@ -40,7 +40,7 @@ impl Fold {
             numbers.standardize(&rows.numbers, row);
             for (output, score) in scores.iter_mut().enumerate() {
                 *score = f64::from(intercepts[output]) + numbers.dot(output) + self.sparse(rows, row, weights, output);
-                if !(score.abs() <= LARGEST_SCORE) {
+                if score.is_nan() || score.abs() > LARGEST_SCORE {
                     return Err(diverged("a score", rows.tile, rows.range.start + row));
                 }
             }

@@ -48,7 +48,7 @@ impl Default for Parameters {
             l2: 0.0,
             momentum: 0.0,
             decay: 0.01,
-            passes: 10,
+            passes: 5,
             batch_rows: None,
             tol: 1e-3,
             patience: 1,

@@ -71,13 +71,14 @@ impl Shard {
                 }
                 Some(answer)
             }
-            ToShard::Push { id, blocks } => Some(self.push(id, blocks)),
+            ToShard::Push { id, blocks, .. } => Some(self.push(id, blocks)),
             ToShard::Pull { run, epoch, clock } => self.pull(now, from, (run, epoch), clock),
             ToShard::Replay { run, epoch, from, clocks } => Some(self.of_run(now, run, Some(epoch), |s| s.replay(from, clocks))),
-            ToShard::Commit { run, epoch, clock, contributions } => {
+            ToShard::Commit { run, epoch, clock, contributions, .. } => {
                 Some(self.of_run(now, run, Some(epoch), |s| s.commit(clock, contributions, answers)))
             }
             ToShard::Advance { run, epoch, clock, others } => Some(self.of_run(now, run, Some(epoch), |s| s.advance(clock, others))),
+            ToShard::Read { .. } | ToShard::Collect { .. } => Some(FromShard::Unknown),
             ToShard::Fence { run, member } => Some(self.of_run(now, run, None, |s| s.fence(member))),
             ToShard::Ping { run, .. } => Some(self.of_run(now, run, None, |s| Ok(s.at()))),
             ToShard::Close { run } => {
@@ -160,7 +161,8 @@ impl Shard {
         self.stop(answers);
         match (self.maker)(plan) {
             Err(problem) => FromShard::Failed(problem),
-            Ok(replica) => {
+            Ok(crate::Made::Steps(_)) => FromShard::Failed(Problem::internal("learners by steps are not there yet")),
+            Ok(crate::Made::Rounds(replica)) => {
                 self.serving = Some(Serving {
                     run,
                     epoch,

@@ -85,7 +85,7 @@ pub enum Task {
         /// Comes back with the keys.
         sequence: u32,
         /// The slices.
-        slices: Vec<Slice>,
+        slices: Vec<crate::message::Slice>,
     },
     /// By steps: fold the last mini-batch; the answer is [`Worker::stepped`].
     Step {
@@ -287,7 +287,7 @@ impl Worker {
         self.stage = Stage::Pushing;
         self.unstaged = (0..shards).collect();
         for (id, blocks) in ids.into_iter().zip(parts) {
-            self.ask_shard(now, id.shard, ToShard::Push { id, blocks: Arc::new(blocks) });
+            self.ask_shard(now, id.shard, ToShard::Push { id, weight: 0, blocks: Arc::new(blocks) });
         }
         if self.pulling.as_ref().is_none_or(|(clock, _)| *clock != self.clock) {
             self.pulling = Some((self.clock, BTreeMap::new()));
@@ -348,6 +348,7 @@ impl Worker {
         let tiles = match &order.fold {
             Which::Owned => self.owned.clone(),
             Which::These(tiles) => tiles.clone(),
+            Which::Slices(_) => return,
         };
         let clock = order.clock;
         self.fetch(now, &tiles);
@@ -433,7 +434,7 @@ impl Worker {
     fn poll(&mut self, now: Duration) {
         self.calls.retain(|_, ask| !matches!(ask, Ask::Run(ToRun::Poll { .. })));
         if let Some(member) = self.member() {
-            self.ask_run(now, ToRun::Poll { member, known: self.known, done: self.done, bytes: self.bytes });
+            self.ask_run(now, ToRun::Poll { member, known: self.known, done: self.done, bytes: self.bytes, totals: Vec::new() });
         }
     }
 

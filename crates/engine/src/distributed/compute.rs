@@ -68,6 +68,7 @@ impl Visitor for Follow<'_> {
                 Task::Open(plan) => return Ok(Some(plan)),
                 Task::Restart => holding.restart()?,
                 Task::Advance(candidates) => holding.advance(candidates)?,
+                Task::Batch { .. } | Task::Step { .. } => return Err(Problem::internal("learners by steps are not there yet")),
                 Task::Keep { tile, bytes } => holding.keep(tile, &bytes)?,
                 Task::Own(tiles) => holding.tiles.retain(|tile, _| tiles.contains(tile)),
                 Task::Fold { sequence, tiles } => {

@@ -62,6 +62,7 @@ pub(crate) fn fit(job: &Job, prepared: &Prepared, start_from: Option<Vec<u8>>, t
         tiles: prepared.tiles.len() as u32,
         shards: addresses.clone(),
         plan: plan.write()?,
+        sync: quelea_params::run::Sync::Bsp,
     };
     let progress = control.clone();
     let farthest = AtomicU64::new(0);

@@ -20,7 +20,7 @@ pub(crate) type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
 pub(crate) fn maker(pool: Arc<ThreadPool>, outcome: Outcome, on_progress: OnProgress) -> Maker {
     Box::new(move |plan| {
         let visitor = Make { pool: pool.clone(), outcome: outcome.clone(), on_progress: on_progress.clone() };
-        Plan::read(plan)?.with_learner(visitor)?
+        Ok(quelea_params::Made::Rounds(Plan::read(plan)?.with_learner(visitor)??))
     })
 }
 

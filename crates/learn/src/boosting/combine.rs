@@ -52,7 +52,7 @@ impl Boosting {
             (Phase::Grow(growth), Block::Integers(sums)) => self.split_children(round, growth, index, sums, kept),
             (Phase::Base(_) | Phase::Quantiles(..), Block::Integers(counts)) => Candidate::Counts(counts),
             (_, Block::Integers(limbs)) => Candidate::Exact(sums::values(&limbs)),
-            (_, Block::Fixed(_) | Block::Rows(_)) => unreachable!("boosting makes no such block"),
+            (_, Block::Fixed(_) | Block::Rows(_) | Block::Keys(_) | Block::Values(_)) => unreachable!("boosting makes no such block"),
         }
     }
 

@@ -42,7 +42,7 @@ impl Run {
         self.epoch += 1;
         self.setbacks += 1;
         self.log.truncate(self.boundary as usize);
-        self.replica = (self.maker)(&self.settings.plan)?;
+        self.replica = super::rounds((self.maker)(&self.settings.plan)?)?;
         for candidates in &self.log {
             self.replica.advance(&in_order(candidates.clone())?)?;
         }

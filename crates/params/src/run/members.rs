@@ -100,7 +100,7 @@ impl Entry {
             // Whether this list arrives is not known before the member says so.
             self.confirmed = None;
         }
-        let order = Order { number: self.number, epoch, clock, owned, fold: which };
+        let order = Order { number: self.number, epoch, clock, owned, fold: which, least: 0 };
         self.order = Some(Issued { order, fold, owned: self.owned.clone(), since: now, done: None });
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::message::{Candidates, Contribution, FromRun, FromShard, Joined, Member, ToRun, ToShard};
 use crate::shard::in_order;
 use crate::{Caller, Maker, Problem, Replica};
-pub use action::{Action, Note, Settings, Status, Why};
+pub use action::{Action, Note, Settings, Status, Sync, Why};
 use members::Members;
 use shards::{Shards, State, page};
 
@@ -71,7 +71,7 @@ impl Run {
     /// A run at clock 0. It begins when its shards are up.
     pub fn new(now: Duration, settings: Settings, maker: Maker) -> Result<Self, Problem> {
         Ok(Self {
-            replica: maker(&settings.plan)?,
+            replica: rounds(maker(&settings.plan)?)?,
             maker,
             epoch: 1,
             log: Vec::new(),
@@ -160,7 +160,7 @@ impl Run {
         let answer = match ask {
             _ if matches!(self.phase, Phase::Ended) => Some(FromRun::Ended),
             ToRun::Join { name } => Some(self.join(now, from, name)),
-            ToRun::Poll { member, known, done, bytes } => {
+            ToRun::Poll { member, known, done, bytes, .. } => {
                 self.members.get_mut(member).into_iter().for_each(|entry| entry.bytes = bytes);
                 self.poll(now, from, member, known, done)
             }
@@ -380,7 +380,7 @@ impl Run {
     fn commit(&mut self, now: Duration, shard: u32) {
         let (run, epoch, clock) = (self.settings.run, self.epoch, self.clock());
         let contributions = self.contributions.clone();
-        self.shards.call(now, shard, ToShard::Commit { run, epoch, clock, contributions });
+        self.shards.call(now, shard, ToShard::Commit { run, epoch, clock, contributions, apply: crate::message::Apply::Together });
     }
 
     fn committed(&mut self, now: Duration, shard: u32, clock: u64, candidates: Candidates) {
@@ -459,5 +459,13 @@ impl Run {
             Phase::Committing(_) => self.commit(now, shard),
             _ => {}
         }
+    }
+}
+
+/// Stub.
+fn rounds(made: crate::Made) -> Result<Box<dyn Replica>, Problem> {
+    match made {
+        crate::Made::Rounds(replica) => Ok(replica),
+        crate::Made::Steps(_) => Err(Problem::internal("learners by steps are not there yet")),
     }
 }

@@ -5,22 +5,23 @@
 mod compute;
 mod plan;
 mod processes;
-mod replica;
+pub(crate) mod replica;
 mod roles;
 mod tiles;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use quelea_core::learner::{Fitted, Progress};
 use quelea_core::spec::{Job, Shards as ShardsOfJob};
 use quelea_core::tile::Tile;
-use quelea_params::message::Member;
+use quelea_params::message::{Candidates, Member};
 use quelea_params::run::{Note, Run, Settings, Status, Why};
 use quelea_params::{Packet, Problem};
 use quelea_wire::{Hooks, Listener, Terms, serve_run};
 
+use crate::checkpoint::{Checkpoints, Clock};
 use crate::control::WorkerStatus;
 use crate::prepare::Prepared;
 use crate::threads::Threads;
@@ -35,8 +36,15 @@ const GRACE: Duration = Duration::from_secs(3);
 /// How long a run waits for its first worker, or for a shard that was lost.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Trains on prepared rows as `job` says; `start_from` is the model file to go on from.
-pub(crate) fn fit(job: &Job, prepared: &Prepared, start_from: Option<Vec<u8>>, threads: &Threads, control: &Control) -> Result<Fitted> {
+/// Trains on prepared rows as `job` says, after the clocks of `history`; `start_from` is the model file to go on from.
+pub(crate) fn fit(
+    job: &Job,
+    prepared: &Prepared,
+    start_from: Option<Vec<u8>>,
+    threads: &Threads,
+    (history, checkpoints): (Vec<Clock>, &mut Checkpoints),
+    control: &Control,
+) -> Result<Fitted> {
     let plan = Plan {
         learner: job.model.kind.clone(),
         parameters: job.model.parameters.clone(),
@@ -62,23 +70,51 @@ pub(crate) fn fit(job: &Job, prepared: &Prepared, start_from: Option<Vec<u8>>, t
         tiles: prepared.tiles.len() as u32,
         shards: addresses.clone(),
         plan: plan.write()?,
+        history: history.into_iter().map(|clock| (0..).zip(clock).collect()).collect(),
         sync: quelea_params::run::Sync::Bsp,
     };
-    let progress = control.clone();
-    let farthest = AtomicU64::new(0);
-    // A run that goes back does iterations again; they are told once.
-    let on_progress = Arc::new(move |now: Progress| {
-        if farthest.fetch_max(now.done, Ordering::Relaxed) <= now.done {
-            progress.tell(Event::Training { progress: now });
-        }
-    });
+    let told = Arc::new(Told::default());
+    let on_progress = {
+        let (told, control) = (told.clone(), control.clone());
+        Arc::new(move |now| told.tell(now, &control))
+    };
     let maker = replica::maker(threads.pool(), outcome.clone(), on_progress);
-    let mut hooks = OfEngine { tiles: &prepared.tiles, control, shards: own_shards.as_mut(), workers: &workers };
+    let settled = settings.history.len();
     let run = Run::new(Duration::ZERO, settings, maker)?;
+    told.begin(control);
+    let mut hooks = OfEngine { tiles: &prepared.tiles, control, shards: own_shards.as_mut(), workers: &workers, settled, checkpoints };
     serve(run, listener, &terms, &addresses, &mut hooks)?;
     drop(workers);
     let fitted = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
     fitted.ok_or_else(|| Error::internal("the run ended without a result"))
+}
+
+/// What has been told of the progress of a run.
+#[derive(Default)]
+struct Told {
+    /// Nothing is told while the clocks of a checkpoint are gone through.
+    begun: AtomicBool,
+    last: Mutex<Option<Progress>>,
+}
+
+impl Told {
+    /// A run that goes back does iterations again; they are told once.
+    fn tell(&self, now: Progress, control: &Control) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| last.done <= now.done) {
+            *last = Some(now);
+            if self.begun.load(Ordering::Relaxed) {
+                control.tell(Event::Training { progress: now });
+            }
+        }
+    }
+
+    fn begin(&self, control: &Control) {
+        self.begun.store(true, Ordering::Relaxed);
+        if let Some(progress) = *self.last.lock().unwrap_or_else(PoisonError::into_inner) {
+            control.tell(Event::Resumed { progress });
+        }
+    }
 }
 
 /// The shards that are started here, if the job does not name others, and where all of them listen.
@@ -117,6 +153,9 @@ struct OfEngine<'a> {
     control: &'a Control,
     shards: Option<&'a mut Shards>,
     workers: &'a Workers,
+    /// Clocks of the log that need not be saved any more.
+    settled: usize,
+    checkpoints: &'a mut Checkpoints,
 }
 
 impl Hooks for OfEngine<'_> {
@@ -152,11 +191,26 @@ impl Hooks for OfEngine<'_> {
         self.tiles.get(tile as usize).and_then(|tile| tiles::write(tile).ok()).unwrap_or_default()
     }
 
+    fn settled(&mut self, log: &[Candidates]) {
+        let new = log.get(self.settled..).unwrap_or_default();
+        if !new.is_empty() && self.checkpoints.are_on() {
+            self.settled = log.len();
+            self.checkpoints.boundary(new.iter().map(of_blocks));
+        }
+    }
+
     fn revive(&mut self, shard: u32) {
         if let Some(Err(error)) = self.shards.as_mut().map(|shards| shards.revive(shard as usize)) {
             self.control.warn(format!("shard {shard} cannot be started again: {error}"));
         }
     }
+}
+
+/// The candidates of a clock in the order of their blocks.
+fn of_blocks(candidates: &Candidates) -> Clock {
+    let mut candidates = candidates.clone();
+    candidates.sort_by_key(|(block, _)| *block);
+    candidates.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
 /// The number of a process of this machine, out of its name.

@@ -153,7 +153,7 @@ pub(crate) fn without_places(job: &Job) -> Value {
     let is_continued = job.model.start_from.take().is_some();
     let mut value = serde_json::to_value(job).expect("a job is plain data");
     if let Some(job) = value.as_object_mut() {
-        for places in ["output", "cluster", "transport"] {
+        for places in ["output", "checkpoint", "cluster", "transport"] {
             job.remove(places);
         }
         if is_continued {

@@ -68,14 +68,18 @@ pub struct Run {
 }
 
 impl Run {
-    /// A run at clock 0. It begins when its shards are up.
-    pub fn new(now: Duration, settings: Settings, maker: Maker) -> Result<Self, Problem> {
+    /// A run at the end of its history. It begins when its shards are up.
+    pub fn new(now: Duration, mut settings: Settings, maker: Maker) -> Result<Self, Problem> {
+        let mut replica = rounds(maker(&settings.plan)?)?;
+        let log = std::mem::take(&mut settings.history);
+        log.iter().try_for_each(|candidates| replica.advance(&in_order(candidates.clone())?))?;
         Ok(Self {
-            replica: rounds(maker(&settings.plan)?)?,
+            replica,
+            boundary: log.len() as u64,
+            farthest: log.len() as u64,
+            log,
             maker,
             epoch: 1,
-            log: Vec::new(),
-            boundary: 0,
             phase: Phase::Opening,
             started: false,
             members: Members::new(settings.run),
@@ -86,7 +90,6 @@ impl Run {
             deserted: Some(now),
             first_join: None,
             complaints: None,
-            farthest: 0,
             setbacks: 0,
             last_tick: now,
             actions: Vec::new(),
@@ -104,6 +107,11 @@ impl Run {
     /// The first clock that is not committed.
     pub fn clock(&self) -> u64 {
         self.log.len() as u64
+    }
+
+    /// What was committed up to the last boundary: a run that goes back does not go back behind it.
+    pub fn settled(&self) -> &[Candidates] {
+        &self.log[..self.boundary as usize]
     }
 
     /// What is known of the workers.

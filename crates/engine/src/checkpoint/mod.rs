@@ -12,7 +12,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use quelea_core::spec::Job;
-use quelea_params::Packet;
 
 pub(crate) use log::Clock;
 use manifest::{Training, checksum};

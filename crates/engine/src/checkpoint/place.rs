@@ -90,8 +90,9 @@ impl Place {
                 sync(folder).map_err(|e| failed("write", &self.name_of(file), plain(e)))
             }
             Self::Bucket { store, prefix, runtime, .. } => {
-                let put = store.put(&prefix.clone().join(file), bytes.to_vec().into());
-                runtime.block_on(put).map(drop).map_err(|e| failed("write", &self.name_of(file), e))
+                let key = prefix.clone().join(file);
+                let put = runtime.block_on(store.put(&key, bytes.to_vec().into()));
+                put.map(drop).map_err(|e| failed("write", &self.name_of(file), e))
             }
         }
     }

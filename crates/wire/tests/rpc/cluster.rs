@@ -79,6 +79,7 @@ pub fn train(plan: &Plan, terms: &Terms, listener: Listener, addresses: &Address
         let work = |worker: usize| scope.spawn(move || work(&addresses.run, worker, terms));
         let workers: Vec<_> = (0..workers).map(work).collect();
         let settings = Settings {
+            history: Vec::new(),
             run: 1 + plan.seed,
             timing: terms.timing,
             workers: workers.len(),
@@ -119,5 +120,6 @@ impl Hooks for Told {
     fn tile(&mut self, tile: u32) -> Packet {
         self.plan.tile(tile)
     }
+    fn settled(&mut self, _: &[Candidates]) {}
     fn revive(&mut self, _: u32) {}
 }

@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::thread::{JoinHandle, scope, spawn};
 use std::time::Duration;
 
+use quelea_params::message::Candidates;
 use quelea_params::run::{Note, Run, Settings, Status};
 use quelea_params::{Packet, Problem, Timing};
 use quelea_wire::{Hooks, Listener, Terms, Token, WireError, join_run, serve_run, serve_shard};

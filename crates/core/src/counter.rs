@@ -1,8 +1,8 @@
 //! Randomness from counters: a draw is a function of what it is for, never of what was drawn before.
 
-/// The finaliser of SplitMix64 (Steele, Lea, Flood 2014).
+/// Spreads the bits of a number evenly, one to one: the finaliser of SplitMix64 (Steele, Lea, Flood 2014).
 #[inline(always)]
-fn mix(mut z: u64) -> u64 {
+pub fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
@@ -20,7 +20,7 @@ pub enum Purpose {
     RowSampling = 3,
     /// Columns of one tree.
     ColumnSampling = 4,
-    /// The start of k-means.
+    /// What parameters begin with.
     Start = 5,
 }
 

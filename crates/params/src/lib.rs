@@ -10,6 +10,7 @@ mod replica;
 pub mod run;
 pub mod shard;
 mod stepper;
+pub mod tables;
 pub mod worker;
 
 pub use calls::{Caller, Timing};

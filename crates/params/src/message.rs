@@ -40,7 +40,7 @@ pub struct PushId {
     pub epoch: u32,
     /// The shard that it is for.
     pub shard: u32,
-    /// The clock that it is made in.
+    /// The clock that it is made in: that of its order.
     pub clock: u64,
     /// Who pushes, and for which order.
     pub contribution: Contribution,
@@ -164,7 +164,7 @@ pub struct Order {
     pub number: u32,
     /// The run's epoch.
     pub epoch: u32,
-    /// The round to fold in.
+    /// The round to fold in. By steps: the commit that it is for, or, where members have clocks of their own, the member's.
     pub clock: u64,
     /// The tiles that the member owns, if they have changed.
     pub owned: Option<Vec<u32>>,
@@ -214,6 +214,8 @@ pub enum ToShard {
         epoch: u32,
         /// The shard's place among the run's shards.
         shard: u32,
+        /// How many shards the run has.
+        shards: u32,
         /// What is trained.
         plan: Packet,
         /// How long everybody waits in this run.
@@ -230,13 +232,14 @@ pub enum ToShard {
         /// The candidates of each clock.
         clocks: Vec<Candidates>,
     },
-    /// The run: to commit a clock with exactly these contributions, and to discard all others.
+    /// The run: to commit a clock with exactly these contributions, and to discard all others of this clock. By steps, in turn,
+    /// others stay staged.
     Commit {
         /// The run.
         run: u64,
         /// The epoch.
         epoch: u32,
-        /// The clock.
+        /// The clock. By steps: how many commits come before it.
         clock: u64,
         /// What counts.
         contributions: Vec<Contribution>,
@@ -260,6 +263,8 @@ pub enum ToShard {
         run: u64,
         /// Who.
         member: Member,
+        /// The last of its orders that still counts; what it has staged for later ones is discarded.
+        done: u32,
     },
     /// The run: it is there; is the shard?
     Ping {
@@ -370,4 +375,9 @@ pub enum FromShard {
     Unknown,
     /// The shard cannot go on.
     Failed(Problem),
+    /// A worker's call makes no sense. The shard goes on; the worker should not.
+    Refused {
+        /// What is wrong with it.
+        what: String,
+    },
 }

@@ -49,6 +49,16 @@ pub enum Problem {
         /// The other.
         other: u32,
     },
+    /// A shard could make nothing of what a worker asked.
+    #[error("{by} has refused what {who} sent: {what}; this is a defect of quelea, please report it")]
+    Refused {
+        /// Which shard.
+        by: String,
+        /// Which worker.
+        who: String,
+        /// What is wrong.
+        what: String,
+    },
     /// The caller ended the run.
     #[error("the run was stopped")]
     Stopped,

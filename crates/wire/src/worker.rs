@@ -6,6 +6,7 @@ use std::sync::mpsc as std_mpsc;
 use std::time::Duration;
 
 use quelea_core::block::Block;
+use quelea_core::steps::Sums;
 use quelea_params::Problem;
 use quelea_params::worker::{Action, Ask, Task, To, Worker};
 use tokio::sync::mpsc;
@@ -26,6 +27,20 @@ pub enum Computed {
         sequence: u32,
         /// The sums.
         blocks: Vec<Block>,
+    },
+    /// The keys that the mini-batch of a [`Task::Batch`] pulls, table by table.
+    Wanted {
+        /// Which mini-batch it was.
+        sequence: u32,
+        /// Of each table, in ascending order.
+        keys: Vec<Vec<u64>>,
+    },
+    /// The sums of a [`Task::Step`].
+    Stepped {
+        /// Which step it was.
+        sequence: u32,
+        /// The sums.
+        sums: Sums,
     },
     /// A task cannot be done.
     Failed(Problem),
@@ -73,6 +88,8 @@ pub async fn join_run(
             Some(event) = heard.recv() => shell.hear(clock.now(), event)?,
             computed = computed.recv() => match computed {
                 Some(Computed::Folded { sequence, blocks }) => shell.worker.folded(clock.now(), sequence, blocks),
+                Some(Computed::Wanted { sequence, keys }) => shell.worker.wanted(clock.now(), sequence, keys),
+                Some(Computed::Stepped { sequence, sums }) => shell.worker.stepped(clock.now(), sequence, sums),
                 Some(Computed::Failed(problem)) => shell.worker.failed(clock.now(), problem),
                 None => break Err(computing_side_has_ended()),
             },

@@ -23,7 +23,7 @@ pub struct Settings {
     pub shards: Vec<String>,
     /// What is trained.
     pub plan: Packet,
-    /// The candidates of clocks that are over, up to a boundary: the run begins after them.
+    /// By rounds: the candidates of clocks that are over, up to a boundary. The run begins after them.
     pub history: Vec<Candidates>,
     /// By steps: who waits for whom.
     pub sync: Sync,
@@ -75,7 +75,7 @@ pub enum Action {
     },
     /// Tell the user.
     Tell(Note),
-    /// Stop; nothing follows. The replica that was made last has the result.
+    /// Stop; nothing follows. The replica or stepper that was made last has the result.
     End(Result<(), Problem>),
 }
 
@@ -100,15 +100,16 @@ pub enum Note {
         /// How many tiles it owned.
         tiles: usize,
     },
-    /// A shard was lost; the run goes back.
+    /// A shard was lost; the run goes back. By steps to the beginning: what the shard held is lost, and without it the rest
+    /// is of no use.
     ShardLost {
         /// Its place.
         shard: u32,
         /// Why.
         why: Why,
-        /// The clock that the run had come to.
+        /// The clock, or the commit, that the run had come to.
         from: u64,
-        /// The clock that it goes back to.
+        /// The one that it goes back to.
         to: u64,
     },
 }
@@ -137,13 +138,15 @@ pub struct Status {
     pub member: Member,
     /// What people call its process.
     pub name: String,
-    /// Rounds that it is behind the run.
+    /// Rounds that it is behind the run; where members have clocks of their own, how far its clock is behind the fastest.
     pub staleness: u64,
-    /// The round it was told to fold last.
+    /// The round it was told to fold last, or its own clock.
     pub clock: u64,
+    /// Contributions of it that were dropped because they came after their clock was committed.
+    pub dropped: u64,
     /// Tiles that it owns.
     pub tiles: usize,
-    /// Tiles that it has folded in all rounds.
+    /// Tiles that it has folded in all rounds, or slices of them.
     pub folded: u64,
     /// Bytes that it has sent to shards and received from them.
     pub bytes: u64,

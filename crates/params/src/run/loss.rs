@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::{Action, Note, Phase, Run, State, Why};
 use crate::message::{FromRun, Member, ToShard};
-use crate::shard::in_order;
 use crate::{Caller, Problem};
 
 /// So many members in a row must have failed before a run ends because of it.
@@ -37,25 +36,21 @@ impl Run {
         }
     }
 
-    /// Begins a new epoch at the last boundary.
+    /// Begins a new epoch at the last boundary, or, by steps, from the start.
     fn roll_back(&mut self) -> Result<(), Problem> {
         self.epoch += 1;
         self.setbacks += 1;
-        self.log.truncate(self.boundary as usize);
-        self.replica = super::rounds((self.maker)(&self.settings.plan)?)?;
-        for candidates in &self.log {
-            self.replica.advance(&in_order(candidates.clone())?)?;
-        }
         self.members.revoke();
-        self.begin_clock();
+        self.work.restart((self.maker)(&self.settings.plan)?, &mut self.members)?;
+        self.committing = None;
         self.phase = Phase::Opening;
         Ok(())
     }
 
     pub(super) fn fail(&mut self, now: Duration, member: Member, problem: Problem) {
         match problem {
-            // The way between the two is broken; others may have one.
-            Problem::Silent { .. } => {
+            // The way between the two is broken, or the member is; others may be better off.
+            Problem::Silent { .. } | Problem::Refused { .. } => {
                 self.lose(now, member, Why::Failed(problem.clone()));
                 self.complain(now, problem);
             }
@@ -77,17 +72,18 @@ impl Run {
         if let Some((to, _, _)) = entry.parked {
             self.actions.push(Action::Answer { to, answer: FromRun::Fenced });
         }
-        self.actions.push(Action::Tell(Note::Gone { member, name: entry.name, why, tiles: entry.owned.len() }));
+        self.actions.push(Action::Tell(Note::Gone { member, name: entry.name.clone(), why, tiles: entry.owned.len() }));
         let run = self.settings.run;
         for shard in self.shards.present() {
-            self.shards.call(now, shard, ToShard::Fence { run, member });
+            self.shards.call(now, shard, ToShard::Fence { run, member, done: entry.done });
         }
+        self.work.lost(&entry);
         self.orphans.extend(entry.owned);
         if self.members.len() == 0 {
             self.deserted = Some(now);
         } else if self.started {
             self.give_orphans();
-            self.dispatch(now);
+            self.go_on(now);
         }
     }
 

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::Status;
 use super::pace::Pace;
 use crate::Caller;
-use crate::message::{Contribution, Member, Order, Which};
+use crate::message::{Contribution, Member, Order, Slice, Which};
 
 /// Tiles are moved to even out the work when the slowest would be done this much sooner.
 const WORTH_MOVING: f64 = 1.25;
@@ -23,6 +24,8 @@ pub(super) struct Members {
     changed: bool,
     /// When speeds are looked at next.
     next_look: Duration,
+    /// By steps: slices that were folded, and seconds that they took.
+    seen: (f64, f64),
 }
 
 /// One member.
@@ -37,8 +40,11 @@ pub(super) struct Entry {
     /// The tiles that it knows to be its own.
     confirmed: Option<BTreeSet<u32>>,
     pub order: Option<Issued>,
-    /// The number of the last order.
+    /// The number of the last order, and of the last that it has carried out.
     number: u32,
+    pub done: u32,
+    /// By steps.
+    pub standing: Standing,
     /// Its poll that waits for an answer: whose, since when, and the last order that it knows.
     pub parked: Option<(Caller, Duration, u32)>,
     pace: Pace,
@@ -46,6 +52,36 @@ pub(super) struct Entry {
     pub folded: u64,
     /// Bytes that it has sent to shards and received from them.
     pub bytes: u64,
+}
+
+/// Where a member stands in a training by steps.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Standing {
+    /// Orders that it has carried out, on top of the clock that it began with.
+    pub clock: u64,
+    /// So many commits hold all that it has contributed.
+    pub least: u64,
+    /// Whether it had anything to do lately.
+    pub works: bool,
+    /// How often its clock was committed without it, and how often since it was committed with it.
+    pub dropped: u64,
+    pub dropped_in_a_row: u32,
+}
+
+impl Standing {
+    /// Back to the first clock.
+    pub fn begin_anew(&mut self) {
+        *self = Self { dropped: self.dropped, ..Self::default() };
+    }
+}
+
+/// An order that was carried out.
+pub(super) struct Carried {
+    pub contribution: Contribution,
+    pub tiles: Vec<u32>,
+    /// By steps: the slices, and the totals of the mini-batch.
+    pub slices: Vec<Slice>,
+    pub totals: Vec<i128>,
 }
 
 /// An order that was given.
@@ -63,9 +99,9 @@ impl Entry {
         self.order.as_ref().is_none_or(|issued| issued.done.is_some())
     }
 
-    /// Notes what a poll tells: the last orders that the member has, and has carried out. What it gives is the
-    /// contribution and the tiles of an order that is done now.
-    pub fn told(&mut self, now: Duration, known: u32, done: u32) -> Option<(Contribution, Vec<u32>)> {
+    /// Notes what a poll tells: the last orders that the member has, and has carried out. What it gives is the order
+    /// that is done now.
+    pub fn told(&mut self, now: Duration, known: u32, done: u32) -> Option<Carried> {
         let issued = self.order.as_mut()?;
         if issued.order.number != known {
             return None;
@@ -75,8 +111,11 @@ impl Entry {
             return None;
         }
         issued.done = Some(now);
+        self.done = done;
         self.folded += issued.fold.len() as u64;
-        Some((Contribution { member: self.member, sequence: known }, issued.fold.clone()))
+        let slices = if let Which::Slices(slices) = &issued.order.fold { slices.clone() } else { Vec::new() };
+        let contribution = Contribution { member: self.member, sequence: known };
+        Some(Carried { contribution, tiles: issued.fold.clone(), slices, totals: Vec::new() })
     }
 
     /// Tiles and seconds of an order that was carried out by a member that had folded the same tiles before.
@@ -86,22 +125,46 @@ impl Entry {
         Some((issued.fold.len() as f64, seconds))
     }
 
+    /// How it is doing.
+    pub fn status(&self, clock: u64, staleness: u64) -> Status {
+        Status {
+            member: self.member,
+            name: self.name.clone(),
+            staleness,
+            clock,
+            dropped: self.standing.dropped,
+            tiles: self.owned.len(),
+            folded: self.folded,
+            bytes: self.bytes,
+        }
+    }
+
     /// The order that the parked poll does not know of yet.
     pub fn news(&self) -> Option<Order> {
         let (_, _, known) = self.parked?;
         self.order.as_ref().filter(|issued| issued.order.number > known && issued.done.is_none()).map(|issued| issued.order.clone())
     }
 
-    fn issue(&mut self, now: Duration, epoch: u32, clock: u64, fold: Vec<u32>) {
+    fn issue(&mut self, now: Duration, at: (u32, u64), fold: Vec<u32>) {
+        let which = if fold.len() == self.owned.len() { Which::Owned } else { Which::These(fold.clone()) };
+        self.give(now, at, fold, which, 0);
+    }
+
+    /// Orders a step.
+    pub fn issue_slices(&mut self, now: Duration, at: (u32, u64), slices: Vec<Slice>, least: u64) {
+        let tiles = slices.iter().map(|slice| slice.tile).collect();
+        self.give(now, at, tiles, Which::Slices(slices), least);
+    }
+
+    fn give(&mut self, now: Duration, (epoch, clock): (u32, u64), tiles: Vec<u32>, which: Which, least: u64) {
         self.number += 1;
         let owned = (self.confirmed.as_ref() != Some(&self.owned)).then(|| self.owned.iter().copied().collect());
-        let which = if fold.len() == self.owned.len() { Which::Owned } else { Which::These(fold.clone()) };
         if owned.is_some() {
             // Whether this list arrives is not known before the member says so.
             self.confirmed = None;
         }
-        let order = Order { number: self.number, epoch, clock, owned, fold: which, least: 0 };
-        self.order = Some(Issued { order, fold, owned: self.owned.clone(), since: now, done: None });
+        let order = Order { number: self.number, epoch, clock, owned, fold: which, least };
+        self.order = Some(Issued { order, fold: tiles, owned: self.owned.clone(), since: now, done: None });
     }
 }
 
@@ -129,6 +192,8 @@ impl Members {
             confirmed: None,
             order: None,
             number: 0,
+            done: 0,
+            standing: Standing::default(),
             parked: None,
             pace: Pace::default(),
             folded: 0,
@@ -186,7 +251,7 @@ impl Members {
         for entry in self.by_worker.values_mut().filter(|entry| entry.is_idle()) {
             let fold: Vec<u32> = entry.owned.iter().copied().filter(|&tile| !is_folded(tile)).collect();
             if !fold.is_empty() {
-                entry.issue(now, epoch, clock, fold);
+                entry.issue(now, (epoch, clock), fold);
             }
         }
     }
@@ -205,16 +270,44 @@ impl Members {
         }
     }
 
+    /// By steps: notes how fast a member was in the order that it has carried out.
+    pub fn measure_one(&mut self, member: Member) {
+        let Some(entry) = self.by_worker.get_mut(&member.worker).filter(|entry| entry.member == member) else { return };
+        let Some(issued) = entry.order.as_ref().filter(|issued| issued.order.owned.is_none()) else { return };
+        let Some(done) = issued.done else { return };
+        let (slices, seconds) = (issued.fold.len() as f64, done.saturating_sub(issued.since).as_secs_f64());
+        self.seen = (self.seen.0 + slices, self.seen.1 + seconds);
+        entry.pace.note(seconds, slices * self.seen.1 / self.seen.0);
+    }
+
+    /// Lets the work be evened out at the next opportunity.
+    pub fn unsettle(&mut self) {
+        self.changed = true;
+    }
+
+    /// Exchanges two tiles of two members.
+    pub fn swap(&mut self, (one, tile): (Member, u32), (two, other): (Member, u32)) {
+        for (member, from, to) in [(one, tile, other), (two, other, tile)] {
+            if let Some(entry) = self.get_mut(member)
+                && entry.owned.remove(&from)
+            {
+                entry.owned.insert(to);
+            }
+        }
+    }
+
     /// Evens out the work, moving as few tiles as it can: when somebody came or went, or is far slower than the others.
-    pub fn even_out(&mut self, now: Duration) {
+    /// Only tiles that count are work.
+    pub fn even_out(&mut self, now: Duration, counts: impl Fn(u32) -> bool) {
+        let left = |entry: &Entry| entry.owned.iter().filter(|&&tile| counts(tile)).count();
         if !self.changed && now < self.next_look {
             return;
         }
         self.next_look = FIRST_LOOK.max(2 * now);
-        let tiles: usize = self.iter().map(|entry| entry.owned.len()).sum();
+        let tiles: usize = self.iter().map(left).sum();
         let speeds: Vec<f64> = self.iter().map(|entry| entry.pace.speed()).collect();
         let best = tiles as f64 / speeds.iter().sum::<f64>();
-        let longest = self.iter().zip(&speeds).map(|(entry, speed)| entry.owned.len() as f64 / speed).fold(0.0, f64::max);
+        let longest = self.iter().zip(&speeds).map(|(entry, speed)| left(entry) as f64 / speed).fold(0.0, f64::max);
         if !self.changed && longest <= WORTH_MOVING * best {
             return;
         }
@@ -222,16 +315,15 @@ impl Members {
         let quotas = shares(tiles, &speeds);
         let mut surplus = Vec::new();
         for (entry, &quota) in self.by_worker.values_mut().zip(&quotas) {
-            while entry.owned.len() > quota {
-                surplus.extend(entry.owned.pop_last());
+            let mut work: Vec<u32> = entry.owned.iter().copied().filter(|&tile| counts(tile)).collect();
+            for tile in work.drain(quota.min(work.len())..).rev() {
+                entry.owned.remove(&tile);
+                surplus.push(tile);
             }
         }
         for (entry, &quota) in self.by_worker.values_mut().zip(&quotas) {
-            while entry.owned.len() < quota
-                && let Some(tile) = surplus.pop()
-            {
-                entry.owned.insert(tile);
-            }
+            let missing = quota.saturating_sub(left(entry)).min(surplus.len());
+            entry.owned.extend(surplus.drain(surplus.len() - missing..).rev());
         }
     }
 
@@ -286,7 +378,7 @@ mod tests {
             members.join(Duration::ZERO, caller(1), String::new());
             members.join(Duration::ZERO, caller(2), String::new());
             members.adopt(0..16);
-            members.even_out(Duration::ZERO);
+            members.even_out(Duration::ZERO, |_| true);
             let mut now = Duration::ZERO;
             for clock in 0..100 {
                 members.dispatch(now, 1, clock, |_| false);
@@ -297,7 +389,7 @@ mod tests {
                 }
                 members.measure();
                 now += Duration::from_secs_f64(0.1 * slow + 0.1);
-                members.even_out(now);
+                members.even_out(now, |_| true);
             }
             assert_eq!(members.iter().map(|entry| entry.owned.len()).collect::<Vec<_>>(), expected);
         }
@@ -309,10 +401,10 @@ mod tests {
         let first = members.join(Duration::ZERO, caller(1), String::new());
         let second = members.join(Duration::ZERO, caller(2), String::new());
         members.adopt(0..9);
-        members.even_out(Duration::ZERO);
+        members.even_out(Duration::ZERO, |_| true);
         let before: Vec<BTreeSet<u32>> = members.iter().map(|entry| entry.owned.clone()).collect();
         members.join(Duration::ZERO, caller(3), String::new());
-        members.even_out(Duration::ZERO);
+        members.even_out(Duration::ZERO, |_| true);
         let after: Vec<BTreeSet<u32>> = members.iter().map(|entry| entry.owned.clone()).collect();
         assert_eq!(after.iter().map(BTreeSet::len).collect::<Vec<_>>(), [3, 3, 3]);
         for (member, (before, after)) in [first, second].iter().zip(before.iter().zip(&after)) {

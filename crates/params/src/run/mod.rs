@@ -5,20 +5,25 @@
 //! lost leaves nothing behind: others fold its tiles. A shard that is lost takes all back to the last boundary.
 
 mod action;
+mod collect;
 mod loss;
 mod members;
 mod pace;
+mod rounds;
 mod shards;
+mod steps;
+mod work;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::message::{Candidates, Contribution, FromRun, FromShard, Joined, Member, ToRun, ToShard};
-use crate::shard::in_order;
-use crate::{Caller, Maker, Problem, Replica};
+use crate::message::{Apply, Candidates, Contribution, FromRun, FromShard, Joined, Member, ToRun, ToShard};
+use crate::{Caller, Maker, Problem};
 pub use action::{Action, Note, Settings, Status, Sync, Why};
-use members::Members;
+use collect::Collecting;
+use members::{Carried, Members};
 use shards::{Shards, State, page};
+use work::Work;
 
 /// About how many bytes of the log one message holds.
 const LOG_BYTES: usize = 4 << 20;
@@ -28,31 +33,33 @@ const FAR_LONGER: u32 = 20;
 enum Phase {
     /// Shards begin the epoch, or the first workers are waited for.
     Opening,
-    /// Members fold.
-    Folding,
-    /// Shards commit; what they gave so far.
-    Committing(BTreeMap<u32, Candidates>),
+    /// Members fold, and shards commit.
+    Going,
+    /// By steps: all is committed, and the tables are collected.
+    Collecting(Collecting),
     /// It is over.
     Ended,
+}
+
+/// A commit that is on its way.
+struct Committing {
+    contributions: Vec<Contribution>,
+    apply: Apply,
+    /// What shards gave so far.
+    parts: BTreeMap<u32, Candidates>,
 }
 
 /// A run without its shell.
 pub struct Run {
     settings: Settings,
     maker: Maker,
-    replica: Box<dyn Replica>,
+    work: Box<dyn Work>,
     epoch: u32,
-    /// What was committed, by clock; its length is the run's clock.
-    log: Vec<Candidates>,
-    /// The last clock at which tiles could change hands.
-    boundary: u64,
     phase: Phase,
+    committing: Option<Committing>,
     started: bool,
     members: Members,
     shards: Shards,
-    /// Which tiles are folded in this clock.
-    folded: Vec<bool>,
-    contributions: Vec<Contribution>,
     /// Tiles without owner.
     orphans: Vec<u32>,
     /// Since when there has been no worker, and when the first joined.
@@ -70,22 +77,17 @@ pub struct Run {
 impl Run {
     /// A run at the end of its history. It begins when its shards are up.
     pub fn new(now: Duration, mut settings: Settings, maker: Maker) -> Result<Self, Problem> {
-        let mut replica = rounds(maker(&settings.plan)?)?;
-        let log = std::mem::take(&mut settings.history);
-        log.iter().try_for_each(|candidates| replica.advance(&in_order(candidates.clone())?))?;
+        let work = work::begin(&mut settings, &maker)?;
         Ok(Self {
-            replica,
-            boundary: log.len() as u64,
-            farthest: log.len() as u64,
-            log,
+            farthest: work.clock(),
+            work,
             maker,
             epoch: 1,
             phase: Phase::Opening,
+            committing: None,
             started: false,
             members: Members::new(settings.run),
             shards: Shards::new(now, settings.shards.len()),
-            folded: vec![false; settings.tiles as usize],
-            contributions: Vec::new(),
             orphans: (0..settings.tiles).collect(),
             deserted: Some(now),
             first_join: None,
@@ -106,27 +108,17 @@ impl Run {
 
     /// The first clock that is not committed.
     pub fn clock(&self) -> u64 {
-        self.log.len() as u64
+        self.work.clock()
     }
 
-    /// What was committed up to the last boundary: a run that goes back does not go back behind it.
+    /// The candidates of clocks that no loss takes back: what a checkpoint holds of a training by rounds.
     pub fn settled(&self) -> &[Candidates] {
-        &self.log[..self.boundary as usize]
+        self.work.settled()
     }
 
     /// What is known of the workers.
     pub fn status(&self) -> Vec<Status> {
-        let clock_of = |entry: &members::Entry| entry.order.as_ref().map_or(0, |issued| issued.order.clock);
-        let status = |entry: &members::Entry| Status {
-            member: entry.member,
-            name: entry.name.clone(),
-            staleness: self.clock().saturating_sub(clock_of(entry)),
-            clock: clock_of(entry),
-            tiles: entry.owned.len(),
-            folded: entry.folded,
-            bytes: entry.bytes,
-        };
-        self.members.iter().map(status).collect()
+        self.members.iter().map(|entry| self.work.status(entry, &self.members)).collect()
     }
 
     /// A shard was started or connected to, and knows nothing of this run.
@@ -168,9 +160,9 @@ impl Run {
         let answer = match ask {
             _ if matches!(self.phase, Phase::Ended) => Some(FromRun::Ended),
             ToRun::Join { name } => Some(self.join(now, from, name)),
-            ToRun::Poll { member, known, done, bytes, .. } => {
+            ToRun::Poll { member, known, done, bytes, totals } => {
                 self.members.get_mut(member).into_iter().for_each(|entry| entry.bytes = bytes);
-                self.poll(now, from, member, known, done)
+                self.poll(now, from, member, (known, done), totals)
             }
             ToRun::Tile { member, tile } => self.of_member(now, member, |run| {
                 let is_there = tile < run.settings.tiles;
@@ -178,7 +170,8 @@ impl Run {
                 None
             }),
             ToRun::Log { member, epoch, from } => self.of_member(now, member, |run| {
-                let clocks = if epoch == run.epoch { page(&run.log, from, LOG_BYTES) } else { Vec::new() };
+                let log = run.work.log().filter(|_| epoch == run.epoch).unwrap_or_default();
+                let clocks = page(log, from, LOG_BYTES);
                 Some(FromRun::Log { from, clocks })
             }),
             ToRun::Fail { member, problem } => self.of_member(now, member, |run| {
@@ -206,6 +199,9 @@ impl Run {
             (FromShard::At { clock, .. }, ToShard::Replay { .. }) => self.replay(now, shard, clock),
             (FromShard::At { .. }, ToShard::Advance { .. }) => self.shard_is_ready(now, shard),
             (FromShard::Committed { clock, candidates, .. }, ToShard::Commit { .. }) => self.committed(now, shard, clock, candidates),
+            (FromShard::Rows { epoch, blocks, .. }, ToShard::Collect { table, .. }) if epoch == self.epoch => {
+                self.collected(now, shard, table, &blocks);
+            }
             // A shard that is behind the run was started anew.
             (FromShard::At { epoch, clock }, ToShard::Ping { clock: least, .. }) => {
                 let is_ready = self.shards.states[shard as usize] == State::Ready;
@@ -232,7 +228,8 @@ impl Run {
         silent.into_iter().for_each(|member| self.lose(now, member, Why::Silent));
         // Who cannot reach a shard gets the time to say so.
         let least = timing.lease + timing.patience();
-        if let (Phase::Folding, Some(member)) = (&self.phase, self.members.laggard(now, least, FAR_LONGER)) {
+        let is_folding = matches!(self.phase, Phase::Going) && self.committing.is_none();
+        if let (true, Some(member)) = (is_folding, self.members.laggard(now, least, FAR_LONGER)) {
             self.lose(now, member, Why::Late);
         }
         if let Some(shard) = self.shards.silent(now, timing.lease) {
@@ -306,7 +303,7 @@ impl Run {
         work(self)
     }
 
-    fn poll(&mut self, now: Duration, from: Caller, member: Member, known: u32, done: u32) -> Option<FromRun> {
+    fn poll(&mut self, now: Duration, from: Caller, member: Member, (known, done): (u32, u32), totals: Vec<i128>) -> Option<FromRun> {
         let Some(entry) = self.members.get_mut(member) else { return Some(FromRun::Fenced) };
         entry.heard = now;
         let contributed = entry.told(now, known, done);
@@ -317,10 +314,9 @@ impl Run {
         {
             self.actions.push(Action::Answer { to: before, answer: FromRun::Wait });
         }
-        if let Some((contribution, tiles)) = contributed {
+        if let Some(carried) = contributed {
             self.complaints = None;
-            self.contributions.push(contribution);
-            tiles.into_iter().for_each(|tile| self.folded[tile as usize] = true);
+            self.work.contributed(Carried { totals, ..carried }, &mut self.members);
             self.go_on(now);
         }
         None
@@ -341,13 +337,13 @@ impl Run {
         let waited = self.first_join.is_some_and(|first| first + self.settings.grace <= now);
         let are_enough = self.members.len() >= self.settings.workers;
         if self.can_start() && (self.started || waited || are_enough) {
-            if self.replica.course().done {
-                return self.end(now, Ok(()));
+            if self.work.is_done() {
+                return self.complete(now);
             }
             self.started = true;
-            self.phase = Phase::Folding;
+            self.phase = Phase::Going;
             self.give_orphans();
-            self.members.even_out(now);
+            self.work.even_out(now, &mut self.members);
             self.dispatch(now);
         }
     }
@@ -364,59 +360,56 @@ impl Run {
     }
 
     fn dispatch(&mut self, now: Duration) {
-        if matches!(self.phase, Phase::Folding) {
-            let clock = self.clock();
-            let folded = &self.folded;
-            self.members.dispatch(now, self.epoch, clock, |tile| folded[tile as usize]);
+        if matches!(self.phase, Phase::Going) {
+            self.work.dispatch(now, self.epoch, &mut self.members);
         }
     }
 
-    /// After tiles were folded: commits when none is missing.
+    /// After somebody has contributed, or is no more: commits what can be, and lets others fold.
     fn go_on(&mut self, now: Duration) {
-        let all = matches!(self.phase, Phase::Folding) && self.folded.iter().all(|&folded| folded);
-        if !all {
-            return self.dispatch(now);
-        }
-        self.phase = Phase::Committing(BTreeMap::new());
-        for (shard, state) in (0..).zip(self.shards.states.clone()) {
-            if state == State::Ready {
-                self.commit(now, shard);
+        if matches!(self.phase, Phase::Going)
+            && self.committing.is_none()
+            && let Some((contributions, apply)) = self.work.commit(&mut self.members)
+        {
+            self.committing = Some(Committing { contributions, apply, parts: BTreeMap::new() });
+            for (shard, state) in (0..).zip(self.shards.states.clone()) {
+                if state == State::Ready {
+                    self.commit(now, shard);
+                }
             }
         }
+        self.dispatch(now);
     }
 
     fn commit(&mut self, now: Duration, shard: u32) {
+        let Some(Committing { contributions, apply, .. }) = &self.committing else { return };
         let (run, epoch, clock) = (self.settings.run, self.epoch, self.clock());
-        let contributions = self.contributions.clone();
-        self.shards.call(now, shard, ToShard::Commit { run, epoch, clock, contributions, apply: crate::message::Apply::Together });
+        let ask = ToShard::Commit { run, epoch, clock, contributions: contributions.clone(), apply: *apply };
+        self.shards.call(now, shard, ask);
     }
 
     fn committed(&mut self, now: Duration, shard: u32, clock: u64, candidates: Candidates) {
-        let (true, Phase::Committing(parts)) = (clock == self.log.len() as u64, &mut self.phase) else { return };
-        parts.insert(shard, candidates);
-        if parts.len() < self.shards.states.len() {
+        let (true, Some(committing)) = (clock == self.work.clock(), &mut self.committing) else { return };
+        committing.parts.insert(shard, candidates);
+        if committing.parts.len() < self.shards.states.len() {
             return;
         }
-        let parts = std::mem::take(parts);
-        self.advance_shards(now, clock, &parts);
-        self.log.push(parts.into_values().flatten().collect());
+        let parts = std::mem::take(&mut committing.parts);
+        self.committing = None;
+        if self.work.log().is_some() {
+            self.advance_shards(now, clock, &parts);
+        }
+        if let Err(problem) = self.work.committed(parts.into_values().flatten().collect(), &mut self.members) {
+            return self.end(now, Err(problem));
+        }
         if self.clock() > self.farthest {
             (self.farthest, self.setbacks) = (self.clock(), 0);
         }
-        if let Err(problem) = self.advance() {
-            return self.end(now, Err(problem));
+        if self.work.is_done() {
+            return self.complete(now);
         }
-        let course = self.replica.course();
-        if course.done {
-            return self.end(now, Ok(()));
-        }
-        self.members.measure();
-        self.begin_clock();
-        if course.boundary {
-            self.boundary = self.clock();
-            self.members.even_out(now);
-        }
-        self.dispatch(now);
+        self.work.even_out(now, &mut self.members);
+        self.go_on(now);
     }
 
     /// Tells every shard what the others found.
@@ -429,23 +422,12 @@ impl Run {
         }
     }
 
-    /// Takes the last clock of the log to the replica.
-    fn advance(&mut self) -> Result<(), Problem> {
-        let candidates = in_order(self.log.last().cloned().unwrap_or_default())?;
-        self.replica.advance(&candidates)
-    }
-
-    fn begin_clock(&mut self) {
-        self.phase = Phase::Folding;
-        self.folded.fill(false);
-        self.contributions.clear();
-    }
-
     fn open(&mut self, now: Duration, shard: u32) {
         self.shards.states[shard as usize] = State::Opening;
         self.shards.calls.retain(|to, _| to != shard);
         let Settings { run, plan, timing, .. } = &self.settings;
-        let ask = ToShard::Open { run: *run, epoch: self.epoch, shard, plan: plan.clone(), timing: *timing };
+        let shards = self.shards.states.len() as u32;
+        let ask = ToShard::Open { run: *run, epoch: self.epoch, shard, shards, plan: plan.clone(), timing: *timing };
         self.shards.call(now, shard, ask);
     }
 
@@ -454,8 +436,12 @@ impl Run {
         if from >= self.clock() {
             return self.shard_is_ready(now, shard);
         }
+        let Some(log) = self.work.log() else {
+            // It has lost what it held, and nobody else has it.
+            return self.lose_shard(now, shard, Why::Restarted);
+        };
+        let (run, epoch, clocks) = (self.settings.run, self.epoch, page(log, from, LOG_BYTES));
         self.shards.states[shard as usize] = State::Replaying;
-        let (run, epoch, clocks) = (self.settings.run, self.epoch, page(&self.log, from, LOG_BYTES));
         self.shards.call(now, shard, ToShard::Replay { run, epoch, from, clocks });
     }
 
@@ -464,16 +450,8 @@ impl Run {
         self.shards.away[shard as usize] = None;
         match self.phase {
             Phase::Opening => self.start(now),
-            Phase::Committing(_) => self.commit(now, shard),
+            Phase::Going => self.commit(now, shard),
             _ => {}
         }
-    }
-}
-
-/// Stub.
-fn rounds(made: crate::Made) -> Result<Box<dyn Replica>, Problem> {
-    match made {
-        crate::Made::Rounds(replica) => Ok(replica),
-        crate::Made::Steps(_) => Err(Problem::internal("learners by steps are not there yet")),
     }
 }

@@ -12,6 +12,8 @@ pub enum Defect {
     NoWindow,
     /// A commit takes all that is staged, rather than what it names.
     NoStaging,
+    /// Rows are read before enough is committed.
+    IgnoresLeast,
 }
 
 /// Sequences of repeated pushes begin here.
@@ -27,19 +29,20 @@ impl Tamper {
     /// What the shard gets to see of a message.
     pub fn request(&mut self, defect: Defect, message: ToShard) -> ToShard {
         match message {
-            ToShard::Push { mut id, blocks } if defect == Defect::NoWindow => {
+            ToShard::Push { mut id, weight, blocks } if defect == Defect::NoWindow => {
                 let times = self.seen.entry((id.epoch, id.clock, id.contribution)).or_default();
                 id.contribution.sequence += *times * REPEATED;
                 *times += 1;
-                ToShard::Push { id, blocks }
+                ToShard::Push { id, weight, blocks }
             }
-            ToShard::Commit { run, epoch, clock, contributions } if defect != Defect::Nothing => {
+            ToShard::Commit { run, epoch, clock, contributions, apply } if defect != Defect::Nothing => {
                 let named = |c: &Contribution| contributions.contains(&Contribution { sequence: c.sequence % REPEATED, ..*c });
                 let staged = self.staged.iter().filter(|(e, c, _)| (*e, *c) == (epoch, clock)).map(|(_, _, contribution)| *contribution);
                 let all = contributions.iter().copied().filter(|c| !self.staged.contains(&(epoch, clock, *c)));
                 let counted = staged.filter(|c| defect == Defect::NoStaging || named(c));
-                ToShard::Commit { run, epoch, clock, contributions: all.chain(counted).collect() }
+                ToShard::Commit { run, epoch, clock, contributions: all.chain(counted).collect(), apply }
             }
+            ToShard::Read { run, epoch, blocks, .. } if defect == Defect::IgnoresLeast => ToShard::Read { run, epoch, least: 0, blocks },
             other => other,
         }
     }

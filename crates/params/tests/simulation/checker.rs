@@ -18,7 +18,7 @@ type Verdict = Result<(), String>;
 type Round = (u32, u64);
 type Blocks = Vec<(u32, Block)>;
 
-fn ensure(holds: bool, what: impl FnOnce() -> String) -> Verdict {
+pub fn ensure(holds: bool, what: impl FnOnce() -> String) -> Verdict {
     if holds { Ok(()) } else { Err(what()) }
 }
 
@@ -52,15 +52,34 @@ pub struct Checker<'a> {
     /// How often a log was asked for.
     reads: BTreeMap<(Member, u32, u64), usize>,
     burst: Burst,
-    ended: Option<(Result<(), Problem>, u64)>,
 }
 
 /// What was sent in one turn.
 #[derive(Default)]
-struct Burst {
+pub struct Burst {
     turn: u64,
     calls: BTreeMap<Process, usize>,
     answers: BTreeSet<(Process, u64, u64)>,
+}
+
+impl Burst {
+    /// Nobody asks for much at once, and nobody is answered twice at once.
+    pub fn check(&mut self, scenario: &Scenario, turn: u64, process: Process, message: &Message) -> Verdict {
+        if self.turn != turn {
+            *self = Self { turn, ..Self::default() };
+        }
+        let (shards, workers) = (scenario.shards as usize, scenario.workers.len());
+        if matches!(message.body, Body::FromRun(_) | Body::FromShard(_)) {
+            let is_new = self.answers.insert((process, message.link, message.call));
+            ensure(is_new, || format!("{process:?} answers twice at once: {message:?}"))?;
+            let answers = self.answers.iter().filter(|(from, _, _)| *from == process).count();
+            return ensure(answers <= 4 * workers + 4, || format!("{process:?} gives {answers} answers at once"));
+        }
+        let calls = self.calls.entry(process).or_default();
+        *calls += 1;
+        let most = if process.node == Node::Run { shards * (8 + 4 * workers) } else { 10 + 3 * shards };
+        ensure(*calls <= most, || format!("{process:?} makes {calls} calls at once, the last is {message:?}"))
+    }
 }
 
 /// Whether a trace keeps the contract.
@@ -70,7 +89,7 @@ pub fn check(scenario: &Scenario, trace: &[Entry]) -> Verdict {
         checker.turn = entry.turn;
         checker.take(&entry.event).map_err(|problem| format!("event {line} at {:?}: {problem}", entry.at))?;
     }
-    checker.ending(trace)
+    ending(scenario, trace, |model| checker.is_model(model))
 }
 
 impl<'a> Checker<'a> {
@@ -89,7 +108,6 @@ impl<'a> Checker<'a> {
             reborn: BTreeSet::new(),
             reads: BTreeMap::new(),
             burst: Burst::default(),
-            ended: None,
         }
     }
 
@@ -109,20 +127,15 @@ impl<'a> Checker<'a> {
             Event::Advanced { process, epoch, clock, candidates } => self.advanced(*process, (*epoch, *clock), candidates),
             Event::Applied { process, epoch, clock, update } => self.update(*process, (*epoch, *clock), update),
             Event::Told(note) => self.told(note),
-            Event::RunEnded { result, model } => {
-                ensure(self.ended.is_none(), || "the run ends twice".into())?;
-                self.ended = Some((result.clone(), *model));
-                Ok(())
-            }
-            Event::WorkerEnded(process, result) => self.worker_ended(*process, result),
+            Event::WorkerEnded(process, result) => worker_ended(*process, result),
             _ => Ok(()),
         }
     }
 
     fn sent(&mut self, process: Process, message: &Message) -> Verdict {
-        self.is_bounded(process, message)?;
+        self.burst.check(self.scenario, self.turn, process, message)?;
         match (process.node, &message.body) {
-            (Node::Worker(_), Body::ToShard(ToShard::Push { id, blocks })) => self.pushed(process, id, blocks),
+            (Node::Worker(_), Body::ToShard(ToShard::Push { id, blocks, .. })) => self.pushed(process, id, blocks),
             (Node::Worker(_), Body::ToRun(ToRun::Log { member, epoch, from })) => {
                 let reads = self.reads.entry((*member, *epoch, *from)).or_default();
                 *reads += 1;
@@ -152,24 +165,6 @@ impl<'a> Checker<'a> {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Nobody asks for much at once, and nobody is answered twice at once.
-    fn is_bounded(&mut self, process: Process, message: &Message) -> Verdict {
-        if self.burst.turn != self.turn {
-            self.burst = Burst { turn: self.turn, ..Burst::default() };
-        }
-        let (shards, workers) = (self.scenario.shards as usize, self.scenario.workers.len());
-        if matches!(message.body, Body::FromRun(_) | Body::FromShard(_)) {
-            let is_new = self.burst.answers.insert((process, message.link, message.call));
-            ensure(is_new, || format!("{process:?} answers twice at once: {message:?}"))?;
-            let answers = self.burst.answers.iter().filter(|(from, _, _)| *from == process).count();
-            return ensure(answers <= 4 * workers + 4, || format!("{process:?} gives {answers} answers at once"));
-        }
-        let calls = self.burst.calls.entry(process).or_default();
-        *calls += 1;
-        let most = if process.node == Node::Run { shards * (8 + 4 * workers) } else { 10 + 3 * shards };
-        ensure(*calls <= most, || format!("{process:?} makes {calls} calls at once, the last is {message:?}"))
     }
 
     fn received(&mut self, process: Process, message: &Message) -> Verdict {
@@ -263,32 +258,39 @@ impl<'a> Checker<'a> {
         Ok(())
     }
 
-    fn worker_ended(&self, process: Process, result: &Result<(), Problem>) -> Verdict {
-        let is_usual = match result {
-            Ok(()) => true,
-            Err(Problem::Silent { who, .. }) => who == "the run",
-            Err(_) => false,
-        };
-        ensure(is_usual, || format!("{process:?} ends with {result:?}"))
+    fn is_model(&self, model: u64) -> Verdict {
+        let log = &self.logs[&self.epoch];
+        ensure(log.len() as u64 == self.scenario.plan.rounds, || format!("the run ends after {} clocks", log.len()))?;
+        ensure(model == sequential(&self.scenario.plan), || "the model is another than one process comes to".into())
     }
+}
 
-    fn ending(&self, trace: &[Entry]) -> Verdict {
-        let (result, model) = self.ended.as_ref().ok_or("the run has not ended")?;
-        let is_struck = trace.iter().any(|entry| entry.event == Event::Fault(format!("{:?}", self.scenario.fate)));
-        let fate = if is_struck { self.scenario.fate } else { Fate::Model };
-        match (result, fate) {
-            (Ok(()), _) => {
-                let expected = sequential(&self.scenario.plan);
-                let log = &self.logs[&self.epoch];
-                ensure(log.len() as u64 == self.scenario.plan.rounds, || format!("the run ends after {} clocks", log.len()))?;
-                ensure(*model == expected, || "the model is another than one process comes to".into())
-            }
-            (Err(Problem::NoWorkers { .. }), Fate::NoWorkers) => Ok(()),
-            (Err(Problem::Silent { who, .. }), Fate::ShardDies(shard) | Fate::ShardStops(shard) | Fate::ShardUnreachable(shard)) => {
-                ensure(who.starts_with(&format!("shard {shard} at host-{shard}")), || format!("the run names {who}"))
-            }
-            (Err(problem), _) => Err(format!("the run ends with \"{problem}\" after {fate:?}")),
+pub fn worker_ended(process: Process, result: &Result<(), Problem>) -> Verdict {
+    let is_usual = match result {
+        Ok(()) => true,
+        Err(Problem::Silent { who, .. }) => who == "the run",
+        Err(_) => false,
+    };
+    ensure(is_usual, || format!("{process:?} ends with {result:?}"))
+}
+
+/// Whether the run ends as it should after what became of it.
+pub fn ending(scenario: &Scenario, trace: &[Entry], is_model: impl Fn(u64) -> Verdict) -> Verdict {
+    let mut ends = trace.iter().filter_map(|entry| match &entry.event {
+        Event::RunEnded { result, model } => Some((result, *model)),
+        _ => None,
+    });
+    let (result, model) = ends.next().ok_or("the run has not ended")?;
+    ensure(ends.next().is_none(), || "the run ends twice".into())?;
+    let is_struck = trace.iter().any(|entry| entry.event == Event::Fault(format!("{:?}", scenario.fate)));
+    let fate = if is_struck { scenario.fate } else { Fate::Model };
+    match (result, fate) {
+        (Ok(()), _) => is_model(model),
+        (Err(Problem::NoWorkers { .. }), Fate::NoWorkers) => Ok(()),
+        (Err(Problem::Silent { who, .. }), Fate::ShardDies(shard) | Fate::ShardStops(shard) | Fate::ShardUnreachable(shard)) => {
+            ensure(who.starts_with(&format!("shard {shard} at host-{shard}")), || format!("the run names {who}"))
         }
+        (Err(problem), _) => Err(format!("the run ends with \"{problem}\" after {fate:?}")),
     }
 }
 

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use quelea_core::steps::Course;
 use quelea_params::Timing;
+use quelea_params::run::Sync;
 
 use crate::random::Random;
+use crate::steps::StepPlan;
 use crate::toy::Plan;
 use crate::trace::Node;
 
@@ -50,6 +53,8 @@ pub enum Fate {
 pub struct Scenario {
     pub seed: u64,
     pub plan: Plan,
+    /// The training is by steps.
+    pub steps: Option<StepPlan>,
     pub shards: u32,
     /// When each worker comes first.
     pub workers: Vec<Duration>,
@@ -91,6 +96,7 @@ impl Scenario {
         let faults = (0..kinds).map(|_| (random.below(2 * busy), fault(random, shards, workers.len() as u64))).collect();
         Self {
             seed,
+            steps: steps(seed),
             wanted: random.below(2 + workers.len() as u64) as usize,
             timing: timing(random),
             grace: random.millis(0, 3_000),
@@ -115,8 +121,23 @@ impl Scenario {
         let round = self.fold * self.plan.tiles * 3 * self.slow + 20 * self.weather.usual + Duration::from_secs(1);
         let recovery = 4 * (self.timing.lease + self.timing.patience()) + Duration::from_secs(20);
         let give_up = if self.fate == Fate::Model { Duration::ZERO } else { 2 * self.patience };
-        self.calm + recovery + round * (2 * self.plan.rounds as u32 + 2) + give_up
+        // By steps, tiles can be behind each other, and after the last fault all begins anew.
+        let rounds = self.steps.map_or(self.plan.rounds, |steps| 3 * steps.course.passes * steps.course.slices);
+        self.calm + recovery + round * (2 * rounds as u32 + 2) + give_up
     }
+}
+
+/// Half of all trainings are by steps, in one of four modes.
+fn steps(seed: u64) -> Option<StepPlan> {
+    let random = &mut Random::new(seed, 4);
+    let sync = match random.below(8) {
+        0 => Sync::Bsp,
+        1 => Sync::Quorum(1 + random.below(4) as usize),
+        2 => Sync::Ssp(random.below(4)),
+        3 => Sync::Asp,
+        _ => return None,
+    };
+    Some(StepPlan { seed, course: Course { passes: random.below(4), slices: 1 + random.below(4) }, sync })
 }
 
 fn weather(random: &mut Random) -> Weather {

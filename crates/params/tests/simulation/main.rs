@@ -8,6 +8,8 @@ mod faults;
 mod network;
 mod processes;
 mod random;
+mod step_checker;
+mod steps;
 mod toy;
 mod trace;
 mod world;
@@ -29,7 +31,10 @@ fn setting(name: &str) -> Option<u64> {
 fn play(seed: u64, defect: Defect) -> (Vec<Entry>, Result<(), String>) {
     let scenario = Scenario::new(seed);
     let (trace, played) = World::new(scenario.clone(), defect).play();
-    let checked = checker::check(&scenario, &trace);
+    let checked = match scenario.steps {
+        None => checker::check(&scenario, &trace),
+        Some(plan) => step_checker::check(&scenario, plan, &trace),
+    };
     (trace, played.and(checked))
 }
 
@@ -66,14 +71,25 @@ fn a_seed_replays_exactly() {
     assert_ne!(fingerprint(&play(1, Defect::Nothing).0), fingerprint(&play(2, Defect::Nothing).0));
 }
 
+/// Whether a defect is found out in some history by rounds, and in some by steps.
+fn is_caught(defect: Defect) -> [bool; 2] {
+    [false, true].map(|by_steps| {
+        let mut seeds = (0..2 * USUAL_SEEDS).filter(|&seed| Scenario::new(seed).steps.is_some() == by_steps);
+        seeds.any(|seed| verdict(seed, defect).is_err())
+    })
+}
+
 #[test]
 fn shards_without_a_window_are_caught() {
-    let caught = (0..USUAL_SEEDS).filter(|&seed| verdict(seed, Defect::NoWindow).is_err()).count();
-    assert!(caught > 0, "{USUAL_SEEDS} histories with pushes that are applied again, and none was found out");
+    assert_eq!(is_caught(Defect::NoWindow), [true, true], "pushes are applied again");
 }
 
 #[test]
 fn shards_that_count_all_that_is_staged_are_caught() {
-    let caught = (0..USUAL_SEEDS).filter(|&seed| verdict(seed, Defect::NoStaging).is_err()).count();
-    assert!(caught > 0, "{USUAL_SEEDS} histories with commits of all that is staged, and none was found out");
+    assert_eq!(is_caught(Defect::NoStaging), [true, true], "commits take all that is staged");
+}
+
+#[test]
+fn shards_that_answer_too_soon_are_caught() {
+    assert_eq!(is_caught(Defect::IgnoresLeast), [false, true], "rows are read before enough is committed");
 }

@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use quelea_params::message::{FromRun, ToShard};
-use quelea_params::run::{self, Run, Settings};
+use quelea_params::run::{self, Run, Settings, Sync};
 use quelea_params::shard::{Answers, Shard};
 use quelea_params::worker::{self, Ask, Task, To, Worker};
-use quelea_params::{Caller, Maker};
+use quelea_params::{Caller, Made, Maker};
 
 use crate::broken::{Defect, Tamper};
 use crate::faults::Scenario;
+use crate::steps::{StepComputer, StepPlan, StepToy};
 use crate::toy::{Computer, Journal, Plan, replica};
 use crate::trace::{Body, Event, Message, Node, Process};
 
@@ -53,9 +54,14 @@ pub trait Shell {
     fn is_serving(&self) -> bool;
 }
 
-fn maker(salt: u64, journal: &Arc<Mutex<Journal>>) -> Maker {
-    let journal = journal.clone();
-    Box::new(move |plan| Ok(replica(plan, salt, &journal)))
+fn maker(scenario: &Scenario, salt: u64, journal: &Arc<Mutex<Journal>>) -> Maker {
+    let (journal, steps, tiles) = (journal.clone(), scenario.steps, scenario.plan.tiles);
+    Box::new(move |plan| {
+        Ok(match steps {
+            None => Made::Rounds(replica(plan, salt, &journal)),
+            Some(steps) => Made::Steps(Box::new(StepToy::new(steps, tiles, &journal))),
+        })
+    })
 }
 
 pub struct RunShell {
@@ -79,9 +85,10 @@ impl RunShell {
             tiles: scenario.plan.tiles,
             shards: (0..scenario.shards).map(address).collect(),
             plan: scenario.plan.packet(),
+            sync: scenario.steps.map_or(Sync::Bsp, |steps| steps.sync),
         };
         let effects = (0..scenario.shards).map(|shard| Effect::Connect(Node::Shard(shard))).collect();
-        let machine = Run::new(now, settings, maker(0, &journal)).expect("the toy learner begins");
+        let machine = Run::new(now, settings, maker(scenario, 0, &journal)).expect("the toy learner begins");
         Self { machine, plan: scenario.plan, journal, effects, is_over: false }
     }
 }
@@ -162,7 +169,7 @@ pub struct ShardShell {
 impl ShardShell {
     pub fn new(me: Process, salt: u64, scenario: &Scenario, defect: Defect) -> Self {
         let journal = Arc::default();
-        let machine = Shard::new(maker(salt, &journal), scenario.timing);
+        let machine = Shard::new(maker(scenario, salt, &journal), scenario.timing);
         Self { me, machine, journal, answers: Vec::new(), applied: Vec::new(), defect, tamper: Tamper::default() }
     }
 }
@@ -209,6 +216,8 @@ pub struct WorkerShell {
     me: Process,
     machine: Worker,
     computer: Computer,
+    steps: Option<StepPlan>,
+    step_computer: StepComputer,
     /// What is to be computed, and the epoch that it was given in.
     tasks: VecDeque<(u32, Task)>,
     epoch: u32,
@@ -220,7 +229,17 @@ impl WorkerShell {
     pub fn new(now: Duration, me: Process, scenario: &Scenario) -> Self {
         let machine = Worker::new(now, scenario.timing, format!("{:?}", me.node));
         let effects = vec![Effect::Connect(Node::Run)];
-        Self { me, machine, computer: Computer::default(), tasks: VecDeque::new(), epoch: 0, is_busy: false, effects }
+        Self {
+            me,
+            machine,
+            computer: Computer::default(),
+            steps: scenario.steps,
+            step_computer: StepComputer::default(),
+            tasks: VecDeque::new(),
+            epoch: 0,
+            is_busy: false,
+            effects,
+        }
     }
 
     fn shard_number(address: &str) -> u32 {
@@ -252,7 +271,28 @@ impl WorkerShell {
         }
     }
 
+    fn perform_steps(&mut self, now: Duration, plan: StepPlan, task: Task) {
+        match task {
+            Task::Open(_) => self.step_computer = StepComputer::default(),
+            Task::Keep { tile, .. } => drop(self.step_computer.held.insert(tile)),
+            Task::Own(tiles) => self.step_computer.held.retain(|tile| tiles.contains(tile)),
+            Task::Batch { sequence, slices } => {
+                let keys = self.step_computer.batch(plan, slices);
+                self.machine.wanted(now, sequence, keys);
+            }
+            Task::Step { sequence, pulled } => {
+                let sums = self.step_computer.step(plan, &pulled);
+                self.machine.stepped(now, sequence, sums);
+            }
+            Task::Restart => {}
+            Task::Advance(_) | Task::Fold { .. } => panic!("{task:?} in a training by steps"),
+        }
+    }
+
     fn perform(&mut self, now: Duration, epoch: u32, task: Task) {
+        if let Some(plan) = self.steps {
+            return self.perform_steps(now, plan, task);
+        }
         let clock = match task {
             Task::Open(_) => 0,
             _ => self.computer.clock(),
@@ -271,6 +311,7 @@ impl WorkerShell {
                 self.effects.push(Effect::Record(Event::Folded { process: self.me, clock, tiles, blocks: blocks.clone() }));
                 self.machine.folded(now, sequence, blocks);
             }
+            Task::Batch { .. } | Task::Step { .. } => panic!("{task:?} in a training by rounds"),
         }
     }
 }
@@ -311,6 +352,7 @@ impl Shell for WorkerShell {
             self.is_busy = true;
             let tiles = match task {
                 Task::Fold { tiles, .. } => tiles.len() as u32,
+                Task::Batch { slices, .. } => slices.len() as u32,
                 _ => 0,
             };
             self.effects.push(Effect::Compute { tiles });

@@ -1,7 +1,10 @@
 //! A worker: joins a run, carries out its orders one after the other, and keeps up with what is committed.
 //!
 //! It gives tasks to whoever computes, to be done in their order, and takes the sums back. Of the learner it knows only
-//! the clock that the computing side has come to.
+//! the clock that the computing side has come to, or the keys of a mini-batch.
+
+mod keys;
+mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,9 +13,10 @@ use std::time::Duration;
 use quelea_core::block::Block;
 
 use crate::calls::Calls;
-use crate::message::{Candidates, Contribution, FromRun, FromShard, Joined, Member, Order, PushId, Pushed, ToRun, ToShard, Which};
+use crate::message::{Candidates, Contribution, FromRun, FromShard, Joined, Member, Order, PushId, Pushed, Slice, ToRun, ToShard, Which};
 use crate::shard::in_order;
 use crate::{Packet, Problem, Timing};
+use steps::Batch;
 
 /// Tiles that are asked for at once.
 const FETCHED_AT_ONCE: usize = 4;
@@ -85,7 +89,7 @@ pub enum Task {
         /// Comes back with the keys.
         sequence: u32,
         /// The slices.
-        slices: Vec<crate::message::Slice>,
+        slices: Vec<Slice>,
     },
     /// By steps: fold the last mini-batch; the answer is [`Worker::stepped`].
     Step {
@@ -105,6 +109,12 @@ enum Stage {
     Readying,
     /// Its tiles are being folded.
     Folding,
+    /// By steps: its mini-batch is being made.
+    Batching,
+    /// By steps: the rows that the mini-batch wants are on their way.
+    Reading,
+    /// By steps: the mini-batch is being folded.
+    Stepping,
     /// The sums are on their way.
     Pushing,
 }
@@ -120,8 +130,13 @@ pub struct Worker {
     clock: u64,
     order: Option<Order>,
     stage: Stage,
-    /// Folds that were asked for, in all lives.
+    /// Folds, mini-batches and steps that were asked for, in all lives.
     folds: u32,
+    /// By steps: whether the last of them is not done, though its order may be over.
+    is_computing: bool,
+    batch: Batch,
+    /// By steps: the totals of the last order that was carried out.
+    totals: Vec<i128>,
     /// The last order that came.
     known: u32,
     /// The last order that was carried out.
@@ -153,6 +168,9 @@ impl Worker {
             order: None,
             stage: Stage::Idle,
             folds: 0,
+            is_computing: false,
+            batch: Batch::default(),
+            totals: Vec::new(),
             known: 0,
             done: 0,
             owned: Vec::new(),
@@ -205,6 +223,7 @@ impl Worker {
 
     /// The computing side cannot do what it was given.
     pub fn failed(&mut self, now: Duration, problem: Problem) {
+        self.is_computing = false;
         self.fail(now, problem);
     }
 
@@ -252,18 +271,29 @@ impl Worker {
     /// Takes an answer of shard number `shard`.
     pub fn from_shard(&mut self, now: Duration, shard: u32, call: u64, answer: FromShard) {
         // A shard that has just been started may come to know the run: the call is made again later.
-        if answer == FromShard::Unknown || self.calls.close(call).is_none() {
+        if matches!(answer, FromShard::Unknown) {
             return;
         }
+        let Some(asked) = self.calls.close(call) else { return };
         match answer {
             FromShard::Pushed { id, pushed: Pushed::Applied | Pushed::Duplicate } => self.staged(now, shard, id),
             FromShard::Committed { epoch, clock, candidates } => self.pulled(now, shard, (epoch, clock), candidates),
-            FromShard::Wait => self.pull(now, shard),
+            FromShard::Rows { epoch, blocks, .. } => self.rows(now, shard, epoch, blocks),
+            FromShard::Wait => match asked {
+                Ask::Shard(ask @ ToShard::Read { .. }) => self.ask_shard(now, shard, ask),
+                _ => self.pull(now, shard),
+            },
             FromShard::Gone => {
                 self.forget_pulls();
                 self.ready(now);
             }
             FromShard::Failed(problem) => self.fail(now, problem),
+            FromShard::Refused { what } => {
+                let (by, who) = (self.name_of(shard), self.own_name());
+                let problem = Problem::Refused { by, who, what };
+                self.fail(now, problem.clone());
+                self.end(Err(problem));
+            }
             // What was dropped or fenced is followed by another order.
             _ => {}
         }
@@ -271,27 +301,32 @@ impl Worker {
 
     /// Takes the sums of all blocks that a [`Task::Fold`] gave.
     pub fn folded(&mut self, now: Duration, sequence: u32, blocks: Vec<Block>) {
-        let (Some(joined), Some(order), Stage::Folding) = (&self.joined, &self.order, self.stage) else { return };
+        let (Some(joined), Stage::Folding) = (&self.joined, self.stage) else { return };
         // Sums that were asked for earlier may be of other tiles, of another clock, or of the life before.
         if sequence != self.folds {
             return;
         }
         let shards = joined.shards.len() as u32;
-        let contribution = Contribution { member: joined.member, sequence: order.number };
-        let id = |shard| PushId { run: joined.run, epoch: order.epoch, shard, clock: order.clock, contribution };
-        let ids: Vec<PushId> = (0..shards).map(id).collect();
         let mut parts = vec![Vec::new(); shards as usize];
         for (block, number) in blocks.into_iter().zip(0..) {
             parts[(number % shards) as usize].push((number, block));
         }
-        self.stage = Stage::Pushing;
-        self.unstaged = (0..shards).collect();
-        for (id, blocks) in ids.into_iter().zip(parts) {
-            self.ask_shard(now, id.shard, ToShard::Push { id, weight: 0, blocks: Arc::new(blocks) });
-        }
+        self.push(now, 0, parts);
         if self.pulling.as_ref().is_none_or(|(clock, _)| *clock != self.clock) {
             self.pulling = Some((self.clock, BTreeMap::new()));
             (0..shards).for_each(|shard| self.pull(now, shard));
+        }
+    }
+
+    /// Sends every shard its part of the sums.
+    fn push(&mut self, now: Duration, weight: i64, parts: Vec<Vec<(u32, Block)>>) {
+        let (Some(joined), Some(order)) = (&self.joined, &self.order) else { return };
+        let contribution = Contribution { member: joined.member, sequence: order.number };
+        let id = PushId { run: joined.run, epoch: order.epoch, shard: 0, clock: order.clock, contribution };
+        self.stage = Stage::Pushing;
+        self.unstaged = (0..).zip(&parts).map(|(shard, _)| shard).collect();
+        for (shard, blocks) in (0..).zip(parts) {
+            self.ask_shard(now, shard, ToShard::Push { id: PushId { shard, ..id }, weight, blocks: Arc::new(blocks) });
         }
     }
 
@@ -300,6 +335,7 @@ impl Worker {
         self.actions.push(Action::Compute(Task::Open(joined.plan.clone())));
         self.timing = joined.timing;
         self.joined = Some(joined);
+        self.is_computing = false;
         self.poll(now);
     }
 
@@ -324,6 +360,7 @@ impl Worker {
         }
         self.known = order.number;
         self.calls.retain(|_, ask| !matches!(ask, Ask::Shard(ToShard::Push { .. })));
+        self.forget_reads();
         if order.epoch != self.epoch {
             self.epoch = order.epoch;
             self.clock = 0;
@@ -348,7 +385,10 @@ impl Worker {
         let tiles = match &order.fold {
             Which::Owned => self.owned.clone(),
             Which::These(tiles) => tiles.clone(),
-            Which::Slices(_) => return,
+            Which::Slices(slices) => {
+                let slices = slices.clone();
+                return self.make_batch(now, slices);
+            }
         };
         let clock = order.clock;
         self.fetch(now, &tiles);
@@ -434,7 +474,8 @@ impl Worker {
     fn poll(&mut self, now: Duration) {
         self.calls.retain(|_, ask| !matches!(ask, Ask::Run(ToRun::Poll { .. })));
         if let Some(member) = self.member() {
-            self.ask_run(now, ToRun::Poll { member, known: self.known, done: self.done, bytes: self.bytes, totals: Vec::new() });
+            let totals = if self.done == self.known { self.totals.clone() } else { Vec::new() };
+            self.ask_run(now, ToRun::Poll { member, known: self.known, done: self.done, bytes: self.bytes, totals });
         }
     }
 
@@ -473,6 +514,10 @@ impl Worker {
     fn name_of(&self, shard: u32) -> String {
         let address = self.joined.as_ref().and_then(|joined| joined.shards.get(shard as usize));
         format!("shard {shard} at {}", address.map_or("", |a| a.as_str()))
+    }
+
+    fn own_name(&self) -> String {
+        self.member().map_or(self.name.clone(), |member| format!("worker {} ({})", member.worker, self.name))
     }
 
     fn ask_to_join(&mut self, now: Duration) {

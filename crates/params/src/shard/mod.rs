@@ -1,0 +1,170 @@
+//! A shard: stages what workers push, and updates its blocks, or its tables, with exactly the contributions that the run
+//! commits.
+//!
+//! It serves one run at a time. A push is applied at most once: it is staged under its contribution, a second one is
+//! answered `duplicate`, and what the commit of its clock does not name is discarded.
+
+mod rounds;
+mod serving;
+mod steps;
+
+use std::time::Duration;
+
+use crate::message::{FromShard, ToShard};
+use crate::tables::Keeps;
+use crate::{Caller, Maker, Packet, Problem, Timing};
+pub(crate) use rounds::in_order;
+use serving::{Serving, Want};
+
+/// The answers that a shard gives to a message.
+pub type Answers = Vec<(Caller, FromShard)>;
+
+/// A shard without its shell.
+pub struct Shard {
+    maker: Maker,
+    timing: Timing,
+    serving: Option<Serving>,
+    /// When the run was last heard of.
+    heard: Duration,
+}
+
+impl Shard {
+    /// A shard that serves nobody yet.
+    pub fn new(maker: Maker, timing: Timing) -> Self {
+        Self { maker, timing, serving: None, heard: Duration::ZERO }
+    }
+
+    /// Takes a message; `from` is answered now or later.
+    pub fn handle(&mut self, now: Duration, from: Caller, message: ToShard, answers: &mut Answers) {
+        let answer = match message {
+            ToShard::Open { run, epoch, shard, shards, plan, timing } => {
+                let answer = self.open(now, (run, epoch), Keeps { shard, shards }, &plan, answers);
+                if let Some(serving) = self.serving.as_mut().filter(|s| s.run == run) {
+                    serving.opener = Some(from.peer);
+                    self.timing = timing;
+                }
+                Some(answer)
+            }
+            ToShard::Push { id, weight, blocks } => Some(match &mut self.serving {
+                Some(s) if s.run == id.run && s.keeps.shard == id.shard && s.epoch >= id.epoch => s.push(id, weight, blocks),
+                _ => FromShard::Unknown,
+            }),
+            ToShard::Pull { run, epoch, clock } => self.want(now, from, (run, epoch), Want::Candidates { clock }, answers),
+            ToShard::Read { run, epoch, least, blocks } => self.want(now, from, (run, epoch), Want::Rows { least, blocks }, answers),
+            ToShard::Collect { run, epoch, table, from } => Some(self.of_run(now, run, Some(epoch), |s| s.collect(table, from))),
+            ToShard::Replay { run, epoch, from, clocks } => Some(self.of_run(now, run, Some(epoch), |s| s.replay(from, clocks))),
+            ToShard::Commit { run, epoch, clock, contributions, apply } => {
+                Some(self.of_run(now, run, Some(epoch), |s| s.commit(clock, contributions, apply, answers)))
+            }
+            ToShard::Advance { run, epoch, clock, others } => Some(self.of_run(now, run, Some(epoch), |s| s.advance(clock, others))),
+            ToShard::Fence { run, member, done } => Some(self.of_run(now, run, None, |s| Ok(s.fence(member, done)))),
+            ToShard::Ping { run, .. } => Some(self.of_run(now, run, None, |s| Ok(s.at()))),
+            ToShard::Close { run } => {
+                if self.serving.as_ref().is_some_and(|s| s.run == run) {
+                    self.stop(answers);
+                }
+                Some(FromShard::Noted)
+            }
+        };
+        answers.extend(answer.map(|answer| (from, answer)));
+    }
+
+    /// Forgets what a caller that is gone waits for.
+    pub fn closed(&mut self, peer: u64) {
+        if let Some(serving) = &mut self.serving {
+            serving.parked.retain(|parked| parked.from.peer != peer);
+            serving.opener.take_if(|opener| *opener == peer);
+        }
+    }
+
+    /// Answers what has waited long enough.
+    pub fn tick(&mut self, now: Duration, answers: &mut Answers) {
+        let overdue = now.saturating_sub(self.heard + self.timing.lease);
+        if overdue > self.timing.keepalive {
+            // This side was stopped and has not listened: the run gets another chance to be heard.
+            self.heard += overdue + self.timing.keepalive;
+        }
+        if self.serving.is_some() && self.is_deserted(now) {
+            self.stop(answers);
+        }
+        let Some(serving) = &mut self.serving else { return };
+        let keepalive = self.timing.keepalive;
+        let over = serving.parked.extract_if(.., |parked| parked.since + keepalive <= now);
+        answers.extend(over.map(|parked| (parked.from, FromShard::Wait)));
+    }
+
+    /// When [`Shard::tick`] has something to do.
+    pub fn deadline(&self) -> Option<Duration> {
+        let serving = self.serving.as_ref()?;
+        let deserted = self.heard + self.timing.lease;
+        Some(serving.parked.iter().map(|parked| parked.since + self.timing.keepalive).fold(deserted, Duration::min))
+    }
+
+    /// Whether a run is served.
+    pub fn is_serving(&self) -> bool {
+        self.serving.is_some()
+    }
+
+    /// Whether the run has been silent for too long.
+    fn is_deserted(&self, now: Duration) -> bool {
+        self.heard + self.timing.lease <= now
+    }
+
+    fn stop(&mut self, answers: &mut Answers) {
+        if let Some(serving) = self.serving.take() {
+            answers.extend(serving.parked.into_iter().map(|parked| (parked.from, FromShard::Gone)));
+        }
+    }
+
+    fn open(&mut self, now: Duration, (run, epoch): (u64, u32), keeps: Keeps, plan: &Packet, answers: &mut Answers) -> FromShard {
+        if self.serving.as_ref().is_some_and(|s| s.run == run) {
+            self.heard = now;
+        }
+        let mut fenced = Default::default();
+        match &self.serving {
+            Some(s) if s.run != run && s.opener.is_some() && !self.is_deserted(now) => return FromShard::Failed(Problem::Busy),
+            Some(s) if s.run == run && s.keeps.shard != keeps.shard => {
+                return FromShard::Failed(Problem::SameShard { shard: s.keeps.shard, other: keeps.shard });
+            }
+            // A call that came twice, or late, must not throw away what the epoch has brought.
+            Some(s) if s.run == run && s.epoch == epoch => return FromShard::Opened { epoch },
+            Some(s) if s.run == run && s.epoch > epoch => return FromShard::Unknown,
+            Some(s) if s.run == run => fenced = s.fenced.clone(),
+            _ => {}
+        }
+        self.heard = now;
+        self.stop(answers);
+        match (self.maker)(plan).and_then(|made| Serving::new((run, epoch), keeps, made, fenced)) {
+            Err(problem) => FromShard::Failed(problem),
+            Ok(serving) => {
+                self.serving = Some(serving);
+                FromShard::Opened { epoch }
+            }
+        }
+    }
+
+    /// Does what the run asks, if it is the run and the epoch that are served.
+    fn of_run(
+        &mut self,
+        now: Duration,
+        run: u64,
+        epoch: Option<u32>,
+        work: impl FnOnce(&mut Serving) -> Result<FromShard, Problem>,
+    ) -> FromShard {
+        match &mut self.serving {
+            Some(serving) if serving.run == run && epoch.is_none_or(|epoch| epoch == serving.epoch) => {
+                self.heard = now;
+                work(serving).unwrap_or_else(FromShard::Failed)
+            }
+            _ => FromShard::Unknown,
+        }
+    }
+
+    fn want(&mut self, now: Duration, from: Caller, (run, epoch): (u64, u32), want: Want, answers: &mut Answers) -> Option<FromShard> {
+        match &mut self.serving {
+            Some(serving) if serving.run == run && serving.epoch == epoch => serving.want(now, from, want, answers),
+            Some(serving) if serving.run == run && serving.epoch > epoch => Some(FromShard::Gone),
+            _ => Some(FromShard::Unknown),
+        }
+    }
+}

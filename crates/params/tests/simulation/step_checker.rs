@@ -1,0 +1,226 @@
+//! Reads the trace of a training by steps and says what breaks the contract of its mode. It knows what was ordered, pushed,
+//! named and answered, and nothing of the state of any machine.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quelea_params::message::{Apply, Contribution, FromRun, FromShard, Member, Order, Pushed, Slice, ToRun, ToShard, Which};
+use quelea_params::run::{Note, Sync};
+
+use crate::checker::{Burst, ending, ensure, worker_ended};
+use crate::faults::Scenario;
+use crate::steps::{StepPlan, counted, hash};
+use crate::trace::{Body, Entry, Event, Message, Node, Process};
+
+type Verdict = Result<(), String>;
+
+struct Given {
+    order: Order,
+    slices: Vec<Slice>,
+    is_done: bool,
+}
+
+struct StepChecker<'a> {
+    scenario: &'a Scenario,
+    plan: StepPlan,
+    epoch: u32,
+    burst: Burst,
+    /// All orders of this epoch.
+    given: BTreeMap<Contribution, Given>,
+    /// Members that are gone.
+    gone: BTreeSet<Member>,
+    staged: BTreeSet<(Node, u32, Contribution)>,
+    /// What each commit of this epoch names.
+    commits: Vec<(Vec<Contribution>, Apply)>,
+    /// Which order a worker reads rows for, by its process, shard and call.
+    reads: BTreeMap<(Process, u64, u64), Contribution>,
+    /// The last order that each worker's process has received.
+    current: BTreeMap<Process, Contribution>,
+    members: BTreeMap<Process, Member>,
+    /// Who waits for an order with which call.
+    polls: BTreeMap<(u64, u64), Member>,
+}
+
+pub fn check(scenario: &Scenario, plan: StepPlan, trace: &[Entry]) -> Verdict {
+    let mut checker = StepChecker {
+        scenario,
+        plan,
+        epoch: 1,
+        burst: Burst::default(),
+        given: BTreeMap::new(),
+        gone: BTreeSet::new(),
+        staged: BTreeSet::new(),
+        commits: Vec::new(),
+        reads: BTreeMap::new(),
+        current: BTreeMap::new(),
+        members: BTreeMap::new(),
+        polls: BTreeMap::new(),
+    };
+    for (line, entry) in trace.iter().enumerate() {
+        checker.take(entry).map_err(|problem| format!("event {line} at {:?}: {problem}", entry.at))?;
+    }
+    ending(scenario, trace, |model| checker.is_model(model))
+}
+
+impl StepChecker<'_> {
+    fn take(&mut self, entry: &Entry) -> Verdict {
+        match &entry.event {
+            Event::Sent(process, message) => {
+                self.burst.check(self.scenario, entry.turn, *process, message)?;
+                self.sent(*process, message)
+            }
+            Event::Received(process, message) => self.received(*process, message),
+            Event::Told(Note::Gone { member, .. }) => {
+                self.gone.insert(*member);
+                Ok(())
+            }
+            Event::Told(Note::ShardLost { to, .. }) => ensure(*to == 0, || format!("the run goes back to commit {to}, which nobody has")),
+            Event::WorkerEnded(process, result) => worker_ended(*process, result),
+            _ => Ok(()),
+        }
+    }
+
+    fn sent(&mut self, process: Process, message: &Message) -> Verdict {
+        match (process.node, &message.body) {
+            (Node::Run, Body::ToShard(ToShard::Open { epoch, .. })) if *epoch > self.epoch => {
+                self.epoch = *epoch;
+                self.given.clear();
+                self.commits.clear();
+                Ok(())
+            }
+            (Node::Run, Body::FromRun(FromRun::Order(order))) => {
+                let member = *self.polls.get(&(message.link, message.call)).ok_or("an order that nobody asked for")?;
+                let is_known = self.given.contains_key(&Contribution { member, sequence: order.number });
+                if is_known { Ok(()) } else { self.ordered(member, order) }
+            }
+            (Node::Run, Body::ToShard(ToShard::Commit { epoch, clock, contributions, apply, .. })) if *epoch == self.epoch => {
+                self.named(*clock, contributions, *apply)
+            }
+            (Node::Shard(_), Body::FromShard(FromShard::Pushed { id, pushed: Pushed::Applied })) => {
+                let is_new = self.staged.insert((process.node, id.epoch, id.contribution));
+                ensure(is_new, || format!("{process:?} stages twice: {id:?}"))
+            }
+            (Node::Shard(_), Body::FromShard(FromShard::Refused { what })) => Err(format!("{process:?} refuses: {what}")),
+            (Node::Worker(_), Body::ToShard(ToShard::Read { epoch, least, .. })) => {
+                let current = self.current.get(&process).ok_or("rows are read without an order")?;
+                if *epoch == self.epoch {
+                    let asked = self.given.get(current).map(|given| given.order.least);
+                    ensure(asked == Some(*least), || format!("{process:?} asks for {least} commits instead of {asked:?}"))?;
+                }
+                self.reads.insert((process, message.link, message.call), *current);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn received(&mut self, process: Process, message: &Message) -> Verdict {
+        match &message.body {
+            Body::FromRun(FromRun::Joined(joined)) => {
+                // What is answered twice may be of a life before.
+                let known = self.members.entry(process).or_insert(joined.member);
+                if joined.member.incarnation > known.incarnation {
+                    *known = joined.member;
+                }
+                Ok(())
+            }
+            Body::FromRun(FromRun::Order(order)) => {
+                let member = *self.members.get(&process).ok_or("an order for nobody")?;
+                let contribution = Contribution { member, sequence: order.number };
+                if self.current.get(&process).is_none_or(|current| current.member != member || current.sequence < order.number) {
+                    self.current.insert(process, contribution);
+                }
+                Ok(())
+            }
+            Body::ToRun(ToRun::Poll { member, known, done, .. }) => {
+                self.polls.insert((message.link, message.call), *member);
+                if known != done {
+                    return Ok(());
+                }
+                let contribution = Contribution { member: *member, sequence: *done };
+                self.given.get_mut(&contribution).into_iter().for_each(|given| given.is_done = true);
+                Ok(())
+            }
+            Body::FromShard(FromShard::Rows { epoch, clock, .. }) if *epoch == self.epoch && process.node != Node::Run => {
+                match self.reads.get(&(process, message.link, message.call)) {
+                    Some(contribution) => self.pulled(*contribution, *clock),
+                    None => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The run gives an order.
+    fn ordered(&mut self, member: Member, order: &Order) -> Verdict {
+        let Which::Slices(slices) = &order.fold else { return Err(format!("{order:?} is not by slices")) };
+        let passes: BTreeSet<u64> = slices.iter().map(|slice| slice.number / self.plan.course.slices).collect();
+        ensure(passes.len() == 1, || format!("{order:?} is of {} passes", passes.len()))?;
+        if let Sync::Ssp(staleness) = self.plan.sync {
+            let open = self.given.iter().filter(|(who, given)| who.member != member && !given.is_done && !self.gone.contains(&who.member));
+            for (who, given) in open {
+                ensure(order.clock <= given.order.clock + staleness, || format!("{member:?} runs away from {who:?}: {order:?}"))?;
+            }
+        }
+        let given = Given { order: order.clone(), slices: slices.clone(), is_done: false };
+        self.given.insert(Contribution { member, sequence: order.number }, given);
+        Ok(())
+    }
+
+    /// What a commit names is staged on all shards, and no slice comes twice.
+    fn named(&mut self, clock: u64, contributions: &[Contribution], apply: Apply) -> Verdict {
+        if let Some(before) = self.commits.get(clock as usize) {
+            return ensure(*before == (contributions.to_vec(), apply), || format!("commit {clock} is made in two ways"));
+        }
+        ensure(self.commits.len() as u64 == clock, || format!("commit {clock} follows {} commits", self.commits.len()))?;
+        for contribution in contributions {
+            for shard in 0..self.scenario.shards {
+                let is_staged = self.staged.contains(&(Node::Shard(shard), self.epoch, *contribution));
+                ensure(is_staged, || format!("{contribution:?} is named and not staged on shard {shard}"))?;
+            }
+        }
+        self.commits.push((contributions.to_vec(), apply));
+        let twice = counted(self.slices()).into_iter().find(|(_, times)| *times > 1);
+        ensure(twice.is_none(), || format!("{twice:?} is committed again"))?;
+        let together = matches!(self.plan.sync, Sync::Bsp | Sync::Quorum(_));
+        ensure(together == (apply == Apply::Together), || format!("{:?} commits {apply:?}", self.plan.sync))?;
+        let slices = contributions.iter().filter_map(|c| self.given.get(c)).map(|given| given.slices.len()).sum::<usize>();
+        ensure(self.plan.sync != Sync::Bsp || slices == self.scenario.plan.tiles as usize, || format!("commit {clock} has {slices} slices"))
+    }
+
+    fn slices(&self) -> impl Iterator<Item = Slice> {
+        self.commits.iter().flat_map(|(named, _)| named).filter_map(|c| self.given.get(c)).flat_map(|given| given.slices.iter().copied())
+    }
+
+    /// A pull sees what its mode promises.
+    fn pulled(&self, reader: Contribution, clock: u64) -> Verdict {
+        let Some(Given { order, .. }) = self.given.get(&reader) else { return Ok(()) };
+        let is_in = |who: &Contribution| self.commits.iter().take(clock as usize).any(|(named, _)| named.contains(who));
+        let own = self.given.keys().filter(|who| who.member == reader.member && who.sequence < reader.sequence);
+        match self.plan.sync {
+            Sync::Bsp | Sync::Quorum(_) => {
+                ensure(clock == order.clock, || format!("{reader:?} pulls {clock} commits in clock {}", order.clock))
+            }
+            Sync::Ssp(_) | Sync::Asp => {
+                let unseen = own.into_iter().find(|who| !is_in(who));
+                ensure(unseen.is_none(), || format!("{reader:?} does not see its own {unseen:?}"))?;
+                let Sync::Ssp(staleness) = self.plan.sync else { return Ok(()) };
+                let old = |(who, given): &(&Contribution, &Given)| {
+                    given.order.clock + staleness < order.clock && !self.gone.contains(&who.member) && !is_in(who)
+                };
+                let unseen = self.given.iter().find(old).map(|(who, _)| who);
+                ensure(unseen.is_none(), || format!("{reader:?} of clock {} does not see {unseen:?}", order.clock))
+            }
+        }
+    }
+
+    fn is_model(&self, model: u64) -> Verdict {
+        let tiles = self.scenario.plan.tiles;
+        let last = self.plan.course.passes * self.plan.course.slices;
+        let all = (0..tiles).flat_map(|tile| (0..last).map(move |number| Slice { tile, number }));
+        let committed = counted(self.slices());
+        ensure(committed == counted(all), || format!("{} slices of {} are committed", committed.len(), u64::from(tiles) * last))?;
+        let slices: Vec<Slice> = committed.into_keys().collect();
+        let expected = if self.plan.sync == Sync::Bsp { self.plan.sequential(tiles) } else { self.plan.added(&slices) };
+        ensure(model == hash(&expected), || "the tables are not what was committed".into())
+    }
+}

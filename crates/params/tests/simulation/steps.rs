@@ -1,0 +1,174 @@
+//! A learner by steps of small integers: what a slice adds to the tables depends on the slice, and in lockstep on what was
+//! pulled, so that a wrong pull shows in the tables.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use quelea_core::steps::{Course, Fetched, Parameters, Rule, Start, Sums};
+use quelea_params::message::Slice;
+use quelea_params::run::Sync;
+use quelea_params::tables::{Keeps, Tables};
+use quelea_params::{Problem, Stepper};
+
+use crate::random::mix;
+use crate::toy::Journal;
+
+/// Numbers in a row of each table.
+const WIDTHS: [usize; 2] = [2, 1];
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepPlan {
+    pub seed: u64,
+    pub course: Course,
+    pub sync: Sync,
+}
+
+impl StepPlan {
+    pub fn parameters(&self) -> Vec<Parameters> {
+        let sgd = Rule::Sgd { rate: 0.1, decay: 0.01, momentum: 0.5, l2: 0.001 };
+        let rule = if self.sync == Sync::Bsp { sgd } else { Rule::Sum };
+        let table = |name, width, rule| Parameters { name, width, start: Start::Zero, rule, unit: 1.0 };
+        vec![table("sums", WIDTHS[0], Rule::Sum), table("ordered", WIDTHS[1], rule)]
+    }
+
+    /// Some keys are everybody's, some a tile's, some of few slices.
+    fn keys_of(&self, slice: Slice) -> [Vec<u64>; 2] {
+        let rare = 1_000 + mix(self.seed, mix(u64::from(slice.tile), slice.number)) % 40;
+        let common = mix(slice.number, u64::from(slice.tile)) % 4;
+        [vec![0, 1 + common, 100 + u64::from(slice.tile), rare], vec![7, 8 + common]]
+    }
+
+    pub fn keys(&self, slices: &[Slice]) -> Vec<Vec<u64>> {
+        let mut keys = [BTreeSet::new(), BTreeSet::new()];
+        for slice in slices {
+            keys.iter_mut().zip(self.keys_of(*slice)).for_each(|(keys, more)| keys.extend(more));
+        }
+        keys.map(|keys| keys.into_iter().collect()).into()
+    }
+
+    /// What slices add to the rows of `keys`, which hold `pulled`.
+    pub fn sums(&self, slices: &[Slice], keys: &[Vec<u64>], pulled: &[Vec<f32>]) -> Sums {
+        let mut tables: Vec<Vec<i64>> = keys.iter().zip(WIDTHS).map(|(keys, width)| vec![0; keys.len() * width]).collect();
+        for slice in slices {
+            for (table, own) in self.keys_of(*slice).into_iter().enumerate() {
+                for key in own {
+                    let row = keys[table].binary_search(&key).expect("a key of the batch");
+                    for place in row * WIDTHS[table]..(row + 1) * WIDTHS[table] {
+                        let drawn = mix(mix(self.seed, u64::from(slice.tile)), mix(slice.number, key + place as u64 % 2));
+                        let depends = if self.sync == Sync::Bsp { (pulled[table][place] * 64.0) as i64 } else { 0 };
+                        tables[table][place] += (drawn % 201) as i64 - 100 + depends % 50;
+                    }
+                }
+            }
+        }
+        let totals = vec![slices.len() as i128, slices.iter().map(|slice| i128::from(mix(slice.number, u64::from(slice.tile)))).sum()];
+        Sums { tables, weight: slices.len() as i64, totals }
+    }
+
+    /// The tables that one process comes to.
+    pub fn sequential(&self, tiles: u32) -> Vec<Fetched> {
+        let mut tables = Tables::new(&self.parameters(), Keeps::ALL).expect("sound parameters");
+        for number in 0..self.course.passes * self.course.slices {
+            let slices: Vec<Slice> = (0..tiles).map(|tile| Slice { tile, number }).collect();
+            let keys = self.keys(&slices);
+            let read = |(table, keys): (usize, &Vec<u64>)| {
+                let mut rows = Vec::new();
+                tables.read(table, keys, &mut rows).expect("all keys are kept");
+                rows
+            };
+            let pulled: Vec<Vec<f32>> = keys.iter().enumerate().map(read).collect();
+            let sums = self.sums(&slices, &keys, &pulled);
+            for table in 0..keys.len() {
+                tables.apply(table, &keys[table], &sums.tables[table], sums.weight, number).expect("small numbers");
+            }
+        }
+        let whole = |table| tables.collect(table, 0, usize::MAX).expect("a table");
+        (0..WIDTHS.len()).map(whole).map(|(keys, values)| Fetched { keys, values }).collect()
+    }
+
+    /// The sums of these slices, added up without any table.
+    pub fn added(&self, slices: &[Slice]) -> Vec<Fetched> {
+        let keys = self.keys(slices);
+        let sums = self.sums(slices, &keys, &[Vec::new(), Vec::new()]);
+        let table = |(keys, sums): (Vec<u64>, Vec<i64>)| Fetched { keys, values: sums.into_iter().map(|sum| sum as f32).collect() };
+        keys.into_iter().zip(sums.tables).map(table).collect()
+    }
+}
+
+/// One number for tables.
+pub fn hash(tables: &[Fetched]) -> u64 {
+    tables.iter().fold(1, |hash, table| {
+        let hash = table.keys.iter().fold(mix(hash, table.keys.len() as u64), |hash, &key| mix(hash, key));
+        table.values.iter().fold(hash, |hash, value| mix(hash, u64::from(value.to_bits())))
+    })
+}
+
+pub struct StepToy {
+    pub plan: StepPlan,
+    pub tiles: u32,
+    parameters: Vec<Parameters>,
+    passed: u64,
+    journal: Arc<Mutex<Journal>>,
+}
+
+impl StepToy {
+    pub fn new(plan: StepPlan, tiles: u32, journal: &Arc<Mutex<Journal>>) -> Self {
+        Self { plan, tiles, parameters: plan.parameters(), passed: 0, journal: journal.clone() }
+    }
+}
+
+impl Stepper for StepToy {
+    fn tables(&self) -> &[Parameters] {
+        &self.parameters
+    }
+
+    fn course(&self) -> Course {
+        self.plan.course
+    }
+
+    fn pass(&mut self, totals: Vec<i128>) -> Result<bool, Problem> {
+        let slices = self.plan.course.slices;
+        let all = (0..self.tiles).flat_map(|tile| (0..slices).map(move |slice| (tile, slice)));
+        let marks = all.map(|(tile, slice)| i128::from(mix(self.passed * slices + slice, u64::from(tile)))).sum();
+        assert_eq!(totals, [i128::from(self.tiles) * i128::from(slices), marks], "the totals of pass {}", self.passed);
+        self.passed += 1;
+        Ok(true)
+    }
+
+    fn finish(&mut self, tables: Vec<Fetched>) -> Result<(), Problem> {
+        assert_eq!(self.passed, self.plan.course.passes, "the end comes after all passes");
+        self.journal.lock().expect("one thread").model = hash(&tables);
+        Ok(())
+    }
+}
+
+/// The computing side of a worker.
+#[derive(Default)]
+pub struct StepComputer {
+    pub held: BTreeSet<u32>,
+    slices: Vec<Slice>,
+    keys: Vec<Vec<u64>>,
+}
+
+impl StepComputer {
+    pub fn batch(&mut self, plan: StepPlan, slices: Vec<Slice>) -> Vec<Vec<u64>> {
+        slices.iter().for_each(|slice| assert!(self.held.contains(&slice.tile), "tile {} is not kept", slice.tile));
+        self.keys = plan.keys(&slices);
+        self.slices = slices;
+        self.keys.clone()
+    }
+
+    pub fn step(&self, plan: StepPlan, pulled: &[Vec<f32>]) -> Sums {
+        for ((keys, width), rows) in self.keys.iter().zip(WIDTHS).zip(pulled) {
+            assert_eq!(rows.len(), keys.len() * width, "a row for each key");
+        }
+        plan.sums(&self.slices, &self.keys, pulled)
+    }
+}
+
+/// The slices of contributions, how often each.
+pub fn counted(slices: impl Iterator<Item = Slice>) -> BTreeMap<Slice, usize> {
+    let mut counts = BTreeMap::new();
+    slices.for_each(|slice| *counts.entry(slice).or_default() += 1);
+    counts
+}

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use quelea_core::block::Block;
-use quelea_params::message::{Contribution, FromShard, Member, PushId, Pushed, ToShard};
-use quelea_params::{Course, Packet, Problem, Replica, Timing};
+use quelea_params::message::{Apply, Contribution, FromShard, Member, PushId, Pushed, ToShard};
+use quelea_params::{Made, Course, Packet, Problem, Replica, Timing};
 use quelea_wire::{Client, Listener, Terms, Token, serve_shard};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
@@ -101,7 +101,7 @@ fn runtime() -> Result<Runtime> {
 }
 
 fn maker() -> quelea_params::Maker {
-    Box::new(|_| Ok(Box::new(Nothing)))
+    Box::new(|_| Ok(Made::Rounds(Box::new(Nothing))))
 }
 
 /// A learner that keeps nothing.
@@ -143,7 +143,7 @@ fn lead(workers: usize, terms: &Terms, addresses: &[String], rounds: usize, barr
         seconds.push(between(barrier));
         for (shard, client) in (0u32..).zip(&mut clients) {
             let contributions = (0..workers).map(contribution).collect();
-            let answer = runtime.block_on(client.call(ToShard::Commit { run: RUN, epoch: 1, clock, contributions }))?;
+            let answer = runtime.block_on(client.call(ToShard::Commit { run: RUN, epoch: 1, clock, contributions, apply: Apply::Together }))?;
             ensure!(matches!(answer, FromShard::Committed { .. }), "{answer:?}");
             let others = (0..addresses.len() as u32).filter(|other| *other != shard).map(|other| (other, Packet::default())).collect();
             runtime.block_on(client.call(ToShard::Advance { run: RUN, epoch: 1, clock, others }))?;
@@ -180,7 +180,7 @@ fn push_all(worker: usize, terms: &Terms, addresses: &[String], rounds: usize, b
             let id = PushId { run: RUN, epoch: 1, shard, clock, contribution: contribution(worker) };
             pushes.spawn_on(
                 async move {
-                    let answer = client.call(ToShard::Push { id, blocks: blocks.clone() }).await;
+                    let answer = client.call(ToShard::Push { id, weight: 0, blocks: blocks.clone() }).await;
                     (shard, (client, blocks), answer)
                 },
                 runtime.handle(),

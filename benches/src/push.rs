@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use quelea_core::block::Block;
 use quelea_params::message::{Apply, Contribution, FromShard, Member, PushId, Pushed, ToShard};
-use quelea_params::{Made, Course, Packet, Problem, Replica, Timing};
+use quelea_params::{Course, Made, Packet, Problem, Replica, Timing};
 use quelea_wire::{Client, Listener, Terms, Token, serve_shard};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
@@ -136,14 +136,22 @@ fn lead(workers: usize, terms: &Terms, addresses: &[String], rounds: usize, barr
     let runtime = runtime()?;
     let mut clients = runtime.block_on(connect(terms, addresses))?;
     for (shard, client) in (0..).zip(&mut clients) {
-        runtime.block_on(client.call(ToShard::Open { run: RUN, epoch: 1, shard, plan: Packet::default(), timing: terms.timing }))?;
+        runtime.block_on(client.call(ToShard::Open {
+            run: RUN,
+            epoch: 1,
+            shard,
+            shards: addresses.len() as u32,
+            plan: Packet::default(),
+            timing: terms.timing,
+        }))?;
     }
     let mut seconds = Vec::new();
     for clock in 0..rounds as u64 {
         seconds.push(between(barrier));
         for (shard, client) in (0u32..).zip(&mut clients) {
             let contributions = (0..workers).map(contribution).collect();
-            let answer = runtime.block_on(client.call(ToShard::Commit { run: RUN, epoch: 1, clock, contributions, apply: Apply::Together }))?;
+            let answer =
+                runtime.block_on(client.call(ToShard::Commit { run: RUN, epoch: 1, clock, contributions, apply: Apply::Together }))?;
             ensure!(matches!(answer, FromShard::Committed { .. }), "{answer:?}");
             let others = (0..addresses.len() as u32).filter(|other| *other != shard).map(|other| (other, Packet::default())).collect();
             runtime.block_on(client.call(ToShard::Advance { run: RUN, epoch: 1, clock, others }))?;

@@ -69,6 +69,13 @@ fn wait_for(out: &mut impl BufRead, word: &str) -> String {
     line
 }
 
+/// What is printed up to a line that holds `word`, or up to the end.
+fn some_line(out: &mut impl BufRead, word: &str) -> String {
+    let mut printed = String::new();
+    while out.read_line(&mut printed).unwrap() > 0 && !printed.contains(word) {}
+    printed
+}
+
 fn signal(child: &Child, signal: &str) {
     // It may have ended by itself.
     let _ = Command::new("kill").args([signal, &child.id().to_string()]).stderr(Stdio::null()).status();
@@ -110,11 +117,13 @@ fn a_training_that_is_killed_again_and_again_makes_the_same_file() {
             let processes = PROCESSES[choices.below(3) as usize];
             let (mut child, mut out) = begin(&folder, &format!("{} {SAVED} --resume {processes}", train(learner, "cut.onnx")));
             lives += 1;
-            // A life is long enough to come further, in the end.
-            let life = 100 + choices.below(400 + 100 * lives);
-            sleep(Duration::from_millis(life));
-            signal(&child, ["-KILL", "-KILL", "-INT"][choices.below(3) as usize]);
+            // Some iterations, and a moment: a life is long enough to come further.
             let mut printed = String::new();
+            for _ in 0..choices.below(6) {
+                printed += &some_line(&mut out, "\"training\"");
+            }
+            sleep(Duration::from_millis(choices.below(60)));
+            signal(&child, ["-KILL", "-KILL", "-INT"][choices.below(3) as usize]);
             out.read_to_string(&mut printed).unwrap();
             resumed += usize::from(printed.contains("\"resumed\""));
             if child.wait().unwrap().success() {

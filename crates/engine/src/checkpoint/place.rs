@@ -42,7 +42,7 @@ impl Place {
             return Ok(Self::Folder(folder));
         };
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-        let unusable = |e: object_store::Error| failed("use", to, e);
+        let unusable = |e: object_store::Error| failed("use", to, plainly(&e));
         let retry = RetryConfig { max_retries: RETRIES, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() };
         let client = ClientOptions::new().with_connect_timeout(CONNECT_TIMEOUT).with_timeout(REQUEST_TIMEOUT);
         // Options first: what the environment says of them comes on top.
@@ -92,7 +92,7 @@ impl Place {
             Self::Bucket { store, prefix, runtime, .. } => {
                 let key = prefix.clone().join(file);
                 let put = runtime.block_on(store.put(&key, bytes.to_vec().into()));
-                put.map(drop).map_err(|e| failed("write", &self.name_of(file), e))
+                put.map(drop).map_err(|e| failed("write", &self.name_of(file), plainly(&e)))
             }
         }
     }
@@ -108,8 +108,8 @@ impl Place {
                 let key = prefix.clone().join(file);
                 let read = runtime.block_on(async { store.get(&key).await?.bytes().await });
                 match read {
-                    Err(object_store::Error::NotFound { source, .. }) if !is_about_bucket(source.as_ref()) => Ok(None),
-                    read => read.map(|bytes| Some(bytes.to_vec())).map_err(|e| failed("read", &self.name_of(file), e)),
+                    Err(e @ object_store::Error::NotFound { .. }) if !is_about_bucket(&e) => Ok(None),
+                    read => read.map(|bytes| Some(bytes.to_vec())).map_err(|e| failed("read", &self.name_of(file), plainly(&e))),
                 }
             }
         }
@@ -124,7 +124,7 @@ impl Place {
             },
             Self::Bucket { store, prefix, runtime, .. } => match runtime.block_on(store.delete(&prefix.clone().join(file))) {
                 Err(object_store::Error::NotFound { .. }) => Ok(()),
-                removed => removed.map_err(|e| failed("remove", &self.name_of(file), e)),
+                removed => removed.map_err(|e| failed("remove", &self.name_of(file), plainly(&e))),
             },
         }
     }
@@ -139,7 +139,7 @@ impl Place {
             }
             Self::Bucket { name, store, prefix, runtime } => {
                 let list = store.list(Some(prefix)).try_collect::<Vec<_>>();
-                let found = runtime.block_on(list).map_err(|e| failed("list", name, e))?;
+                let found = runtime.block_on(list).map_err(|e| failed("list", name, plainly(&e)))?;
                 let here = found.iter().filter(|object| object.location.prefix_matches(prefix));
                 Ok(here.filter_map(|object| object.location.filename().map(String::from)).collect())
             }
@@ -148,8 +148,21 @@ impl Place {
 }
 
 /// A bucket that is not there and a key that is not there are told apart by the text alone.
-fn is_about_bucket(source: &(dyn std::error::Error + Send + Sync)) -> bool {
-    source.to_string().contains("NoSuchBucket")
+fn is_about_bucket(error: &object_store::Error) -> bool {
+    error.to_string().contains("NoSuchBucket")
+}
+
+/// What a bucket says, without the XML around it.
+fn plainly(error: &object_store::Error) -> String {
+    let text = error.to_string();
+    let of_server = text.split_once("<Message>").and_then(|(_, rest)| rest.split_once("</Message>"));
+    match of_server {
+        Some((message, _)) => message.into(),
+        None if text.contains("builder error") => {
+            "its address is none, or begins with http, which needs AWS_ALLOW_HTTP=true (see AWS_ENDPOINT_URL)".into()
+        }
+        None => text,
+    }
 }
 
 /// Makes renames in a folder last.

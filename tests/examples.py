@@ -18,6 +18,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 # What the test part must reach: the metric, and a bound from below (or, negative, from above).
 QUALITY = {
     "adult/job.toml": ("roc_auc", 0.92),
+    "adult/checkpoint.toml": ("roc_auc", 0.92),
     "adult/cluster.toml": ("roc_auc", 0.92),
     "census/job.toml": ("roc_auc", 0.93),
     "flights/job.toml": ("mae", -25.0),

@@ -31,6 +31,8 @@ struct Shown {
     since: Instant,
     last_line: Option<Instant>,
     train_rows: u64,
+    /// Iterations that were done before, and are not counted in what is done a second.
+    done_before: u64,
     /// How the workers of a cluster are doing.
     workers: Vec<WorkerStatus>,
 }
@@ -105,7 +107,15 @@ fn lock(shown: &Mutex<Shown>) -> std::sync::MutexGuard<'_, Shown> {
 
 impl Shown {
     fn new() -> Self {
-        Self { bar: ProgressBar::hidden(), phase: Phase::None, since: Instant::now(), last_line: None, train_rows: 0, workers: Vec::new() }
+        Self {
+            bar: ProgressBar::hidden(),
+            phase: Phase::None,
+            since: Instant::now(),
+            last_line: None,
+            train_rows: 0,
+            done_before: 0,
+            workers: Vec::new(),
+        }
     }
 
     /// Notes the phase; true when it has just begun.
@@ -137,7 +147,11 @@ impl Shown {
                 say(&line);
             }
             Event::Warning { message } => self.bar.suspend(|| say(&format!("warning: {message}"))),
-            Event::Cluster { message } => self.bar.suspend(|| say(&message)),
+            Event::Cluster { message } | Event::Checkpoint { message } => self.bar.suspend(|| say(&message)),
+            Event::Resumed { progress } => {
+                let line = self.resumed_text(&progress);
+                self.bar.suspend(|| say(&line));
+            }
             Event::Workers { workers, .. } => self.workers = workers,
         }
     }
@@ -164,7 +178,8 @@ impl Shown {
         match event {
             Event::Prepared { .. } => say(&self.prepared_text(&event)),
             Event::Warning { message } => say(&format!("warning: {message}")),
-            Event::Cluster { message } => say(&message),
+            Event::Cluster { message } | Event::Checkpoint { message } => say(&message),
+            Event::Resumed { progress } => say(&self.resumed_text(&progress)),
             Event::Workers { workers, .. } => self.workers = workers,
             Event::Training { progress } => {
                 self.enter(Phase::Training);
@@ -202,6 +217,11 @@ impl Shown {
         format!("{train} rows to train on, {validation} to validate, {test} to test; {features} features{classes}")
     }
 
+    fn resumed_text(&mut self, progress: &Progress) -> String {
+        self.done_before = progress.done;
+        format!("going on from the checkpoint: {} {}/{}", progress.unit, progress.done, progress.of)
+    }
+
     /// A line for each worker of a cluster, each on a new line.
     fn worker_lines(&self) -> String {
         let seconds = self.since.elapsed().as_secs_f64().max(1e-9);
@@ -223,8 +243,9 @@ impl Shown {
     /// Losses, rows per second and the time that is left.
     fn training_text(&self, progress: &Progress) -> String {
         let seconds = self.since.elapsed().as_secs_f64();
-        let rate = progress.done as f64 * self.train_rows as f64 / seconds.max(1e-9);
-        let left = seconds / progress.done.max(1) as f64 * progress.of.saturating_sub(progress.done) as f64;
+        let done = progress.done.saturating_sub(self.done_before);
+        let rate = done as f64 * self.train_rows as f64 / seconds.max(1e-9);
+        let left = seconds / done.max(1) as f64 * progress.of.saturating_sub(progress.done) as f64;
         let loss = |name: &str, loss: Option<f64>| loss.map_or(String::new(), |loss| format!("{name} {}, ", text::number(loss)));
         let losses = loss("loss", progress.last.loss) + &loss("validation", progress.last.validation_loss);
         format!("{losses}{:.1} M rows/s, {left:.0} s left", rate / 1e6)
@@ -256,6 +277,10 @@ fn as_json(event: Event) -> Value {
             json!({"event": "training", "unit": progress.unit, "done": progress.done, "of": progress.of, "loss": progress.last.loss, "validation_loss": progress.last.validation_loss})
         }
         Event::Warning { message } => json!({"event": "warning", "message": message}),
+        Event::Resumed { progress } => {
+            json!({"event": "resumed", "unit": progress.unit, "done": progress.done, "of": progress.of})
+        }
+        Event::Checkpoint { message } => json!({"event": "checkpoint", "message": message}),
         Event::Cluster { message } => json!({"event": "cluster", "message": message}),
         Event::Workers { clock, workers } => {
             json!({"event": "workers", "round": clock, "workers": workers.iter().map(worker_as_json).collect::<Vec<_>>()})

@@ -21,6 +21,9 @@ pub struct Job {
     /// How the work is done; nothing here but the seed changes what comes out.
     #[serde(default)]
     pub run: Run,
+    /// Where a training that is cut off goes on from. The model does not depend on it.
+    #[serde(default)]
+    pub checkpoint: Checkpoint,
     /// The processes that train; without it, this one alone. The model does not depend on it.
     #[serde(default)]
     pub cluster: Cluster,
@@ -160,6 +163,25 @@ pub struct Run {
     pub threads: Option<usize>,
     /// What all random choices are drawn from.
     pub seed: u64,
+}
+
+/// Where and how often the state of a training is saved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Checkpoint {
+    /// A folder, or s3://BUCKET/PREFIX, for the checkpoint of this training alone; it is removed when the model is written.
+    /// `quelea train --resume` goes on from it. Buckets take their address and credentials from the variables AWS_… .
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Seconds between two checkpoints: the most that is lost, beside the iteration under way. They are written in the
+    /// background and cost far less than a hundredth of the time, so that a minute is long enough.
+    pub every: f64,
+}
+
+impl Default for Checkpoint {
+    fn default() -> Self {
+        Self { to: None, every: 60.0 }
+    }
 }
 
 /// The processes that train.

@@ -61,6 +61,16 @@ pub enum Event {
         /// Each of them.
         workers: Vec<WorkerStatus>,
     },
+    /// Training goes on from a checkpoint.
+    Resumed {
+        /// How far the run had come.
+        progress: Progress,
+    },
+    /// What became of a checkpoint.
+    Checkpoint {
+        /// It needs no care, but tells how to go on.
+        message: String,
+    },
     /// Something that the user should know.
     Warning {
         /// What it is and what to do.

@@ -100,6 +100,14 @@ pub enum Error {
         /// What the system says.
         problem: String,
     },
+    /// A checkpoint that cannot be written, read or gone on from.
+    #[error("{what}: {problem}")]
+    Checkpoint {
+        /// The checkpoint, or a file of it.
+        what: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
     /// The caller asked to stop.
     #[error("stopped")]
     Cancelled,

@@ -1,6 +1,7 @@
 //! The engine: prepare, train and score, on one machine. It owns threads, files and the DataFusion session;
 //! what is learned is decided in `learn`, how a model looks in `model`.
 
+mod checkpoint;
 pub mod control;
 mod distributed;
 pub mod error;
@@ -23,4 +24,4 @@ pub use error::{Error, Result};
 pub use init::init;
 pub use output::remove_unfinished_outputs;
 pub use score::{Destination, evaluate, predict, read_model};
-pub use train::{fit_batches, train, train_batches};
+pub use train::{fit_batches, resume, train, train_batches};

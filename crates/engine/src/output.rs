@@ -47,6 +47,11 @@ impl Drop for Noted {
 impl Output {
     /// Begins to write `path`.
     pub fn create(path: &Path) -> Result<Self> {
+        Self::create_as(path, ".quelea-")
+    }
+
+    /// As [`Output::create`]; until it is finished the file's name begins with `prefix`.
+    pub fn create_as(path: &Path, prefix: &str) -> Result<Self> {
         let failed = |source| Error::File { action: "write", path: path.into(), source };
         if path.is_dir() {
             return Err(failed(std::io::Error::other("it is a folder; name a file in it")));
@@ -58,7 +63,7 @@ impl Output {
         // Noted before anybody can ask for it.
         let mut unfinished = unfinished();
         let file = Builder::new()
-            .prefix(".quelea-")
+            .prefix(prefix)
             .suffix(".part")
             .permissions(std::fs::Permissions::from_mode(0o666))
             .tempfile_in(folder)
@@ -80,7 +85,7 @@ impl Output {
 }
 
 /// The system's error in plain words, without the name of the temporary file, which means nothing to the user.
-fn plain(error: std::io::Error) -> std::io::Error {
+pub(crate) fn plain(error: std::io::Error) -> std::io::Error {
     match error.kind() {
         std::io::ErrorKind::StorageFull => std::io::Error::new(error.kind(), "the disk is full; free some space or name another place"),
         kind => std::io::Error::new(kind, kind.to_string()),

@@ -16,6 +16,7 @@ use quelea_learn::importance::importances;
 use quelea_learn::registry::{self, Targets, Visitor};
 use quelea_model::{About, Model};
 
+use crate::checkpoint::{Checkpoints, Clock};
 use crate::output::Output;
 use crate::prepare::columns::Columns;
 use crate::prepare::{self, Prepared, Rows};
@@ -26,16 +27,40 @@ use crate::table::Table;
 use crate::threads::Threads;
 use crate::{Control, Error, Event, Result, distributed, job};
 
-/// Trains as `job` says, measures the model on all rows, and writes the model file.
+/// Trains as `job` says, measures the model on all rows, and writes the model file. A checkpoint that is there already is an error.
 pub fn train(job: &Job, control: &Control) -> Result<Model> {
+    to_its_end(job, false, control)
+}
+
+/// As [`train`], from where the checkpoint of this job has come to; from the beginning, if there is none. The model is the same.
+pub fn resume(job: &Job, control: &Control) -> Result<Model> {
+    to_its_end(job, true, control)
+}
+
+fn to_its_end(job: &Job, resume: bool, control: &Control) -> Result<Model> {
     // An output that cannot be written is better known before hours of work than after.
     drop(Output::create(&job.output.model)?);
     let threads = Threads::new(job.run.threads)?;
     let before = start_from(job)?;
     let job = &with_markers(job, before.as_ref());
+    let start_from = before.as_ref().map(Model::to_bytes).transpose().map_err(Error::internal)?;
+    let mut checkpoints = Checkpoints::open(job, start_from.as_deref(), resume, control)?;
+    match write_model(job, before, &threads, &mut checkpoints, control) {
+        Ok(model) => {
+            checkpoints.remove();
+            Ok(model)
+        }
+        Err(error) => {
+            checkpoints.interrupted();
+            Err(error)
+        }
+    }
+}
+
+fn write_model(job: &Job, before: Option<Model>, threads: &Threads, checkpoints: &mut Checkpoints, control: &Control) -> Result<Model> {
     let table = threads.wait(prepare::open(&job.data, threads.count))?;
-    let (mut model, prepared) = fit(job, &table, before, &threads, Layout::threads(threads.count), control)?;
-    model.about.metrics = measure(&model, &prepared, &threads, control)?;
+    let (mut model, prepared) = fit(job, &table, before, threads, Layout::threads(threads.count), checkpoints, control)?;
+    model.about.metrics = measure(&model, &prepared, threads, control)?;
     let bytes = model.to_bytes().map_err(|source| Error::Model { path: job.output.model.display().to_string(), source })?;
     control.check()?;
     let mut output = Output::create(&job.output.model)?;
@@ -44,7 +69,7 @@ pub fn train(job: &Job, control: &Control) -> Result<Model> {
     Ok(model)
 }
 
-/// Trains on rows in memory; the job's table, its metrics and its output are left aside.
+/// Trains on rows in memory; the job's table, its metrics, its output and its checkpoints are left aside.
 pub fn train_batches(job: &Job, batches: &[RecordBatch], control: &Control) -> Result<Model> {
     let threads = Threads::new(job.run.threads)?;
     fit_table(job, batches, &threads, Layout::threads(threads.count), control)
@@ -59,7 +84,8 @@ pub fn fit_batches(job: &Job, batches: &[RecordBatch], layout: Layout, control: 
 fn fit_table(job: &Job, batches: &[RecordBatch], threads: &Threads, layout: Layout, control: &Control) -> Result<Model> {
     let before = start_from(job)?;
     let table = Table::batches(batches, threads.count)?;
-    Ok(fit(&with_markers(job, before.as_ref()), &table, before, threads, layout, control)?.0)
+    let checkpoints = &mut Checkpoints::none(control);
+    Ok(fit(&with_markers(job, before.as_ref()), &table, before, threads, layout, checkpoints, control)?.0)
 }
 
 /// The model to go on from, if the job names one.
@@ -128,7 +154,15 @@ fn with_markers(job: &Job, before: Option<&Model>) -> Job {
     job
 }
 
-fn fit(job: &Job, table: &Table, before: Option<Model>, threads: &Threads, layout: Layout, control: &Control) -> Result<(Model, Prepared)> {
+fn fit(
+    job: &Job,
+    table: &Table,
+    before: Option<Model>,
+    threads: &Threads,
+    layout: Layout,
+    checkpoints: &mut Checkpoints,
+    control: &Control,
+) -> Result<(Model, Prepared)> {
     let before_schema = before.as_ref().map(|model| &model.schema);
     // Better known before the table is read than after.
     if let Some(column) = Columns::choose(table, &job.data, before_schema)?.first_sparse() {
@@ -136,15 +170,16 @@ fn fit(job: &Job, table: &Table, before: Option<Model>, threads: &Threads, layou
     }
     let prepared = threads.wait(prepare::prepare(job, table, before_schema, threads.count, control))?;
     refuse_number(job, table, &prepared.schema.target)?;
+    let history = checkpoints.begin(&prepared.fingerprint)?;
     let fitted = if job.cluster.is_alone() {
-        let run = Run { tiles: &prepared.tiles, layout, control };
+        let run = Run { tiles: &prepared.tiles, layout, saved: (history, checkpoints), control };
         let estimator = before.map(|model| model.estimator);
         let learn =
             || registry::with_learner(&job.model.kind, &job.model.parameters, prepared.schema.clone(), job.run.seed, estimator, run);
         threads.run(learn)??
     } else {
         let start_from = before.map(|model| model.to_bytes()).transpose().map_err(Error::internal)?;
-        distributed::fit(job, &prepared, start_from, threads, control)?
+        distributed::fit(job, &prepared, start_from, threads, (history, checkpoints), control)?
     };
     if let Some(warning) = fitted.warning {
         control.warn(warning);
@@ -171,6 +206,7 @@ fn refuse_number(job: &Job, table: &Table, target: &Target) -> Result<()> {
 struct Run<'a> {
     tiles: &'a [Arc<Tile>],
     layout: Layout,
+    saved: (Vec<Clock>, &'a mut Checkpoints),
     control: &'a Control,
 }
 
@@ -178,7 +214,7 @@ impl Visitor for Run<'_> {
     type Output = Result<Fitted>;
 
     fn visit<L: Learner + 'static>(self, learner: L) -> Self::Output {
-        rounds::run(&learner, self.tiles, self.layout, self.control)
+        rounds::run(&learner, self.tiles, self.layout, self.saved, self.control)
     }
 
     fn visit_steps<L: StepLearner + 'static>(self, learner: L) -> Self::Output {

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use quelea_params::message::{FromRun, ToShard};
+use quelea_params::message::{Candidates, FromRun, ToShard};
 use quelea_params::run::{Action, Note, Run, Status};
 use quelea_params::{Packet, Problem};
 use tokio::sync::mpsc;
@@ -30,6 +30,8 @@ pub trait Hooks {
     fn show(&mut self, clock: u64, status: Vec<Status>);
     /// A tile's bytes.
     fn tile(&mut self, tile: u32) -> Packet;
+    /// Saves what is in the log of the run for good; it is given all of it, again and again.
+    fn settled(&mut self, log: &[Candidates]);
     /// Starts a shard anew, if it is this process's own; the run connects to it by itself.
     fn revive(&mut self, shard: u32);
 }
@@ -81,6 +83,7 @@ pub async fn serve_run<H: Hooks>(
         }
         let now = clock.now();
         shell.run.tick(now);
+        shell.hooks.settled(shell.run.settled());
         if let Some(result) = shell.act() {
             break result;
         }

@@ -15,6 +15,7 @@ use crate::{interrupt, text};
 #[command(after_help = "Examples:
   quelea train job.toml
   quelea train job.toml --set model.learning_rate=0.05 --set 'data.ignore=[\"id\"]'
+  quelea train job.toml --set checkpoint.to=saved --resume
   quelea train --data adult.parquet --target salary --model gradient-boosting --output adult.onnx
   quelea train --data points.csv --model k-means --set model.n_clusters=12")]
 pub struct Arguments {
@@ -41,6 +42,9 @@ pub struct Arguments {
     /// Threads to compute with; all cores when not given. The model does not depend on it [run.threads]
     #[arg(long, value_name = "N")]
     threads: Option<u64>,
+    /// Go on from the job's checkpoint, or begin anew if there is none [checkpoint.to]
+    #[arg(long)]
+    resume: bool,
     /// What all random choices are drawn from [run.seed]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -79,9 +83,10 @@ impl Arguments {
 
 /// Trains.
 pub fn run(arguments: Arguments, view: &View) -> Result<()> {
+    let train = if arguments.resume { quelea_engine::resume } else { quelea_engine::train };
     let job = arguments.draft()?.finish()?;
     let control = interrupt::stoppable(view.control())?;
-    let model = quelea_engine::train(&job, &control)?;
+    let model = train(&job, &control)?;
     view.clear();
     let about = &model.about;
     let path = job.output.model.display();

@@ -5,13 +5,13 @@
 mod compute;
 mod plan;
 mod processes;
-mod replica;
+pub(crate) mod replica;
 mod roles;
 mod stepping;
 mod tiles;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use quelea_core::learner::Learner;
@@ -20,11 +20,12 @@ use quelea_core::spec::{Job, Mode, Shards as ShardsOfJob, Sync as SyncOfJob};
 use quelea_core::steps::{Parameters, StepLearner};
 use quelea_core::tile::Tile;
 use quelea_learn::registry::Visitor;
-use quelea_params::message::Member;
+use quelea_params::message::{Candidates, Member};
 use quelea_params::run::{Note, Run, Settings, Status, Sync, Why};
 use quelea_params::{Packet, Problem};
 use quelea_wire::{Hooks, Listener, Terms, serve_run};
 
+use crate::checkpoint::{Checkpoints, Clock};
 use crate::control::WorkerStatus;
 use crate::prepare::Prepared;
 use crate::threads::Threads;
@@ -41,8 +42,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Rounds that the fastest worker may be ahead of the slowest in mode "ssp", when the job does not say.
 const STALENESS: u64 = 3;
 
-/// Trains on prepared rows as `job` says; `start_from` is the model file to go on from.
-pub(crate) fn fit(job: &Job, prepared: &Prepared, start_from: Option<Vec<u8>>, threads: &Threads, control: &Control) -> Result<Fitted> {
+/// Trains on prepared rows as `job` says, after the clocks of `history`; `start_from` is the model file to go on from.
+pub(crate) fn fit(
+    job: &Job,
+    prepared: &Prepared,
+    start_from: Option<Vec<u8>>,
+    threads: &Threads,
+    (history, checkpoints): (Vec<Clock>, &mut Checkpoints),
+    control: &Control,
+) -> Result<Fitted> {
     let mut plan = Plan {
         learner: job.model.kind.clone(),
         parameters: job.model.parameters.clone(),
@@ -72,18 +80,19 @@ pub(crate) fn fit(job: &Job, prepared: &Prepared, start_from: Option<Vec<u8>>, t
         shards: addresses.clone(),
         plan: plan.write()?,
         sync: sync(&job.sync),
+        history: history.into_iter().map(|clock| (0..).zip(clock).collect()).collect(),
     };
-    let progress = control.clone();
-    let farthest = AtomicU64::new(0);
-    // A run that goes back does iterations again; they are told once.
-    let on_progress = Arc::new(move |now: Progress| {
-        if farthest.fetch_max(now.done, Ordering::Relaxed) <= now.done {
-            progress.tell(Event::Training { progress: now });
-        }
-    });
+    let told = Arc::new(Told::default());
+    let on_progress = {
+        let (told, control) = (told.clone(), control.clone());
+        Arc::new(move |now| told.tell(now, &control))
+    };
     let maker = replica::maker(threads.pool(), outcome.clone(), on_progress);
-    let mut hooks = OfEngine { tiles: &prepared.tiles, slices, control, shards: own_shards.as_mut(), workers: &workers };
+    let settled = settings.history.len();
     let run = Run::new(Duration::ZERO, settings, maker)?;
+    told.begin(control);
+    let mut hooks =
+        OfEngine { tiles: &prepared.tiles, slices, control, shards: own_shards.as_mut(), workers: &workers, settled, checkpoints };
     serve(run, listener, &terms, &addresses, &mut hooks)?;
     drop(workers);
     let fitted = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -113,6 +122,34 @@ fn sync(sync: &SyncOfJob) -> Sync {
         Mode::Quorum => Sync::Quorum(sync.quorum.unwrap_or(1)),
         Mode::Ssp => Sync::Ssp(sync.staleness.unwrap_or(STALENESS)),
         Mode::Asp => Sync::Asp,
+    }
+}
+
+/// What has been told of the progress of a run.
+#[derive(Default)]
+struct Told {
+    /// Nothing is told while the clocks of a checkpoint are gone through.
+    begun: AtomicBool,
+    last: Mutex<Option<Progress>>,
+}
+
+impl Told {
+    /// A run that goes back does iterations again; they are told once.
+    fn tell(&self, now: Progress, control: &Control) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| last.done <= now.done) {
+            *last = Some(now);
+            if self.begun.load(Ordering::Relaxed) {
+                control.tell(Event::Training { progress: now });
+            }
+        }
+    }
+
+    fn begin(&self, control: &Control) {
+        self.begun.store(true, Ordering::Relaxed);
+        if let Some(progress) = *self.last.lock().unwrap_or_else(PoisonError::into_inner) {
+            control.tell(Event::Resumed { progress });
+        }
     }
 }
 
@@ -154,6 +191,9 @@ struct OfEngine<'a> {
     control: &'a Control,
     shards: Option<&'a mut Shards>,
     workers: &'a Workers,
+    /// Clocks of the log that need not be saved any more.
+    settled: usize,
+    checkpoints: &'a mut Checkpoints,
 }
 
 impl Hooks for OfEngine<'_> {
@@ -189,11 +229,26 @@ impl Hooks for OfEngine<'_> {
         self.tiles.get(tile as usize).and_then(|tile| tiles::write(tile).ok()).unwrap_or_default()
     }
 
+    fn settled(&mut self, log: &[Candidates]) {
+        let new = log.get(self.settled..).unwrap_or_default();
+        if !new.is_empty() && self.checkpoints.are_on() {
+            self.settled = log.len();
+            self.checkpoints.boundary(new.iter().map(of_blocks));
+        }
+    }
+
     fn revive(&mut self, shard: u32) {
         if let Some(Err(error)) = self.shards.as_mut().map(|shards| shards.revive(shard as usize)) {
             self.control.warn(format!("shard {shard} cannot be started again: {error}"));
         }
     }
+}
+
+/// The candidates of a clock in the order of their blocks.
+fn of_blocks(candidates: &Candidates) -> Clock {
+    let mut candidates = candidates.clone();
+    candidates.sort_by_key(|(block, _)| *block);
+    candidates.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
 /// The number of a process of this machine, out of its name.

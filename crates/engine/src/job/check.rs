@@ -1,13 +1,15 @@
 //! Checks of a job that need no data: which keys go together, and the ranges of their values.
 
 use quelea_core::hash::MOST_COLUMNS;
-use quelea_core::spec::{ClassWeights, Data, Job, Part, Task};
+use quelea_core::spec::{Checkpoint, ClassWeights, Data, Job, Part, Task};
 use quelea_learn::registry::{self, Targets};
 
 use super::wrong;
 use crate::{Result, suggest, table};
 
 const MOST_THREADS: usize = 1_024;
+/// A year: never.
+const MOST_SECONDS: f64 = 31_536_000.0;
 
 /// Refuses what is not possible, and fills in the defaults of the learner's hyper-parameters.
 pub(super) fn check(job: &mut Job) -> Result<()> {
@@ -33,6 +35,7 @@ pub(super) fn check(job: &mut Job) -> Result<()> {
         )
         .into());
     }
+    check_checkpoint(&job.checkpoint)?;
     super::cluster::check(job)?;
     check_model(job)
 }
@@ -130,6 +133,25 @@ fn check_parts(data: &Data) -> Result<()> {
         return Err(wrong("data.test", "data.validation and data.test leave no rows to train on; lower them").into());
     }
     Ok(())
+}
+
+fn check_checkpoint(checkpoint: &Checkpoint) -> Result<()> {
+    let Checkpoint { to, every } = checkpoint;
+    if !(0.0..=MOST_SECONDS).contains(every) {
+        return Err(
+            wrong("checkpoint.every", format!("{every} is not possible; this is a number of seconds, from 0 to {MOST_SECONDS}")).into()
+        );
+    }
+    let is_place = |to: &str| match to.split_once("://") {
+        Some((scheme, rest)) => scheme == "s3" && !rest.is_empty() && !rest.starts_with('/'),
+        None => !to.is_empty(),
+    };
+    match to {
+        Some(to) if !is_place(to) => {
+            Err(wrong("checkpoint.to", format!("{to:?} is not possible; this is a folder, or s3://BUCKET/PREFIX")).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_model(job: &mut Job) -> Result<()> {

@@ -9,7 +9,7 @@ use super::{Result, schema, types, wrong};
 use crate::suggest;
 
 /// The tables of a job file.
-const TABLES: [&str; 7] = ["data", "model", "output", "run", "cluster", "sync", "transport"];
+const TABLES: [&str; 8] = ["data", "model", "output", "run", "checkpoint", "cluster", "sync", "transport"];
 
 /// Refuses unknown keys and says which were probably meant, and values of a type that their key does not take.
 pub(super) fn check(values: &Map<String, Value>) -> Result<()> {
@@ -42,7 +42,7 @@ fn of_learner(model: &Map<String, Value>) -> Map<String, Value> {
 /// The tables of a job and their keys; those of `model` are of the learner that `values` names.
 fn known(values: &Map<String, Value>) -> Result<Vec<(String, Vec<String>)>> {
     let job = schema::of_job();
-    let mut known: Vec<(String, Vec<String>)> = ["data", "output", "run", "cluster", "sync", "transport"]
+    let mut known: Vec<(String, Vec<String>)> = ["data", "output", "run", "checkpoint", "cluster", "sync", "transport"]
         .map(|table| (table.to_string(), schema::keys(&job, table).keys().cloned().collect()))
         .into();
     let kind = values.get("model").and_then(|model| model.get("type"));
@@ -79,7 +79,10 @@ fn did_you_mean(word: Option<&str>) -> String {
 /// Puts `folder` before every relative path in a job.
 pub(super) fn rebase(values: &mut Map<String, Value>, folder: &Path) {
     let rebase = |value: Option<&mut Value>| {
-        if let Some(Value::String(path)) = value {
+        // A URL does not start from a folder.
+        if let Some(Value::String(path)) = value
+            && !path.contains("://")
+        {
             *path = folder.join(path.as_str()).to_string_lossy().into_owned();
         }
     };
@@ -87,6 +90,7 @@ pub(super) fn rebase(values: &mut Map<String, Value>, folder: &Path) {
         ("data", &["table", "validation", "test"][..]),
         ("output", &["model"]),
         ("model", &["start_from"]),
+        ("checkpoint", &["to"]),
         ("transport", &["token_file"]),
     ];
     for (table, keys) in paths {

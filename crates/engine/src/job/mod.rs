@@ -154,7 +154,7 @@ pub(crate) fn without_places(job: &Job) -> Value {
     let is_lockstep = job.sync == Sync::default();
     let mut value = serde_json::to_value(job).expect("a job is plain data");
     if let Some(job) = value.as_object_mut() {
-        for places in ["output", "cluster", "transport"] {
+        for places in ["output", "checkpoint", "cluster", "transport"] {
             job.remove(places);
         }
         if is_lockstep {

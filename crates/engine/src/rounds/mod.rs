@@ -11,6 +11,8 @@ use quelea_core::tile::Tile;
 
 use reduce::AllKept;
 
+use crate::checkpoint::{Checkpoints, Clock};
+use crate::distributed::replica;
 use crate::{Control, Error, Event, Result};
 
 /// Who folds.
@@ -32,9 +34,15 @@ impl Layout {
     }
 }
 
-/// Runs `learner` over `tiles` to its end, on the current thread pool.
-pub fn run<L: Learner>(learner: &L, tiles: &[Arc<Tile>], layout: Layout, control: &Control) -> Result<Fitted> {
-    Rounds::new(learner, tiles, layout, control).run()
+/// Runs `learner` over `tiles` to its end, on the current thread pool; after the clocks of `history`, which end at a boundary.
+pub(crate) fn run<L: Learner>(
+    learner: &L,
+    tiles: &[Arc<Tile>],
+    layout: Layout,
+    (history, checkpoints): (Vec<Clock>, &mut Checkpoints),
+    control: &Control,
+) -> Result<Fitted> {
+    Rounds::new(learner, tiles, layout, control).run(history, checkpoints)
 }
 
 struct Rounds<'a, L: Learner> {
@@ -56,9 +64,28 @@ impl<'a, L: Learner> Rounds<'a, L> {
         Self { learner, tiles, layout, control, rows, owned, boundaries: 0 }
     }
 
-    fn run(mut self) -> Result<Fitted> {
+    /// The first round, or the one that the clocks of a checkpoint lead to.
+    fn begin(&self, history: Vec<Clock>) -> Result<L::Round> {
         let mut round = self.learner.begin()?;
+        let is_new = history.is_empty();
+        for candidates in history {
+            self.control.check()?;
+            round = match self.learner.combine(round, replica::read(&candidates)?)? {
+                Step::Next(next) => next,
+                Step::Done(_) => return Err(Error::internal("a checkpoint goes beyond the end of its training")),
+            };
+        }
+        if !is_new {
+            self.control.tell(Event::Resumed { progress: self.learner.progress(&round) });
+        }
+        Ok(round)
+    }
+
+    fn run(mut self, history: Vec<Clock>, checkpoints: &mut Checkpoints) -> Result<Fitted> {
+        let mut round = self.begin(history)?;
         let mut told = None;
+        // The clocks since the last boundary.
+        let mut since = Vec::new();
         let mut kept = AllKept::<L>::new();
         loop {
             self.control.check()?;
@@ -71,7 +98,10 @@ impl<'a, L: Learner> Rounds<'a, L> {
             let sums = fold::fold(self.learner, &round, &self.owned, self.layout.threads, fold_tile)?;
             let blocks = (0..).zip(reduce::by_block(sums)?).collect();
             let candidates = reduce::update(self.learner, &round, blocks, &mut kept)?;
-            let candidates = candidates.into_iter().map(|(_, candidate)| candidate).collect();
+            let candidates: Vec<L::Candidate> = candidates.into_iter().map(|(_, candidate)| candidate).collect();
+            if checkpoints.are_on() {
+                since.push(candidates.iter().map(replica::write).collect::<Result<Clock, _>>()?);
+            }
             let unit = self.learner.progress(&round).unit;
             round = match self.learner.combine(round, candidates)? {
                 Step::Next(next) => next,
@@ -80,6 +110,9 @@ impl<'a, L: Learner> Rounds<'a, L> {
                     return Ok(fitted);
                 }
             };
+            if self.learner.is_boundary(&round) {
+                checkpoints.boundary(since.drain(..));
+            }
             let progress = self.learner.progress(&round);
             self.tell(progress, &mut told);
         }

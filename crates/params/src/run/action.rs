@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::message::{FromRun, Member, ToShard};
+use crate::message::{Candidates, FromRun, Member, ToShard};
 use crate::{Caller, Packet, Problem, Timing};
 
 /// What a run is given.
@@ -23,6 +23,8 @@ pub struct Settings {
     pub shards: Vec<String>,
     /// What is trained.
     pub plan: Packet,
+    /// By rounds: the candidates of clocks that are over, up to a boundary. The run begins after them.
+    pub history: Vec<Candidates>,
     /// By steps: who waits for whom.
     pub sync: Sync,
 }

@@ -76,10 +76,12 @@ pub struct Run {
 }
 
 impl Run {
-    /// A run at clock 0. It begins when its shards are up.
-    pub fn new(now: Duration, settings: Settings, maker: Maker) -> Result<Self, Problem> {
+    /// A run at the end of its history. It begins when its shards are up.
+    pub fn new(now: Duration, mut settings: Settings, maker: Maker) -> Result<Self, Problem> {
+        let work = work::begin(&mut settings, &maker)?;
         Ok(Self {
-            work: work::begin(&settings, &maker)?,
+            farthest: work.clock(),
+            work,
             maker,
             epoch: 1,
             phase: Phase::Opening,
@@ -91,7 +93,6 @@ impl Run {
             deserted: Some(now),
             first_join: None,
             complaints: None,
-            farthest: 0,
             setbacks: 0,
             last_tick: now,
             actions: Vec::new(),
@@ -109,6 +110,11 @@ impl Run {
     /// The first clock that is not committed.
     pub fn clock(&self) -> u64 {
         self.work.clock()
+    }
+
+    /// The candidates of clocks that no loss takes back: what a checkpoint holds of a training by rounds.
+    pub fn settled(&self) -> &[Candidates] {
+        self.work.settled()
     }
 
     /// What is known of the workers.

@@ -23,8 +23,11 @@ pub(super) struct Rounds {
 }
 
 impl Rounds {
-    pub fn new(replica: Box<dyn Replica>, tiles: u32) -> Self {
-        Self { replica, log: Vec::new(), boundary: 0, folded: vec![false; tiles as usize], contributions: Vec::new() }
+    /// At the end of `log`, which is a boundary.
+    pub fn new(mut replica: Box<dyn Replica>, tiles: u32, log: Vec<Candidates>) -> Result<Self, Problem> {
+        log.iter().try_for_each(|candidates| replica.advance(&in_order(candidates.clone())?))?;
+        let boundary = log.len() as u64;
+        Ok(Self { replica, log, boundary, folded: vec![false; tiles as usize], contributions: Vec::new() })
     }
 
     fn begin_clock(&mut self) {
@@ -86,6 +89,10 @@ impl Work for Rounds {
 
     fn log(&self) -> Option<&[Candidates]> {
         Some(&self.log)
+    }
+
+    fn settled(&self) -> &[Candidates] {
+        &self.log[..self.boundary as usize]
     }
 
     fn status(&self, entry: &Entry, _: &Members) -> Status {

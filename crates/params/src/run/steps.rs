@@ -299,6 +299,10 @@ impl Work for Steps {
         None
     }
 
+    fn settled(&self) -> &[Candidates] {
+        &[]
+    }
+
     fn status(&self, entry: &Entry, members: &Members) -> Status {
         match self.sync {
             Sync::Bsp | Sync::Quorum(_) => {

@@ -43,6 +43,9 @@ pub(super) trait Work: Send {
     /// The candidates of all clocks, where shards and workers follow them.
     fn log(&self) -> Option<&[Candidates]>;
 
+    /// The part of the log that no restart takes back.
+    fn settled(&self) -> &[Candidates];
+
     /// How a member is doing.
     fn status(&self, entry: &Entry, members: &Members) -> Status;
 
@@ -53,9 +56,10 @@ pub(super) trait Work: Send {
     fn finish(&mut self, tables: Vec<Fetched>) -> Result<(), Problem>;
 }
 
-pub(super) fn begin(settings: &Settings, maker: &Maker) -> Result<Box<dyn Work>, Problem> {
+/// Takes what `settings` has of the past.
+pub(super) fn begin(settings: &mut Settings, maker: &Maker) -> Result<Box<dyn Work>, Problem> {
     Ok(match maker(&settings.plan)? {
-        Made::Rounds(replica) => Box::new(Rounds::new(replica, settings.tiles)),
+        Made::Rounds(replica) => Box::new(Rounds::new(replica, settings.tiles, std::mem::take(&mut settings.history))?),
         Made::Steps(stepper) => Box::new(Steps::new(stepper, settings.sync, settings.tiles)),
     })
 }

@@ -76,6 +76,7 @@ impl RunShell {
     pub fn new(now: Duration, scenario: &Scenario) -> Self {
         let journal = Arc::default();
         let settings = Settings {
+            history: Vec::new(),
             run: scenario.seed,
             timing: scenario.timing,
             workers: scenario.wanted,

@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::thread::{JoinHandle, scope, spawn};
 use std::time::Duration;
 
+use quelea_params::message::Candidates;
 use quelea_params::run::{Note, Run, Settings, Status, Sync};
 use quelea_params::{Packet, Problem, Timing};
 use quelea_wire::{Hooks, Listener, Protocol, Terms, Token, WireError, join_run, serve_run, serve_shard};
@@ -89,6 +90,7 @@ pub fn train(plan: &Plan, terms: &Terms, listener: Listener, addresses: &Address
         let work = |worker: usize| scope.spawn(move || work(&addresses.run, worker, terms));
         let workers: Vec<_> = (0..workers).map(work).collect();
         let settings = Settings {
+            history: Vec::new(),
             run: 1 + plan.seed,
             timing: terms.timing,
             workers: workers.len(),
@@ -130,5 +132,6 @@ impl Hooks for Told {
     fn tile(&mut self, tile: u32) -> Packet {
         self.plan.tile(tile)
     }
+    fn settled(&mut self, _: &[Candidates]) {}
     fn revive(&mut self, _: u32) {}
 }

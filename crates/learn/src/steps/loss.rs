@@ -1,6 +1,7 @@
 //! Losses of linear scores, and their derivatives.
 
 use quelea_core::math::{ln, sigmoid, softmax, softplus};
+use quelea_core::schema::Target;
 
 /// What a row's scores cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,5 +48,16 @@ impl Loss {
                 loss
             }
         }
+    }
+}
+
+/// The scores that give every row the classes' shares of all rows: one for two classes, else one per class.
+pub fn scores_of_shares(target: &Target) -> Vec<f32> {
+    let Target::Classes { weights, .. } = target else { return vec![0.0] };
+    let all: f64 = weights.iter().sum();
+    let shares: Vec<f64> = weights.iter().map(|&weight| ln((weight / all).max(1e-6))).collect();
+    match *shares {
+        [first, second] => vec![(second - first) as f32],
+        _ => shares.iter().map(|&share| share as f32).collect(),
     }
 }

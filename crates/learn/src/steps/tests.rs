@@ -288,7 +288,8 @@ fn a_machine_learns_products_that_no_line_can() {
     let product = |row: usize| sign(row as u64, 0) * sign(row as u64, 1);
     table.classes = 2;
     table.target = (0..rows as usize).map(|row| if product(row) > 0.0 { 1.0 } else { 0.0 }).collect();
-    let parameters = FactorizationParameters { batch_rows: Some(200), passes: 20, ..FactorizationParameters::default() };
+    let parameters =
+        FactorizationParameters { batch_rows: Some(200), passes: 20, learning_rate: Some(0.1), ..FactorizationParameters::default() };
     let fitted = fit::<FactorizationMachine>(&table, parameters).unwrap();
     assert!((0..rows as usize).all(|row| (score_of(&table, machine(&fitted), row) > 0.0) == (product(row) > 0.0)));
     // The same as numbers far from 0.

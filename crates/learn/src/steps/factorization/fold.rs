@@ -50,15 +50,19 @@ struct Row {
 impl Fold {
     /// Adds a part; `pulled` are the weights, the intercept, the standards and the factors.
     pub fn add(&self, batch: &Batch, part: usize, pulled: &[Vec<f32>], totals: &Totals, sums: &mut Sums) -> Result<()> {
-        let rows = &batch.parts[part];
         let [weights, intercept, standards, factors] = pulled else { return Err(super::mixed_up()) };
         let model = Model { weights, intercept: f64::from(intercept[0]), factors, standards };
+        pulp::Arch::new().dispatch(Work { fold: self, batch, rows: &batch.parts[part], model, totals, sums })
+    }
+
+    #[inline(always)]
+    fn rows(&self, batch: &Batch, rows: &Rows, model: &Model<'_>, totals: &Totals, sums: &mut Sums) -> Result<()> {
         let mut work = Row { entries: Vec::new(), sums: vec![0.0; self.rank], squares: vec![0.0; self.rank] };
         let (mut loss, mut weight) = (0.0, 0.0);
         for row in 0..rows.len() {
             work.load(batch, rows, row, model.standards);
-            let score = self.score(&model, &mut work);
-            let (of_row, (row_loss, derivative)) = (rows.weight_of(row), self.loss(&model, rows.target[row], score));
+            let score = self.score(model, &mut work);
+            let (of_row, (row_loss, derivative)) = (rows.weight_of(row), self.loss(model, rows.target[row], score));
             let limit = if self.regression { f64::from(1 << LARGEST_RESIDUAL) } else { 1.0 };
             if !(score.abs() <= LARGEST_SCORE && derivative.abs() <= limit) {
                 return Err(diverged("a score", rows.tile, rows.range.start + row));
@@ -67,7 +71,7 @@ impl Fold {
             weight += of_row;
             if rows.training {
                 sums.weight += self.rows.of(of_row);
-                if !self.spread(&model, &work, of_row * derivative, &mut sums.tables) {
+                if !self.spread(model, &work, of_row * derivative, &mut sums.tables) {
                     return Err(diverged("a gradient", rows.tile, rows.range.start + row));
                 }
             }
@@ -75,6 +79,7 @@ impl Fold {
         totals.add(&mut sums.totals, rows.training, loss, weight)
     }
 
+    #[inline(always)]
     fn score(&self, model: &Model<'_>, row: &mut Row) -> f64 {
         row.sums.fill(0.0);
         row.squares.fill(0.0);
@@ -93,6 +98,7 @@ impl Fold {
     }
 
     /// The loss and its derivative by the score.
+    #[inline(always)]
     fn loss(&self, model: &Model<'_>, target: f32, score: f64) -> (f64, f64) {
         if !self.regression {
             return Loss::Logistic.binary(score, target == 1.0);
@@ -103,6 +109,7 @@ impl Fold {
     }
 
     /// Adds a row's gradients; what it gives is whether they fit.
+    #[inline(always)]
     fn spread(&self, model: &Model<'_>, row: &Row, derivative: f64, tables: &mut [Vec<i64>]) -> bool {
         let [weights, intercept, _, factors] = tables else { return false };
         add(&mut intercept[0], self.weights.of(derivative));
@@ -124,7 +131,27 @@ impl Fold {
     }
 }
 
+/// A part to be folded, for the lanes of this machine.
+struct Work<'a> {
+    fold: &'a Fold,
+    batch: &'a Batch,
+    rows: &'a Rows,
+    model: Model<'a>,
+    totals: &'a Totals,
+    sums: &'a mut Sums,
+}
+
+impl pulp::WithSimd for Work<'_> {
+    type Output = Result<()>;
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) -> Result<()> {
+        self.fold.rows(self.batch, self.rows, &self.model, self.totals, self.sums)
+    }
+}
+
 impl Row {
+    #[inline(always)]
     fn load(&mut self, batch: &Batch, rows: &Rows, row: usize, standards: &[f32]) {
         self.entries.clear();
         let numbers = &rows.numbers[row * batch.numbers.len()..][..batch.numbers.len()];

@@ -15,6 +15,7 @@ use quelea_core::{Error, Result};
 
 use super::batch::Batch;
 use super::columns::Columns;
+use super::loss::scores_of_shares;
 use super::optimizer::{Optimization, slices};
 use super::stop::is_done;
 use super::totals::{LARGEST_LOSS, Totals};
@@ -113,7 +114,7 @@ impl StepLearner for FactorizationLearner {
             steps::Parameters {
                 name: "intercept".into(),
                 width: 1,
-                start: Start::Rows(Arc::new(vec![0.0])),
+                start: Start::Rows(Arc::new(scores_of_shares(&self.schema.target))),
                 rule: of_weights.free(),
                 unit: unit(&of_weights, weights),
             },

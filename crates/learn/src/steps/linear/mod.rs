@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use quelea_core::estimator::{Estimator, Linear, Link};
 use quelea_core::learner::{Fitted, Iteration};
-use quelea_core::math::ln;
 use quelea_core::schema::{Schema, Target};
 use quelea_core::steps::{self, Course, Fetched, Part, Start, StepLearner, Sums};
 use quelea_core::tile::Tile;
@@ -16,7 +15,7 @@ use quelea_core::{Error, Result};
 
 use super::batch::Batch;
 use super::columns::{Columns, table_of};
-use super::loss::Loss;
+use super::loss::{Loss, scores_of_shares};
 use super::optimizer::slices;
 use super::stop::is_done;
 use super::totals::{LARGEST_LOSS, Totals};
@@ -123,17 +122,7 @@ impl LinearLearner {
     }
 
     fn first_intercepts(&self) -> Vec<f32> {
-        let Target::Classes { weights, .. } = &self.schema.target else { return vec![0.0; self.fold.outputs] };
-        if self.fold.loss == Loss::Hinge {
-            return vec![0.0; self.fold.outputs];
-        }
-        let all: f64 = weights.iter().sum();
-        let share = |weight: f64| ln((weight / all).max(1e-6));
-        let shares: Vec<f64> = weights.iter().map(|&weight| share(weight)).collect();
-        match *shares {
-            [first, second] => vec![(second - first) as f32],
-            _ => shares.iter().map(|&share| share as f32).collect(),
-        }
+        if self.fold.loss == Loss::Hinge { vec![0.0; self.fold.outputs] } else { scores_of_shares(&self.schema.target) }
     }
 }
 

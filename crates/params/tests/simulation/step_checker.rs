@@ -37,6 +37,7 @@ struct StepChecker<'a> {
     reads: BTreeMap<(Process, u64, u64), Contribution>,
     /// The last order that each worker's process has received.
     current: BTreeMap<Process, Contribution>,
+    /// Whom each worker's process takes itself for.
     members: BTreeMap<Process, Member>,
     /// Who waits for an order with which call.
     polls: BTreeMap<(u64, u64), Member>,
@@ -102,6 +103,10 @@ impl StepChecker<'_> {
                 ensure(is_new, || format!("{process:?} stages twice: {id:?}"))
             }
             (Node::Shard(_), Body::FromShard(FromShard::Refused { what })) => Err(format!("{process:?} refuses: {what}")),
+            (Node::Worker(_), Body::ToRun(ToRun::Poll { member, .. })) => {
+                self.members.insert(process, *member);
+                Ok(())
+            }
             (Node::Worker(_), Body::ToShard(ToShard::Read { epoch, least, .. })) => {
                 let current = self.current.get(&process).ok_or("rows are read without an order")?;
                 if *epoch == self.epoch {
@@ -117,14 +122,6 @@ impl StepChecker<'_> {
 
     fn received(&mut self, process: Process, message: &Message) -> Verdict {
         match &message.body {
-            Body::FromRun(FromRun::Joined(joined)) => {
-                // What is answered twice may be of a life before.
-                let known = self.members.entry(process).or_insert(joined.member);
-                if joined.member.incarnation > known.incarnation {
-                    *known = joined.member;
-                }
-                Ok(())
-            }
             Body::FromRun(FromRun::Order(order)) => {
                 let member = *self.members.get(&process).ok_or("an order for nobody")?;
                 if self.polls.get(&(message.link, message.call)) != Some(&member) {

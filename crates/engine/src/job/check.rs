@@ -53,11 +53,17 @@ fn check_tables(data: &Data) -> Result<()> {
     Err(wrong(problem.0, problem.1).into())
 }
 
-/// LibSVM files tell themselves what is to be predicted.
+/// LibSVM files tell themselves what is to be predicted, or else not to be learned from.
 fn take_label(job: &mut Job) {
-    let wants_target = registry::find(&job.model.kind).is_ok_and(|learner| learner.targets != Targets::None);
-    if wants_target && job.data.target.is_none() && job.data.table.as_deref().is_some_and(table::is_libsvm) {
-        job.data.target = Some(table::LABEL.into());
+    let Ok(learner) = registry::find(&job.model.kind) else { return };
+    let (data, label) = (&mut job.data, table::LABEL.to_string());
+    if data.target.is_some() || !data.table.as_deref().is_some_and(table::is_libsvm) {
+        return;
+    }
+    match learner.targets {
+        Targets::None if data.features.contains(&label) || data.ignore.contains(&label) => {}
+        Targets::None => data.ignore.push(label),
+        Targets::Classes | Targets::Any => data.target = Some(label),
     }
 }
 

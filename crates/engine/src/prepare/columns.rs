@@ -8,7 +8,7 @@ use quelea_core::schema::{FeatureKind, Input, InputKind, Labels, Schema, Target}
 use quelea_core::spec::Data;
 
 use crate::table::lists::{self, Lists};
-use crate::table::{LABEL, Table, is_text, value_type};
+use crate::table::{Table, is_text, value_type};
 use crate::{Error, Result};
 
 /// The columns of a table that training reads.
@@ -148,8 +148,7 @@ fn new_inputs(table: &Table, data: &Data) -> Result<Vec<Input>> {
         let name = field.name();
         let has_other_use = data.target.as_ref() == Some(name) || data.weight.as_ref() == Some(name);
         let is_wanted = data.features.is_empty() || data.features.contains(name);
-        let is_label = table.is_libsvm && data.target.is_none() && name == LABEL;
-        if has_other_use || !is_wanted || data.ignore.contains(name) || is_label {
+        if has_other_use || !is_wanted || data.ignore.contains(name) {
             continue;
         }
         if name.is_empty() {

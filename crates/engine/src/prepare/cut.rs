@@ -154,3 +154,93 @@ fn weights(rows: &Rows, class_factors: &[f32], segments: &[Segment], target: &[f
         Some(weights) => weights.iter().zip(factors).map(|(weight, factor)| weight * factor).collect::<Vec<f32>>().into(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Float32Builder, Int64Builder, MapBuilder, StringArray};
+    use quelea_core::hash::bucket;
+    use quelea_core::schema::InputKind;
+
+    use super::super::part::Part;
+    use super::super::sparse::Entries;
+    use super::*;
+
+    const ROWS: usize = 50;
+    const TEXTS: [&str; 4] = ["a", "b", "c", "unseen"];
+
+    /// Row `row` of a column: up to three entries, the largest first.
+    fn row(row: usize) -> Vec<(u32, f32)> {
+        (0..row % 4).rev().map(|entry| ((row * 7 + entry * 11) as u32 % 40, entry as f32 + 0.5)).collect()
+    }
+
+    /// What the lists of a row of texts hold, as indices of [`TEXTS`].
+    fn texts(row: usize) -> Vec<u32> {
+        (0..row % 3).map(|text| ((row + text) % TEXTS.len()) as u32).collect()
+    }
+
+    /// The rows `from..to`: a sparse column, a column of texts, one of lists of texts.
+    fn part(from: usize, to: usize) -> Part {
+        let mut maps = MapBuilder::new(None, Int64Builder::new(), Float32Builder::new());
+        let (mut lists, mut offsets) = (Vec::new(), vec![0]);
+        for at in from..to {
+            for (index, value) in row(at) {
+                maps.keys().append_value(index.into());
+                maps.values().append_value(value);
+            }
+            maps.append(true).unwrap();
+            lists.extend(texts(at));
+            offsets.push(lists.len() as u32);
+        }
+        let mut sparse = Entries::default();
+        sparse.extend(&(Arc::new(maps.finish()) as ArrayRef)).unwrap();
+        let words = Entries { offsets, indices: lists.into(), ..Entries::default() };
+        let dictionary = StringArray::from(TEXTS.to_vec());
+        let codes = (from..to).map(|at| if at % 5 == 0 { MISSING } else { (at % TEXTS.len()) as u32 }).collect();
+        let inputs = vec![Values::Sparse(sparse.finish()), Values::Text(codes, dictionary.clone()), Values::Texts(words, dictionary)];
+        Part { inputs, target: None, weight: None, rows: to - from, rounded: vec![false; 3], bad: None }
+    }
+
+    fn features() -> (Vec<Input>, Vec<Feature>) {
+        let kinds = [("x", InputKind::Sparse), ("site", InputKind::Text), ("words", InputKind::Texts)];
+        let inputs = kinds.map(|(name, kind)| Input { name: name.into(), kind }).to_vec();
+        let known: Vec<String> = TEXTS[..3].iter().map(|text| text.to_string()).collect();
+        let hashed = [1, 2].map(|input| Hashed { input, values: known.clone() }).to_vec();
+        let sparse = |width, hashed| FeatureKind::Sparse { width, largest: 2.5, entries: 0, hashed };
+        let features = vec![
+            Feature { name: "x".into(), input: 0, kind: sparse(30, Vec::new()) },
+            Feature { name: "hashed".into(), input: 1, kind: sparse(16, hashed) },
+        ];
+        (inputs, features)
+    }
+
+    fn entries(values: &tile::Values, row: usize) -> Vec<(u32, f32)> {
+        let tile::Values::Sparse { offsets, indices, values } = values else { panic!("not sparse") };
+        let of_row = offsets[row] as usize..offsets[row + 1] as usize;
+        of_row.map(|at| (indices[at], values.as_ref().map_or(1.0, |values| values[at]))).collect()
+    }
+
+    #[test]
+    fn tiles_hold_the_entries_of_their_rows_however_they_were_read() {
+        let (inputs, features) = features();
+        for cuts in [vec![0, ROWS], vec![0, 13, 13, 20, ROWS]] {
+            let parts = cuts.windows(2).map(|cut| part(cut[0], cut[1])).collect();
+            let tiles = tiles(&Rows { parts, truth: Vec::new() }, &inputs, &features, &[], Role::Train, 8);
+            assert_eq!(tiles.iter().map(|tile| tile.rows).sum::<usize>(), ROWS);
+            for at in 0..ROWS {
+                let tile = &tiles[at / 8];
+                let mut expected = row(at);
+                expected.retain(|&(index, _)| index < 30);
+                expected.sort_by_key(|&(index, _)| index);
+                assert_eq!(entries(&tile.features[0], at % 8), expected, "row {at}");
+                let site = (at % 5 != 0).then_some(("site", at % 4));
+                let words = texts(at).into_iter().map(|text| ("words", text as usize));
+                let all = site.into_iter().chain(words).filter(|&(_, text)| text < 3);
+                let mut expected: Vec<(u32, f32)> = all.map(|(column, text)| (bucket(column, TEXTS[text], 16), 1.0)).collect();
+                expected.sort_by_key(|&(index, _)| index);
+                assert_eq!(entries(&tile.features[1], at % 8), expected, "row {at}");
+            }
+        }
+    }
+}

@@ -94,7 +94,10 @@ async fn refused<S: Service>(address: &str, terms: &Terms) -> WireError {
     }
 }
 
-/// Sends all asks at once, and has them answered with all answers in turn.
+/// Calls under way at once; a server closes connections on which 256 answers wait.
+const UNDER_WAY: usize = 100;
+
+/// Sends all asks, many at once, and has them answered with all answers in turn.
 fn carries<S: Service>(asks: &[S::Ask], answers: &[S::Answer])
 where
     S::Ask: PartialEq,
@@ -105,7 +108,8 @@ where
         now(async {
             let (mut server, address) = serve::<S>("127.0.0.1:0", &terms);
             let (peer, mut events) = connected::<S>(&address, &terms).await;
-            (0..count).for_each(|at| peer.call(at as u64, asks[at % asks.len()].clone()));
+            let call_next = |at: usize| peer.call(at as u64, asks[at % asks.len()].clone());
+            (0..count.min(UNDER_WAY)).for_each(call_next);
             let serving = async {
                 for at in 0..count {
                     let (caller, ask) = asked(&mut server).await;
@@ -119,6 +123,9 @@ where
                     // Answers to requests may overtake each other.
                     assert!(call == at as u64 || terms.protocol == Protocol::Rest, "{}: {call} before {at}", name(&terms));
                     assert!(answer == answers[call as usize % answers.len()], "{}: answer {call} has changed", name(&terms));
+                    if at + UNDER_WAY < count {
+                        call_next(at + UNDER_WAY);
+                    }
                 }
             };
             tokio::join!(serving, hearing);
@@ -369,7 +376,7 @@ fn another_version_is_named() {
 
 /// What is too large for a frame: rows are a part of its head.
 fn too_large() -> Arc<Vec<(u32, Block)>> {
-    Arc::new(vec![(0, Block::Rows(vec![PickedRow { tile: 0, row: 0, values: vec![0.5; 20 << 20] }]))])
+    Arc::new(vec![(0, Block::Rows(vec![PickedRow { tile: 0, row: 0, values: vec![0.5; 5 << 20] }]))])
 }
 
 #[test]
@@ -391,15 +398,58 @@ fn what_is_too_large_is_named() {
             let (peer, mut events) = connected::<OfShard>(&address, &terms).await;
             peer.call(1, ToShard::Push { id: PushId { clock: 5, ..id() }, weight: 1, blocks: too_large() });
             let said = told(&mut events).await;
-            assert!(said.starts_with("the sums for clock 5 of 83") && said.ends_with("; the most is 67108864"), "{said}");
+            assert!(said.starts_with("the sums for clock 5 of 20") && said.ends_with("; the most is 16777216"), "{said}");
             let server::Event::Closed(_) = server.next().await else { panic!("nothing was sent") };
             let (peer, mut events) = connected::<OfShard>(&address, &terms).await;
             peer.call(1, ToShard::Ping { run: 1, clock: 0 });
             let (caller, _) = asked(&mut server).await;
             server.answer(caller, FromShard::Rows { epoch: 1, clock: 0, blocks: too_large() });
             let said = told(&mut events).await;
-            let right = format!("{address} cannot answer: rows of parameters of 83");
+            let right = format!("{address} cannot answer: rows of parameters of 20");
             assert!(said.starts_with(&right), "{}: {said}", name(&terms));
+        });
+    }
+}
+
+/// Whoever calls and never reads loses its connection, and nobody else waits for it.
+#[test]
+fn a_deaf_caller_is_cut_off() {
+    for terms in ways().into_iter().filter(|terms| terms.protocol != Protocol::Rest) {
+        now(async {
+            let (mut server, address) = serve::<OfShard>("127.0.0.1:0", &terms);
+            let serving = async {
+                let mut closed = 0;
+                // The deaf one, and the other.
+                while closed < 2 {
+                    match server.next().await {
+                        server::Event::Asked(caller, ToShard::Ping { .. }) => server.answer(caller, FromShard::Unknown),
+                        server::Event::Asked(caller, _) => {
+                            let blocks = Arc::new(vec![(0, Block::Values(vec![0.5; 100_000]))]);
+                            server.answer(caller, FromShard::Rows { epoch: 1, clock: 0, blocks });
+                        }
+                        server::Event::Closed(_) => closed += 1,
+                    }
+                }
+            };
+            let deaf = async {
+                let (_read, mut write) = peer::connect::<OfShard>(&address, &terms).await.expect("it listens");
+                let ask = ToShard::Pull { run: 1, epoch: 1, clock: 0 };
+                let mut calls = 0;
+                while write.write(calls, &ask, Duration::from_secs(60)).await.is_ok() {
+                    calls += 1;
+                    tokio::task::yield_now().await;
+                }
+                assert!(calls > 256, "{}: {calls} calls", name(&terms));
+            };
+            let other = async {
+                let (peer, mut events) = connected::<OfShard>(&address, &terms).await;
+                for call in 0..300 {
+                    peer.call(call, ToShard::Ping { run: 1, clock: call });
+                    assert_eq!(answered(&mut events).await, (call, FromShard::Unknown));
+                }
+                peer::finish_all(vec![peer]).await;
+            };
+            tokio::join!(serving, deaf, other);
         });
     }
 }

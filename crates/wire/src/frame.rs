@@ -18,7 +18,7 @@ use crate::message::{Message, Shape, bytes_of, rows};
 pub(crate) const BUFFER_BYTES: usize = 16 << 10;
 pub(crate) const HEADER: usize = 20;
 /// The most that a head may have: a page of the log, a tile, a plan. Tests have less memory than that.
-const MOST_HEAD: u32 = if cfg!(test) { 1 << 26 } else { 1 << 30 };
+const MOST_HEAD: u32 = if cfg!(test) { 1 << 24 } else { 1 << 30 };
 /// The most that may lie beside it.
 const MOST_BESIDE: u64 = 1 << 36;
 /// The most that the reason may have for which there is no answer.

@@ -190,10 +190,10 @@ impl<S: Service, E: Send + 'static, W: Fn(Event<S>) -> E + Send + Sync + 'static
 }
 
 /// A connection that has greeted.
-type Connection = (Reading, Writing);
+pub(crate) type Connection = (Reading, Writing);
 
 /// A new one.
-async fn connect<S: Service>(address: &str, terms: &Terms) -> Result<Connection, WireError> {
+pub(crate) async fn connect<S: Service>(address: &str, terms: &Terms) -> Result<Connection, WireError> {
     let late = |_| WireError::Connect { address: address.into(), source: io::ErrorKind::TimedOut.into() };
     let greeting = async {
         let mut stream = place::connect(address, terms).await?;

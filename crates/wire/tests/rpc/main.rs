@@ -7,4 +7,5 @@ mod conformance;
 mod cuts;
 mod enemies;
 mod hostile;
+mod losses;
 mod toy;

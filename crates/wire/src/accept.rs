@@ -136,7 +136,10 @@ async fn take_calls<S: Service>(read: &mut Reading, address: &str, peer: u64, te
 /// Ends when there are no more answers.
 async fn send_answers<A: Message>(write: &mut Writing, mut to_send: mpsc::Receiver<(u64, A)>, patience: Duration) -> Result<(), WireError> {
     while let Some((call, answer)) = to_send.recv().await {
-        write.write(call, &answer, patience).await?;
+        match write.write(call, &answer, patience).await {
+            Err(error @ WireError::TooLarge { .. }) => write.refuse(call, &error.to_string(), patience).await?,
+            sent => drop(sent?),
+        }
     }
     Ok(())
 }

@@ -71,12 +71,22 @@ pub enum WireError {
         problem: &'static str,
     },
     /// A message that no frame holds.
-    #[error("a message of {bytes} bytes is too large to be sent; the most is {most}")]
+    #[error("{what} of {bytes} bytes is too large to be sent; the most is {most}")]
     TooLarge {
-        /// Its size, without the numbers of blocks.
-        bytes: usize,
+        /// What the message is.
+        what: String,
+        /// The size of what is too large: of the message itself, or of the numbers beside it.
+        bytes: u64,
         /// What it may have.
-        most: usize,
+        most: u64,
+    },
+    /// The other side has an answer, and cannot send it.
+    #[error("{address} cannot answer: {problem}")]
+    Unanswered {
+        /// The address.
+        address: String,
+        /// Why not.
+        problem: String,
     },
     /// The token file cannot be used.
     #[error("token file {path}: {problem}")]

@@ -1,7 +1,8 @@
 //! Frames: a message with the number of its call, behind its length.
 //!
 //! A frame is 20 bytes of header (call: u64, bytes of the head: u32, bytes beside it: u64; the lowest byte first), the
-//! head (the message and the shapes of its blocks, in postcard's format), and the blocks' numbers.
+//! head (the message and the shapes of its blocks, in postcard's format), and the blocks' numbers. A frame without a head
+//! stands for an answer that cannot be sent; beside it lies why.
 
 use std::io::{self, IoSlice};
 use std::time::Duration;
@@ -16,10 +17,12 @@ use crate::message::{Message, Shape, bytes_of, rows};
 /// Small frames are read many at a time, large ones past this buffer.
 pub(crate) const BUFFER_BYTES: usize = 16 << 10;
 pub(crate) const HEADER: usize = 20;
-/// The most that a head may have: a page of the log, a tile, a plan.
-const MOST_HEAD: u32 = 1 << 30;
+/// The most that a head may have: a page of the log, a tile, a plan. Tests have less memory than that.
+const MOST_HEAD: u32 = if cfg!(test) { 1 << 24 } else { 1 << 30 };
 /// The most that may lie beside it.
 const MOST_BESIDE: u64 = 1 << 36;
+/// The most that the reason may have for which there is no answer.
+const MOST_REASON: usize = 1_000;
 /// What memory is taken for at once, and how many times more for what has come: a length that lies is paid for in bytes.
 const FIRST_BYTES: usize = 4 << 20;
 const GROWTH: usize = 16;
@@ -56,13 +59,34 @@ pub(crate) fn start_of<M: Message>(call: u64, message: &M) -> Result<(Vec<u8>, H
     let beside: u64 = blocks.iter().map(|(_, block)| bytes_of(block).len() as u64).sum();
     let mut start = vec![0; HEADER];
     start = postcard::to_extend(&(message, shapes), start).map_err(io::Error::other)?;
-    let bytes = start.len() - HEADER;
-    let too_large = || WireError::TooLarge { bytes, most: MOST_HEAD as usize };
-    let head = u32::try_from(bytes).ok().filter(|len| *len <= MOST_HEAD).ok_or_else(too_large)?;
-    start[..8].copy_from_slice(&call.to_le_bytes());
-    start[8..12].copy_from_slice(&head.to_le_bytes());
-    start[12..HEADER].copy_from_slice(&beside.to_le_bytes());
+    let too_large = |bytes, most| WireError::TooLarge { what: message.what(), bytes, most };
+    let bytes = (start.len() - HEADER) as u64;
+    let head = u32::try_from(bytes).ok().filter(|len| *len <= MOST_HEAD).ok_or_else(|| too_large(bytes, MOST_HEAD.into()))?;
+    if beside > MOST_BESIDE {
+        return Err(too_large(beside, MOST_BESIDE));
+    }
+    start[..HEADER].copy_from_slice(&header_of(call, head, beside));
     Ok((start, Header { call, head: head.into(), beside }))
+}
+
+fn header_of(call: u64, head: u32, beside: u64) -> [u8; HEADER] {
+    let mut header = [0; HEADER];
+    header[..8].copy_from_slice(&call.to_le_bytes());
+    header[8..12].copy_from_slice(&head.to_le_bytes());
+    header[12..].copy_from_slice(&beside.to_le_bytes());
+    header
+}
+
+/// Writes why there is no answer to a call.
+pub(crate) async fn refuse(to: &mut (impl AsyncWrite + Unpin), call: u64, why: &str, patience: Duration) -> Result<(), WireError> {
+    let why = reason(why);
+    let header = header_of(call, 0, why.len() as u64);
+    Ok(write_all(to, &mut [IoSlice::new(&header), IoSlice::new(why)], patience).await?)
+}
+
+/// As much of a reason as is sent.
+pub(crate) fn reason(why: &str) -> &[u8] {
+    &why.as_bytes()[..why.len().min(MOST_REASON)]
 }
 
 async fn write_all(to: &mut (impl AsyncWrite + Unpin), mut parts: &mut [IoSlice<'_>], patience: Duration) -> io::Result<()> {
@@ -95,6 +119,10 @@ pub(crate) async fn read_behind<M: Message>(
     let malformed = |problem| WireError::Malformed { address: address.into(), problem };
     if head > u64::from(MOST_HEAD) || beside > MOST_BESIDE {
         return Err(malformed("it is too long"));
+    }
+    if head == 0 && (1..=MOST_REASON as u64).contains(&beside) {
+        let problem = read_numbers::<u8>(from, beside).await?;
+        return Err(WireError::Unanswered { address: address.into(), problem: String::from_utf8_lossy(&problem).into() });
     }
     let bytes = (HEADER as u64).saturating_add(head).saturating_add(beside);
     let head = read_numbers::<u8>(from, head).await?;

@@ -5,6 +5,8 @@
 
 mod accept;
 mod client;
+#[cfg(test)]
+mod conformance_tests;
 mod driver;
 mod error;
 mod frame;
@@ -23,6 +25,9 @@ mod terms;
 mod tls;
 mod token;
 mod worker;
+
+#[cfg(test)]
+extern crate self as quelea_wire;
 
 pub use client::Client;
 pub use error::WireError;

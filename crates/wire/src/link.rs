@@ -74,6 +74,16 @@ impl Writing {
         }
     }
 
+    /// Says why there is no answer to a call.
+    pub(crate) async fn refuse(&mut self, call: u64, why: &str, patience: Duration) -> Result<(), WireError> {
+        match self {
+            Self::Rpc(write) => frame::refuse(write, call, why, patience).await,
+            Self::Grpc(write) => write.refuse_call(call, why, patience).await,
+            // This side calls; it answers nothing.
+            Self::Rest(_) => Ok(()),
+        }
+    }
+
     /// Says that nothing more will come; whether that was possible.
     pub(crate) async fn finish(self) -> bool {
         match self {

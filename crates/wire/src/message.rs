@@ -12,6 +12,11 @@ compile_error!("numbers are sent as they lie in memory, the lowest byte first");
 
 /// A message that can be sent.
 pub(crate) trait Message: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// What people call it when it is too large.
+    fn what(&self) -> String {
+        "a message".into()
+    }
+
     /// The blocks that travel beside it.
     fn blocks(&self) -> &[(u32, Block)] {
         &[]
@@ -27,9 +32,27 @@ pub(crate) trait Message: Serialize + DeserializeOwned + Send + Sync + 'static {
 }
 
 impl Message for ToRun {}
-impl Message for FromRun {}
+
+impl Message for FromRun {
+    fn what(&self) -> String {
+        match self {
+            Self::Joined(_) => "a plan".into(),
+            Self::Tile { tile, .. } => format!("tile {tile}"),
+            Self::Log { from, .. } => format!("the log from clock {from} on"),
+            _ => "an answer of the run".into(),
+        }
+    }
+}
 
 impl Message for FromShard {
+    fn what(&self) -> String {
+        match self {
+            Self::Committed { clock, .. } => format!("what a shard found in clock {clock}"),
+            Self::Rows { .. } => "rows of parameters".into(),
+            _ => "an answer of a shard".into(),
+        }
+    }
+
     fn blocks(&self) -> &[(u32, Block)] {
         match self {
             Self::Rows { blocks, .. } => blocks,
@@ -49,6 +72,17 @@ impl Message for FromShard {
 }
 
 impl Message for ToShard {
+    fn what(&self) -> String {
+        match self {
+            Self::Open { .. } => "a plan".into(),
+            Self::Replay { from, .. } => format!("the log from clock {from} on"),
+            Self::Advance { clock, .. } => format!("what the other shards found in clock {clock}"),
+            Self::Push { id, .. } => format!("the sums for clock {}", id.clock),
+            Self::Read { .. } => "the keys that are read".into(),
+            _ => "a call of a shard".into(),
+        }
+    }
+
     fn blocks(&self) -> &[(u32, Block)] {
         match self {
             Self::Push { blocks, .. } | Self::Read { blocks, .. } => blocks,

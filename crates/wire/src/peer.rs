@@ -153,14 +153,19 @@ impl<S: Service, E: Send + 'static, W: Fn(Event<S>) -> E + Send + Sync + 'static
     async fn carry(&mut self, (mut read, mut write): Connection) -> End {
         let Self { address, terms, to_send, renewed, moved, tell, wrap, .. } = self;
         let reading = async {
-            while let Ok((call, answer, bytes)) = read.read(address).await {
+            loop {
+                let (call, answer, bytes) = match read.read(address).await {
+                    Ok(answered) => answered,
+                    // The same call would have the same answer.
+                    Err(error @ WireError::Unanswered { .. }) => return End::Refused(error),
+                    Err(_) => return End::Broken,
+                };
                 moved.fetch_add(bytes, Ordering::Relaxed);
                 if tell.send(wrap(Event::Answered(call, answer))).await.is_err() {
                     // Nobody waits for answers any more, but calls may still be on their way.
                     pending::<()>().await;
                 }
             }
-            End::Broken
         };
         let writing = async {
             while let Some((call, ask)) = to_send.recv().await {
@@ -185,10 +190,10 @@ impl<S: Service, E: Send + 'static, W: Fn(Event<S>) -> E + Send + Sync + 'static
 }
 
 /// A connection that has greeted.
-type Connection = (Reading, Writing);
+pub(crate) type Connection = (Reading, Writing);
 
 /// A new one.
-async fn connect<S: Service>(address: &str, terms: &Terms) -> Result<Connection, WireError> {
+pub(crate) async fn connect<S: Service>(address: &str, terms: &Terms) -> Result<Connection, WireError> {
     let late = |_| WireError::Connect { address: address.into(), source: io::ErrorKind::TimedOut.into() };
     let greeting = async {
         let mut stream = place::connect(address, terms).await?;

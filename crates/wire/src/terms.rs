@@ -43,6 +43,13 @@ impl Protocol {
         }
     }
 
+    /// The protocol of a run's URL, and the address in it; none if its scheme is not one with TLS, or without.
+    pub fn of_url(url: &str, tls: bool) -> Option<(Self, &str)> {
+        let (scheme, address) = url.split_once("://")?;
+        let protocol = [Self::Rpc, Self::Grpc, Self::Rest].into_iter().find(|protocol| protocol.scheme(tls) == scheme)?;
+        Some((protocol, address))
+    }
+
     /// The scheme of a run's URL.
     pub fn scheme(self, tls: bool) -> &'static str {
         match (self, tls) {
@@ -51,5 +58,27 @@ impl Protocol {
             (Self::Rest, false) => "http",
             (Self::Rest, true) => "https",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_says_by_which_protocol() {
+        let address = "node1.example:7100";
+        for (url, clear, tls) in [
+            ("rpc://node1.example:7100", Some(Protocol::Rpc), Some(Protocol::Rpc)),
+            ("grpc://node1.example:7100", Some(Protocol::Grpc), Some(Protocol::Grpc)),
+            ("http://node1.example:7100", Some(Protocol::Rest), None),
+            ("https://node1.example:7100", None, Some(Protocol::Rest)),
+            ("ftp://node1.example:7100", None, None),
+            ("node1.example:7100", None, None),
+        ] {
+            assert_eq!(Protocol::of_url(url, false), clear.map(|protocol| (protocol, address)), "{url}");
+            assert_eq!(Protocol::of_url(url, true), tls.map(|protocol| (protocol, address)), "{url} under TLS");
+        }
+        assert_eq!(Protocol::of_url("rpc://unix:/a/b://c", false), Some((Protocol::Rpc, "unix:/a/b://c")));
     }
 }

@@ -8,9 +8,10 @@ use crate::view::View;
 
 /// Work for a training run until it ends
 #[derive(Args)]
-#[command(after_help = "Example:\n  quelea worker --run rpc://127.0.0.1:7100")]
+#[command(after_help = "Example:\n  quelea worker --run rpc://127.0.0.1:7100\n\n\
+    The URL says by which protocol: rpc://, grpc://, http://, or https:// under TLS.")]
 pub struct Arguments {
-    /// Where the run listens, as `quelea train` tells it
+    /// Where the run listens, and by which protocol, as `quelea train` tells it
     #[arg(long, value_name = "URL")]
     run: String,
     #[command(flatten)]

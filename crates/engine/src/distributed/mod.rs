@@ -39,6 +39,8 @@ pub use roles::{shard, worker};
 const GRACE: Duration = Duration::from_secs(3);
 /// How long a run waits for its first worker, or for a shard that was lost.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Where processes that a run starts by itself find it when it listens everywhere.
+const OWN_HOST: &str = "127.0.0.1";
 /// Rounds that the fastest worker may be ahead of the slowest in mode "ssp", when the job does not say.
 const STALENESS: u64 = 3;
 
@@ -65,10 +67,10 @@ pub(crate) fn fit(
     let listener = Listener::bind(&job.cluster.listen, &terms)?;
     let program = Arc::new(program(job)?);
     let (mut own_shards, addresses) = shards(job, &program)?;
-    let url = roles::url(&terms, &listener.address());
+    let (own_url, url) = (roles::url(&terms, &listener.address(), OWN_HOST), roles::url(&terms, &listener.address(), &roles::host()));
     control.tell(Event::Cluster { message: format!("the run listens at {url}; more workers join with `quelea worker --run {url}`") });
     let share = threads.count.div_ceil(job.cluster.workers.max(1));
-    let workers = Workers::start(program, job.cluster.workers, &url, job.run.threads.unwrap_or(share), control);
+    let workers = Workers::start(program, job.cluster.workers, &own_url, job.run.threads.unwrap_or(share), control);
     let outcome = Outcome::default();
     let settings = Settings {
         run: run_number(),

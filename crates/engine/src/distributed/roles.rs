@@ -1,7 +1,7 @@
 //! What the processes of a cluster do: a shard, and a worker.
 
 use std::future::Future;
-use std::path::Path;
+use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -38,9 +38,13 @@ pub(crate) fn terms(transport: &Transport) -> Result<Terms> {
     Ok(Terms { protocol, tls, token: token?, timing, connect_timeout: Duration::from_secs_f64(transport.connect_timeout) })
 }
 
-/// The URL of a run that listens at an address.
-pub(crate) fn url(terms: &Terms, address: &str) -> String {
-    format!("{}://{address}", terms.protocol.scheme(terms.tls.is_some()))
+/// The URL of a run that listens at an address; `host` stands for one that means all addresses of this machine.
+pub(crate) fn url(terms: &Terms, address: &str, host: &str) -> String {
+    let scheme = terms.protocol.scheme(terms.tls.is_some());
+    match address.parse::<SocketAddr>() {
+        Ok(place) if place.ip().is_unspecified() => format!("{scheme}://{host}:{}", place.port()),
+        _ => format!("{scheme}://{address}"),
+    }
 }
 
 /// A runtime of one thread; the caller's.
@@ -73,12 +77,16 @@ pub fn shard(
     pool.install(|| Ok(runtime()?.block_on(serve_shard(listener, terms, maker, stopped(control)))?))
 }
 
-/// Works for the run at `url`, such as rpc://127.0.0.1:7100, until it ends or the caller asks to stop.
+/// Works for the run at `url`, such as rpc://127.0.0.1:7100, until it ends or the caller asks to stop. The URL says by which
+/// protocol, whatever the transport's.
 pub fn worker(url: &str, transport: &Transport, threads: Option<usize>, control: &Control) -> Result<()> {
-    let terms = terms(transport)?;
-    let rule = "write the URL that the run tells, such as rpc://HOST:PORT, with the run's own [transport]";
-    let scheme = format!("{}://", terms.protocol.scheme(terms.tls.is_some()));
-    let address = url.strip_prefix(&scheme).ok_or_else(|| WireError::Address { address: url.into(), rule })?;
+    let mut terms = terms(transport)?;
+    let rule = match terms.tls {
+        Some(_) => "write the URL that the run tells: rpc://, grpc:// or https:// and HOST:PORT (this process has TLS)",
+        None => "write the URL that the run tells: rpc://, grpc:// or http:// and HOST:PORT (https:// needs transport.tls)",
+    };
+    let (protocol, address) = Protocol::of_url(url, terms.tls.is_some()).ok_or_else(|| WireError::Address { address: url.into(), rule })?;
+    terms.protocol = protocol;
     work(address, &name(), terms, threads, stopped(control))
 }
 
@@ -101,9 +109,13 @@ pub(crate) fn name() -> String {
 
 /// What people call a process of this machine.
 pub(crate) fn name_of(process: u32) -> String {
-    let host = std::fs::read_to_string(Path::new("/proc/sys/kernel/hostname")).unwrap_or_default();
-    let host = host.trim();
-    format!("{}/{process}", if host.is_empty() { "here" } else { host })
+    let host = host();
+    format!("{}/{process}", if host.is_empty() { "here" } else { &host })
+}
+
+/// The name of this machine, if it has one.
+pub(crate) fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().into()
 }
 
 impl From<Problem> for Error {

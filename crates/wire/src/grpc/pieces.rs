@@ -124,6 +124,13 @@ impl Writer {
         io::Error::new(io::ErrorKind::ConnectionRefused, problem).into()
     }
 
+    /// Sends why there is no answer to a call.
+    pub(crate) async fn refuse_call(&self, call: u64, why: &str, patience: Duration) -> Result<(), WireError> {
+        let data = Bytes::copy_from_slice(frame::reason(why));
+        let piece = Piece { call, beside: data.len() as u64, data, ..Piece::default() };
+        Ok(timeout(patience, self.send(piece)).await.map_err(io::Error::from)??)
+    }
+
     /// Ends the stream with a status.
     pub(super) async fn refuse(self, status: Status) {
         // Whoever has gone need not be told.

@@ -117,6 +117,13 @@ impl Way {
         Ok((parts.status, bytes))
     }
 
+    /// What the other side says of an answer that it cannot send.
+    fn unanswered(&self, why: &[u8]) -> WireError {
+        let why: serde_json::Value = serde_json::from_slice(why).unwrap_or_default();
+        let problem = why["error"].as_str().unwrap_or("it is too large").into();
+        WireError::Unanswered { address: self.address.clone(), problem }
+    }
+
     fn broken(&self, error: &hyper::Error) -> WireError {
         tls::explain(error, &self.address).unwrap_or_else(|| io::Error::new(io::ErrorKind::ConnectionReset, error.to_string()).into())
     }
@@ -145,6 +152,7 @@ impl Caller {
         self.tasks.spawn(async move {
             let answered = match way.request(Method::POST, &path, body).await {
                 Ok((StatusCode::OK, frame)) => Ok((call, frame)),
+                Ok((StatusCode::PAYLOAD_TOO_LARGE, why)) => Err(way.unanswered(&why)),
                 Ok((status, _)) => Err(io::Error::new(io::ErrorKind::ConnectionReset, status.to_string()).into()),
                 Err(error) => Err(error),
             };

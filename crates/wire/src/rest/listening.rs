@@ -209,8 +209,8 @@ async fn act<S: Service>(
     query: Query,
 ) -> Result<(&'static str, Bytes), Problem> {
     let theirs = parts.headers.get(VERSION_HEADER).map(|version| version.to_str().unwrap_or_default());
-    if theirs.is_some_and(|theirs| theirs != VERSION.to_string()) {
-        let problem = format!("this is version {VERSION} of the protocol; use the same quelea on both sides");
+    if let Some(theirs) = theirs.filter(|theirs| *theirs != VERSION.to_string()) {
+        let problem = format!("this is version {VERSION} of the protocol, not {theirs}; use the same quelea on both sides");
         return Err(Problem(StatusCode::CONFLICT, problem));
     }
     let gone = || Problem(StatusCode::NOT_FOUND, "there is no such session; it may have ended".into());
@@ -276,7 +276,9 @@ async fn call<S: Service>(
 async fn take_ask<S: Service>(headers: &HeaderMap, body: Body, who: &Who) -> Result<S::Ask, Problem> {
     let bad = |problem: String| Problem(StatusCode::BAD_REQUEST, problem);
     let same = |found: &str| match who {
-        Who::Signed(signed) if signed.digest != found => Err(bad("the body is not the one that was signed".into())),
+        Who::Signed(signed) if signed.digest != found => {
+            Err(Problem(StatusCode::UNAUTHORIZED, "the body is not the one that was signed".into()))
+        }
         _ => Ok(()),
     };
     if headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes() == FRAME.as_bytes()) {

@@ -112,6 +112,16 @@ pub fn train(plan: &Plan, terms: &Terms, listener: Listener, addresses: &Address
     })
 }
 
+/// A worker that is killed after a while, in the middle of whatever it does.
+pub fn die_working(run: &str, terms: &Terms, after: Duration) {
+    let (tasks, to_do) = mpsc::channel();
+    let (tell, computed) = tokio::sync::mpsc::unbounded_channel();
+    spawn(move || compute(&to_do, &tell));
+    let joined = join_run(run, "one who dies".into(), terms.clone(), tasks, computed, pending());
+    let ended = runtime().block_on(async { tokio::time::timeout(after, joined).await });
+    assert!(ended.is_err(), "it had more to do: {ended:?}");
+}
+
 fn work(run: &str, worker: usize, terms: &Terms) -> Result<Result<(), Problem>, WireError> {
     let (tasks, to_do) = mpsc::channel();
     let (tell, computed) = tokio::sync::mpsc::unbounded_channel();

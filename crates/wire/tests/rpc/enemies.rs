@@ -137,22 +137,24 @@ fn be_idle(target: Target<'_>) {
 }
 
 /// How many files this process may have open.
-fn most_files() -> usize {
+pub fn most_files() -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").expect("a Linux machine");
     let line = limits.lines().find(|line| line.starts_with("Max open files")).expect("a line of the limits");
     line.split_whitespace().nth(3).and_then(|limit| limit.parse().ok()).unwrap_or(usize::MAX)
 }
 
 /// Bytes of memory that this process had at most.
-fn most_memory() -> u64 {
+pub fn most_memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("a Linux machine");
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("a line of the status");
     line.split_whitespace().nth(1).expect("a number").parse::<u64>().expect("a number") << 10
 }
 
 /// The bytes of a token, as its file has them.
-fn bytes_of(terms: &Terms) -> Vec<u8> {
-    let path = std::env::temp_dir().join(format!("quelea-wire-{}", std::process::id()));
+pub fn bytes_of(terms: &Terms) -> Vec<u8> {
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    let path = std::env::temp_dir().join(format!("quelea-wire-{}-{number}", std::process::id()));
     terms.token.write(&path).expect("a new file");
     let bytes = std::fs::read(&path).expect("the file");
     std::fs::remove_file(&path).expect("the file");

@@ -1,8 +1,11 @@
 //! Trainings over real sockets of this machine: as they should be, with connections that break, and among enemies.
 
+mod by_hand;
 mod certificates;
 mod cluster;
 mod conformance;
 mod cuts;
 mod enemies;
+mod hostile;
+mod losses;
 mod toy;

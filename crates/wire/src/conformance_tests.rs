@@ -30,12 +30,8 @@ fn ways() -> Vec<Terms> {
 }
 
 fn terms(protocol: Protocol, tls: Option<Tls>) -> Terms {
-    let timing = Timing {
-        keepalive: Duration::from_secs(1),
-        lease: Duration::from_secs(60),
-        request_timeout: Duration::from_secs(60),
-        retries: 4,
-    };
+    let timing =
+        Timing { keepalive: Duration::from_secs(1), lease: Duration::from_secs(60), request_timeout: Duration::from_secs(60), retries: 4 };
     Terms { protocol, tls, token: Token::random().expect("random bytes"), timing, connect_timeout: Duration::from_secs(30) }
 }
 
@@ -317,11 +313,8 @@ async fn lie_of_the_version(to: String, of_server: bool) -> String {
     let socket = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = socket.local_addr().expect("a bound socket").to_string();
     let version = VERSION as u8;
-    let ways = [
-        (b"quelea/1".to_vec(), vec![version]),
-        (vec![8], vec![version, 0x12, 0x20]),
-        (b"quelea-version: ".to_vec(), vec![b'0' + version]),
-    ];
+    let ways =
+        [(b"quelea/1".to_vec(), vec![version]), (vec![8], vec![version, 0x12, 0x20]), (b"quelea-version: ".to_vec(), vec![b'0' + version])];
     let lie = move |bytes: &mut [u8]| {
         for (before, after) in &ways {
             let pattern = [&before[..], after].concat();

@@ -138,7 +138,9 @@ async fn send_answers<A: Message>(write: &mut Writing, mut to_send: mpsc::Receiv
     while let Some((call, answer)) = to_send.recv().await {
         match write.write(call, &answer, patience).await {
             Err(error @ WireError::TooLarge { .. }) => write.refuse(call, &error.to_string(), patience).await?,
-            sent => drop(sent?),
+            sent => {
+                sent?;
+            }
         }
     }
     Ok(())

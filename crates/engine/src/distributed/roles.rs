@@ -110,7 +110,7 @@ pub(crate) fn name() -> String {
 /// What people call a process of this machine.
 pub(crate) fn name_of(process: u32) -> String {
     let host = host();
-    format!("{}/{process}", if host.is_empty() { "here" } else { &host })
+    format!("{}/{process}", if host.is_empty() { "here" } else { host.as_str() })
 }
 
 /// The name of this machine, if it has one.

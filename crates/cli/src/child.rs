@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use quelea_core::spec::Transport;
+use quelea_core::spec::{Protocol, Tls, Transport};
 use quelea_engine::Control;
 
 use crate::interrupt;
@@ -24,8 +24,17 @@ pub struct Membership {
     /// A file with the secret that the processes of a run share [transport.token_file]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// This process's certificate for TLS, PEM [transport.tls.certificate]
+    #[arg(long, value_name = "FILE", requires_all = ["key", "authority"])]
+    certificate: Option<PathBuf>,
+    /// The certificate's private key, PEM [transport.tls.key]
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    key: Option<PathBuf>,
+    /// The certificate of the authority that all processes have theirs from, PEM [transport.tls.authority]
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    authority: Option<PathBuf>,
     /// The transport of the job whose run has started this process, as JSON
-    #[arg(long, value_name = "TRANSPORT", hide = true, conflicts_with = "token_file")]
+    #[arg(long, value_name = "TRANSPORT", hide = true, conflicts_with_all = ["token_file", "certificate"])]
     child: Option<String>,
 }
 
@@ -35,8 +44,8 @@ impl Membership {
         self.threads.map(usize::from)
     }
 
-    /// The terms, and a control that ends with the parent for a child, and with Ctrl-C for all others.
-    pub fn begin(&self, view: &View) -> Result<(Transport, Control)> {
+    /// The terms, by `protocol` if no parent says otherwise, and a control that ends with the parent for a child, and with Ctrl-C for all others.
+    pub fn begin(&self, protocol: Protocol, view: &View) -> Result<(Transport, Control)> {
         let control = view.control();
         match &self.child {
             Some(transport) => {
@@ -44,8 +53,18 @@ impl Membership {
                 end_with_parent(control.clone());
                 Ok((transport, control))
             }
-            None => Ok((Transport { token_file: self.token_file.clone(), ..Transport::default() }, interrupt::stoppable(control)?)),
+            None => Ok((self.transport(protocol), interrupt::stoppable(control)?)),
         }
+    }
+
+    fn transport(&self, protocol: Protocol) -> Transport {
+        let tls = match (&self.certificate, &self.key, &self.authority) {
+            (Some(certificate), Some(key), Some(authority)) => {
+                Some(Tls { certificate: certificate.clone(), key: key.clone(), authority: authority.clone() })
+            }
+            _ => None,
+        };
+        Transport { token_file: self.token_file.clone(), protocol, tls, ..Transport::default() }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
+use quelea_core::spec::Protocol;
 
 use crate::child::Membership;
 use crate::view::View;
@@ -20,6 +21,6 @@ pub struct Arguments {
 
 /// Works.
 pub fn run(arguments: Arguments, view: &View) -> Result<()> {
-    let (transport, control) = arguments.membership.begin(view)?;
+    let (transport, control) = arguments.membership.begin(Protocol::default(), view)?;
     Ok(quelea_engine::worker(&arguments.run, &transport, arguments.membership.threads(), &control)?)
 }

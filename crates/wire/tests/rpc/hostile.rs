@@ -84,7 +84,7 @@ fn call(shard: &str, terms: &Terms, over: &AtomicBool, calls: &AtomicU64) {
             };
             let answer = open.call(ToShard::Ping { run: 1, clock: 0 }).await.expect("it answers");
             assert_eq!(answer, FromShard::Unknown);
-            if calls.fetch_add(1, Ordering::Relaxed) % 50 == 0 {
+            if calls.fetch_add(1, Ordering::Relaxed).is_multiple_of(50) {
                 client = None;
             }
         }

@@ -15,7 +15,7 @@ use datafusion::arrow::array::{
 use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::arrow::datatypes::{Field, Float32Type};
 use datafusion::parquet::arrow::ArrowWriter;
-use program::Folder;
+use program::{Folder, table};
 use quelea_core::estimator::{Design, Encoding, Estimator, Linear, Link};
 use quelea_core::hash::bucket;
 use quelea_core::schema::{Feature, FeatureKind, Hashed, Input, InputKind, Schema, Target};
@@ -74,7 +74,7 @@ fn rows_of_libsvm_files_are_predicted_in_any_wrapping() {
     }
     folder.write("many/a.svm", ROWS).write("many/b.svm", "1 9:1");
     assert_eq!(predicted(&folder, "many").len(), 6);
-    folder.write("many/c.csv", "a\n1\n");
+    folder.write("many/c.csv", table());
     folder.refuse("inspect many", &["c.csv", "another format"]);
     assert!(folder.succeed("inspect t.svm").out.contains("features"));
 }

@@ -159,7 +159,10 @@ fn weights(rows: &Rows, class_factors: &[f32], segments: &[Segment], target: &[f
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{ArrayRef, Float32Builder, Int64Builder, MapBuilder, StringArray};
+    use arrow::array::{
+        Array, ArrayRef, AsArray, Float32Builder, Int64Builder, ListBuilder, MapBuilder, StringArray, StringBuilder,
+        StringDictionaryBuilder,
+    };
     use quelea_core::hash::bucket;
     use quelea_core::schema::InputKind;
 
@@ -183,22 +186,23 @@ mod tests {
     /// The rows `from..to`: a sparse column, a column of texts, one of lists of texts.
     fn part(from: usize, to: usize) -> Part {
         let mut maps = MapBuilder::new(None, Int64Builder::new(), Float32Builder::new());
-        let (mut lists, mut offsets) = (Vec::new(), vec![0]);
+        let mut lists = ListBuilder::new(StringBuilder::new());
         for at in from..to {
             for (index, value) in row(at) {
                 maps.keys().append_value(index.into());
                 maps.values().append_value(value);
             }
             maps.append(true).unwrap();
-            lists.extend(texts(at));
-            offsets.push(lists.len() as u32);
+            lists.append_value(texts(at).into_iter().map(|text| Some(TEXTS[text as usize])));
         }
         let mut sparse = Entries::default();
         sparse.extend(&(Arc::new(maps.finish()) as ArrayRef)).unwrap();
-        let words = Entries { offsets, indices: lists.into(), ..Entries::default() };
+        let (mut words, mut own) = (Entries::default(), StringDictionaryBuilder::new());
+        words.extend_texts(&(Arc::new(lists.finish()) as ArrayRef), &[], &mut own).unwrap();
+        let own = own.finish().values().as_string::<i32>().clone();
         let dictionary = StringArray::from(TEXTS.to_vec());
         let codes = (from..to).map(|at| if at % 5 == 0 { MISSING } else { (at % TEXTS.len()) as u32 }).collect();
-        let inputs = vec![Values::Sparse(sparse.finish()), Values::Text(codes, dictionary.clone()), Values::Texts(words, dictionary)];
+        let inputs = vec![Values::Sparse(sparse.finish()), Values::Text(codes, dictionary), Values::Texts(words.finish(), own)];
         Part { inputs, target: None, weight: None, rows: to - from, rounded: vec![false; 3], bad: None }
     }
 

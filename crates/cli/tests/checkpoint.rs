@@ -181,7 +181,8 @@ fn a_stopped_training_says_how_to_go_on() {
         let (mut child, mut out) = begin(&folder, &format!("{ENDLESS} {SAVED} --resume {processes}"));
         let resumed = wait_for(&mut out, "\"resumed\"");
         let done: u64 = resumed.split("\"done\":").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
-        assert!(done >= 5, "{resumed}");
+        // The fifth tree is told when it is grown, and saved when the next round has begun.
+        assert!(done >= 4, "{resumed}");
         child.kill().unwrap();
         child.wait().unwrap();
         fs::remove_dir_all(folder.path("saved")).unwrap();

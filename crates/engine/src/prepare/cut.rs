@@ -160,8 +160,7 @@ mod tests {
     use std::sync::Arc;
 
     use arrow::array::{
-        Array, ArrayRef, AsArray, Float32Builder, Int64Builder, ListBuilder, MapBuilder, StringArray, StringBuilder,
-        StringDictionaryBuilder,
+        ArrayRef, AsArray, Float32Builder, Int64Builder, ListBuilder, MapBuilder, StringArray, StringBuilder, StringDictionaryBuilder,
     };
     use quelea_core::hash::bucket;
     use quelea_core::schema::InputKind;

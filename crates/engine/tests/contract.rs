@@ -27,13 +27,17 @@ struct Case {
     target: Option<&'static str>,
 }
 
+/// It tells two classes apart, or predicts a number; what it begins with is drawn by the places of columns.
+const MACHINE: &str = "factorization-machine";
+
 fn cases() -> Vec<Case> {
     let targets = |learner: &Entry| match learner.targets {
         Targets::None => vec![None],
         Targets::Classes => vec![Some("two"), Some("three")],
         Targets::Any => vec![Some("two"), Some("three"), Some("number")],
     };
-    LEARNERS.iter().flat_map(|learner| targets(learner).into_iter().map(move |target| Case { learner, target })).collect()
+    let all = LEARNERS.iter().flat_map(|learner| targets(learner).into_iter().map(move |target| Case { learner, target }));
+    all.filter(|case| case.learner.name != MACHINE || case.target != Some("three")).collect()
 }
 
 impl Case {
@@ -127,7 +131,7 @@ fn the_order_of_columns_does_not_matter() {
     let table = tables::mixed(10_000);
     let mut turned = table.clone();
     turned.columns.reverse();
-    for case in cases().into_iter().filter(|case| case.learner.targets != Targets::None) {
+    for case in cases().into_iter().filter(|case| case.learner.targets != Targets::None && case.learner.name != MACHINE) {
         let [model, other] = [&table, &turned].map(|table| case.fit(table, &[], Layout::threads(2)).unwrap());
         let difference = largest_difference(&predictions(&model, &table.batch()), &predictions(&other, &table.batch()));
         let bound = if matches!(model.estimator, Estimator::Trees(_)) { 0.0 } else { 1e-6 };
@@ -211,7 +215,7 @@ fn one_target_a_million_times_the_others_does_not_drown_them() {
     let plain = target.clone();
     target[17] = 1e6 * target.iter().fold(0f32, |most, t| most.max(t.abs()));
     table.replace("number", tables::numbers(target));
-    for case in cases().into_iter().filter(|case| case.target == Some("number")) {
+    for case in cases().into_iter().filter(|case| case.target == Some("number") && !case.learner.by_steps) {
         // The row with the giant goes to a leaf of its own, if a leaf may have one row.
         let keys = [("model.min_child_samples", json!(1)), ("model.n_estimators", json!(200)), ("model.learning_rate", json!(0.3))];
         let model = case.fit(&table, &keys, Layout::threads(2)).unwrap();
@@ -236,7 +240,8 @@ fn a_weight_is_a_number_of_repeated_rows() {
     let repeated = table.repeated(&weights.iter().map(|&w| w as usize).collect::<Vec<_>>());
     let mut weighted = table.clone();
     weighted.replace("weight", tables::numbers(weights));
-    for case in cases() {
+    // Mini-batches of repeated rows are others than those of weighted ones.
+    for case in cases().into_iter().filter(|case| !case.learner.by_steps) {
         let without = |names: &[&str]| json!([&case.others(), names].concat());
         let mut keys = vec![("data.weight", json!("weight")), ("data.ignore", without(&["gaps", "color", "city", "time"]))];
         keys.extend(match case.learner.name {

@@ -47,8 +47,8 @@ def train(options, mode, is_slow):
         for worker in workers:
             worker.send_signal(signal.SIGCONT)
             worker.wait()
-    model = next(event for event in reversed(events) if "metrics" in event)
-    return model["metrics"]["test"]["roc_auc"]
+    trained = next(event for event in reversed(events) if event["event"] == "trained")
+    return next(metric["value"] for metric in trained["metrics"]["test"]["values"] if metric["name"] == "roc_auc")
 
 
 def contender(mode, is_slow):

@@ -79,8 +79,15 @@ fn call(shard: &str, terms: &Terms, over: &AtomicBool, calls: &AtomicU64) {
         while !over.load(Ordering::Relaxed) {
             let open = match &mut client {
                 Some(open) => open,
-                // Once in a while somebody new must get in as well.
-                None => client.insert(Client::connect(shard, terms).await.expect("it listens")),
+                // Once in a while somebody new must get in as well, if need be after some attempts: among many
+                // strangers it may be the oldest.
+                None => match Client::connect(shard, terms).await {
+                    Ok(open) => client.insert(open),
+                    Err(error) => {
+                        assert!(error.is_passing(), "{error}");
+                        continue;
+                    }
+                },
             };
             let answer = open.call(ToShard::Ping { run: 1, clock: 0 }).await.expect("it answers");
             assert_eq!(answer, FromShard::Unknown);
@@ -97,10 +104,10 @@ fn under(terms: &Terms, hurt: impl FnOnce(&Shard)) {
     let (over, calls) = (AtomicBool::new(false), AtomicU64::new(0));
     let before = most_memory();
     scope(|scope| {
-        scope.spawn(|| call(&shard.address, terms, &over, &calls));
+        let caller = scope.spawn(|| call(&shard.address, terms, &over, &calls));
         hurt(&shard);
         let made = calls.load(Ordering::Relaxed);
-        while calls.load(Ordering::Relaxed) < made + 100 {
+        while calls.load(Ordering::Relaxed) < made + 100 && !caller.is_finished() {
             sleep(Duration::from_millis(10));
         }
         over.store(true, Ordering::Relaxed);
@@ -128,7 +135,6 @@ fn strangers_do_no_harm() {
 }
 
 #[test]
-#[ignore = "takes minutes; run by hand with --ignored"]
 fn many_who_say_nothing_keep_nobody_out() {
     let most = IDLE.min(most_files() / 4);
     for terms in all_terms().into_iter().filter(|terms| terms.tls.is_none()) {

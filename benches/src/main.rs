@@ -60,6 +60,7 @@ fn fit(job: &str, table: &str, test: &str, model: &str) -> Result<Value> {
     let added = memory::peak()?.saturating_sub(before);
     drop(batches);
     std::fs::write(model, trained.to_bytes()?).with_context(|| format!("cannot write {model}"))?;
-    let metrics = score::metrics(&trained, test)?;
-    Ok(json!({"seconds": seconds, "added_bytes": added, "iterations": trained.about.history.len(), "metrics": metrics}))
+    let iterations = trained.about.history.len();
+    let metrics = score::metrics(trained, test)?;
+    Ok(json!({"seconds": seconds, "added_bytes": added, "iterations": iterations, "metrics": metrics}))
 }

@@ -2,11 +2,10 @@
 
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use arrow::array::{Float32Array, RecordBatch};
 use quelea_core::prediction::{Metrics, Predictions};
-use quelea_core::schema::{Labels, Target};
-use quelea_learn::metrics::Evaluation;
+use quelea_engine::{Control, evaluate};
 use quelea_model::{Column, Model, RowPrediction, Scorer, Value};
 use rayon::prelude::*;
 use serde_json::{Value as Json, json};
@@ -66,29 +65,7 @@ pub fn rows(model: &Model, path: &str, rows: usize) -> Result<Json> {
 }
 
 /// How good a model is on a table, by metric.
-pub fn metrics(model: &Model, path: &str) -> Result<Json> {
-    let batch = table::whole(path)?;
-    let inputs = inputs(model, &batch)?;
-    let scorer = Scorer::new(model)?;
-    let truth = truth(&model.schema.target, &batch)?;
-    let mut evaluation = Evaluation::new(&model.schema.target, None);
-    for start in (0..batch.num_rows()).step_by(CHUNK_ROWS) {
-        let predictions = chunk(&scorer, &inputs, start)?;
-        let truth = truth.get(start..start + predictions.rows()).unwrap_or_default();
-        evaluation.add(&predictions, truth, None);
-    }
-    let Metrics { values, .. } = evaluation.finish();
+pub fn metrics(model: Model, path: &str) -> Result<Json> {
+    let Metrics { values, .. } = evaluate(model, path, None, &Control::silent())?;
     Ok(values.into_iter().map(|metric| (metric.name, Json::from(metric.value))).collect::<serde_json::Map<_, _>>().into())
-}
-
-fn truth(target: &Target, batch: &RecordBatch) -> Result<Vec<f32>> {
-    match target {
-        Target::None => Ok(Vec::new()),
-        Target::Number { name } => Ok(table::floats(batch, name)?.values().to_vec()),
-        Target::Classes { name, labels: Labels::Integers(labels), .. } => {
-            let place = |value: &f32| labels.iter().position(|&label| label as f32 == *value).map_or(f32::NAN, |place| place as f32);
-            Ok(table::floats(batch, name)?.values().iter().map(place).collect())
-        }
-        Target::Classes { name, .. } => bail!("{name} has labels of text; benchmarks are on numbers"),
-    }
 }

@@ -22,26 +22,34 @@ fn plain(value: f32) -> f32 {
     if value.is_nan() { f32::NAN } else { value }
 }
 
-/// Hashes numbers block by block: a call for each takes ten times as long.
-fn write_numbers(hash: &mut Hasher, values: &[f32]) {
+/// Hashes values block by block: a call for each takes ten times as long.
+fn write_all<T: Copy>(hash: &mut Hasher, values: &[T], bytes_of: impl Fn(T) -> [u8; 4]) {
     let mut bytes = [0; 4_096];
     for values in values.chunks(bytes.len() / 4) {
         for (bytes, value) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(values) {
-            *bytes = plain(*value).to_le_bytes();
+            *bytes = bytes_of(*value);
         }
         hash.write(&bytes[..4 * values.len()]);
     }
 }
 
-/// Hashes the entries of a tile's rows, wherever in memory they begin.
+fn write_numbers(hash: &mut Hasher, values: &[f32]) {
+    write_all(hash, values, |value| plain(value).to_le_bytes());
+}
+
+/// Hashes the entries of a tile's rows, wherever in memory they begin. Values that are not told are 1.
 fn write_entries(hash: &mut Hasher, offsets: &[u32], indices: &[u32], values: Option<&[f32]>) {
+    const ONES: [f32; 1_024] = [1.0; 1_024];
     let first = offsets.first().copied().unwrap_or(0);
     let entries = first as usize..offsets.last().copied().unwrap_or(0) as usize;
-    offsets.iter().for_each(|offset| hash.write(&(offset - first).to_le_bytes()));
-    indices[entries.clone()].iter().for_each(|index| hash.write(&index.to_le_bytes()));
+    write_all(hash, offsets, |offset| (offset - first).to_le_bytes());
+    write_all(hash, &indices[entries.clone()], u32::to_le_bytes);
     match values {
         Some(values) => write_numbers(hash, &values[entries]),
-        None => write_numbers(hash, &vec![1.0; entries.len()]),
+        None => entries.step_by(ONES.len()).for_each(|at| {
+            let left = offsets.last().map_or(0, |&end| end as usize - at);
+            write_numbers(hash, &ONES[..left.min(ONES.len())]);
+        }),
     }
 }
 

@@ -51,9 +51,9 @@ pub(crate) fn index(number: i128) -> Result<u32, String> {
     }
 }
 
-/// Where the items of each row are; a row without a list has none.
+/// Where the items of each row are among those of all rows; a row without a list has none.
 pub(crate) fn rows(array: &ArrayRef) -> (Vec<Range<usize>>, Option<ArrayRef>) {
-    let (ends, items): (Box<dyn Fn(usize) -> Range<usize>>, ArrayRef) = match array.data_type() {
+    let (places, items): (Box<dyn Fn(usize) -> Range<usize>>, ArrayRef) = match array.data_type() {
         DataType::List(_) => {
             let list = array.as_list::<i32>();
             let offsets = list.value_offsets();
@@ -77,8 +77,12 @@ pub(crate) fn rows(array: &ArrayRef) -> (Vec<Range<usize>>, Option<ArrayRef>) {
         }
         _ => return (vec![0..0; array.len()], None),
     };
-    let ranges = (0..array.len()).map(|row| if array.is_null(row) { 0..0 } else { ends(row) }).collect();
-    (ranges, Some(items))
+    // Rows that were cut out of more rows still hold the items of all of them.
+    let Some(last) = array.len().checked_sub(1) else { return (Vec::new(), Some(items.slice(0, 0))) };
+    let (first, end) = (places(0).start, places(last).end);
+    let place = |row: usize| places(row).start - first..places(row).end - first;
+    let ranges = (0..array.len()).map(|row| if array.is_null(row) { 0..0 } else { place(row) }).collect();
+    (ranges, Some(items.slice(first, end - first)))
 }
 
 /// Indices and values of some items; a value that is missing is NaN.
@@ -141,4 +145,31 @@ impl Items {
 /// The items of a column of lists of texts.
 pub(crate) fn texts(items: &ArrayRef) -> Result<StringViewArray, String> {
     cast(items, &DataType::Utf8View).map(|texts| texts.as_string_view().clone()).map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::ListArray;
+    use arrow::datatypes::UInt32Type;
+
+    use super::*;
+
+    #[test]
+    fn rows_that_were_cut_out_bring_their_own_items_alone() {
+        let lists = [Some(vec![Some(1), Some(2)]), None, Some(vec![Some(5)]), Some(vec![]), Some(vec![Some(7), Some(9)])];
+        let all: ArrayRef = Arc::new(ListArray::from_iter_primitive::<UInt32Type, _, _>(lists));
+        for (from, len, items) in [(0, 5, 5), (1, 3, 1), (2, 3, 3), (3, 1, 0), (2, 0, 0)] {
+            let (ranges, found) = rows(&all.slice(from, len));
+            let found = found.unwrap();
+            assert_eq!((ranges.len(), found.len()), (len, items));
+            for (row, range) in ranges.into_iter().enumerate() {
+                let own = found.slice(range.start, range.len());
+                let expected = all.as_list::<i32>();
+                let expected = if expected.is_null(from + row) { own.slice(0, 0) } else { expected.value(from + row) };
+                assert_eq!(&own, &expected, "row {row} from {from}");
+            }
+        }
+    }
 }

@@ -226,8 +226,9 @@ impl Shown {
     fn worker_lines(&self) -> String {
         let seconds = self.since.elapsed().as_secs_f64().max(1e-9);
         let line = |of: &WorkerStatus| {
+            let dropped = if of.dropped > 0 { format!(", {} dropped", of.dropped) } else { String::new() };
             format!(
-                "\n  worker {} ({}): round {}, {} behind, {} tiles, {:.1} M rows/s, {} sent and received",
+                "\n  worker {} ({}): round {}, {} behind, {} tiles, {:.1} M rows/s, {} sent and received{dropped}",
                 of.worker,
                 of.process,
                 of.clock,
@@ -263,7 +264,7 @@ fn print_json(line: &Value) {
 }
 
 fn worker_as_json(of: &WorkerStatus) -> Value {
-    json!({"worker": of.worker, "process": of.process, "round": of.clock, "staleness": of.staleness, "tiles": of.tiles, "rows": of.rows, "bytes": of.bytes})
+    json!({"worker": of.worker, "process": of.process, "round": of.clock, "staleness": of.staleness, "tiles": of.tiles, "rows": of.rows, "bytes": of.bytes, "dropped": of.dropped})
 }
 
 fn as_json(event: Event) -> Value {

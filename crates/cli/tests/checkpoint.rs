@@ -4,6 +4,7 @@
 //! begin (0).
 
 mod program;
+mod tiles;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -13,6 +14,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use program::{Folder, table};
+use tiles::{Choices, several_tiles};
 
 const LEARNERS: [&str; 4] = [
     "--model gradient-boosting --target y --set model.n_estimators=60 --set data.validation=0.2 --set model.early_stopping_rounds=50",
@@ -25,32 +27,6 @@ const PROCESSES: [&str; 3] =
     ["--threads 2", "--threads 1 --set cluster.workers=1", "--threads 1 --set cluster.workers=3 --set cluster.shards=2"];
 const SAVED: &str = "--set checkpoint.to=saved --set checkpoint.every=0";
 const ENDLESS: &str = "train --data t.csv --model gradient-boosting --target y --set model.n_estimators=100000 --output m.onnx";
-
-/// A table of several tiles, with gaps and categories.
-fn folder() -> Folder {
-    let folder = Folder::new();
-    let mut choices = Choices(1);
-    let mut next = move || choices.below(10_000) as f64 / 10_000.0;
-    let mut rows = String::from("x0,x1,x2,color,y\n");
-    for row in 0..40_000 {
-        let [x0, x1, x2, noise] = [next(), next(), next(), next()];
-        let color = ["red", "green", "blue"][(next() * 3.0) as usize];
-        let class = (x0 * 2.0 + x1 * x2 - f64::from(u8::from(color == "red")) + noise) > 1.2;
-        let x1 = if row % 17 == 0 { String::new() } else { format!("{x1:.4}") };
-        rows += &format!("{x0:.4},{x1},{x2:.4},{color},{}\n", if class { "yes" } else { "no" });
-    }
-    folder.write("t.csv", rows);
-    folder
-}
-
-struct Choices(u64);
-
-impl Choices {
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % most
-    }
-}
 
 /// A training that is under way, with what it prints.
 fn begin(folder: &Folder, line: &str) -> (Child, BufReader<std::process::ChildStdout>) {
@@ -98,7 +74,7 @@ fn files(folder: &Folder) -> Vec<String> {
 #[test]
 fn a_training_that_is_killed_again_and_again_makes_the_same_file() {
     let number = |name: &str, or: u64| std::env::var(name).map_or(or, |value| value.parse().unwrap());
-    let folder = folder();
+    let folder = several_tiles(40_000);
     let train = |learner: usize, output: &str| format!("train --data t.csv {} --output {output}", LEARNERS[learner]);
     let expected: Vec<Vec<u8>> = (0..LEARNERS.len())
         .map(|learner| {
@@ -139,7 +115,7 @@ fn a_training_that_is_killed_again_and_again_makes_the_same_file() {
 
 #[test]
 fn a_checkpoint_is_never_lost_without_a_word() {
-    let folder = folder();
+    let folder = several_tiles(40_000);
     cut_off(&folder, "--threads 2");
     let before = fs::read(folder.path("saved/checkpoint")).unwrap();
     let resume = format!("{ENDLESS} {SAVED} --resume");
@@ -169,7 +145,7 @@ fn a_checkpoint_is_never_lost_without_a_word() {
 
 #[test]
 fn a_stopped_training_says_how_to_go_on() {
-    let folder = folder();
+    let folder = several_tiles(40_000);
     for processes in PROCESSES {
         // None is written by the clock: the stop itself saves what is known.
         let (mut child, mut out) = begin(&folder, &format!("{ENDLESS} --set checkpoint.to=saved --set checkpoint.every=1000 {processes}"));
@@ -206,7 +182,7 @@ fn places_that_cannot_be_used_are_known_at_once() {
 
 #[test]
 fn a_training_survives_a_place_that_fails() {
-    let folder = folder();
+    let folder = several_tiles(40_000);
     // Files of at most 512 or 1024 bytes stand for a full disk: the probe fits, a checkpoint does not.
     let mut command = Command::new("sh");
     command.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_quelea")]);

@@ -3,6 +3,7 @@
 //! QUELEA_KILLS says how many runs are hurt at random (8); QUELEA_KILLS_SEED where their seeds begin (0).
 
 mod program;
+mod tiles;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,6 +13,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use program::{Folder, table};
+use tiles::{Choices, several_tiles};
 
 const LEARNERS: [&str; 8] = [
     "--model gradient-boosting --target y --set model.n_estimators=12",
@@ -29,26 +31,6 @@ const MODES: [&str; 3] =
     ["--set sync.mode=quorum --set sync.quorum=2", "--set sync.mode=ssp --set sync.staleness=2", "--set sync.mode=asp"];
 /// Waits that make a dead process known soon, and a busy machine not dead.
 const PATIENT: &str = "--set transport.keepalive=0.2 --set transport.lease=3 --set transport.request_timeout=1";
-
-/// A table of several tiles, with gaps and categories.
-fn folder() -> Folder {
-    let folder = Folder::new();
-    let mut state = 1u64;
-    let mut next = move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as f64 / (1u64 << 31) as f64
-    };
-    let mut rows = String::from("x0,x1,x2,color,y\n");
-    for row in 0..30_000 {
-        let [x0, x1, x2, noise] = [next(), next(), next(), next()];
-        let color = ["red", "green", "blue"][(next() * 3.0) as usize];
-        let class = (x0 * 2.0 + x1 * x2 - f64::from(u8::from(color == "red")) + noise) > 1.2;
-        let x1 = if row % 17 == 0 { String::new() } else { format!("{x1:.4}") };
-        rows += &format!("{x0:.4},{x1},{x2:.4},{color},{}\n", if class { "yes" } else { "no" });
-    }
-    folder.write("t.csv", rows);
-    folder
-}
 
 fn train(folder: &Folder, learner: &str, output: &str, more: &str) -> Child {
     let line = format!("train --data t.csv {learner} --output {output} --threads 1 --json {more}");
@@ -97,7 +79,7 @@ fn wait_for_the_end(processes: &BTreeSet<u32>) {
 
 #[test]
 fn workers_and_shards_make_the_same_file() {
-    let folder = folder();
+    let folder = several_tiles(30_000);
     for learner in LEARNERS {
         let expected = alone(&folder, learner);
         for (workers, shards) in [(1, 1), (2, 2), (3, 1)] {
@@ -111,7 +93,7 @@ fn workers_and_shards_make_the_same_file() {
 
 #[test]
 fn every_protocol_makes_the_same_file() {
-    let folder = folder();
+    let folder = several_tiles(30_000);
     for learner in [LEARNERS[0], BY_STEPS] {
         let expected = alone(&folder, learner);
         for protocol in ["rpc", "grpc", "rest"] {
@@ -133,7 +115,7 @@ fn auc(child: Child) -> f64 {
 
 #[test]
 fn in_every_mode_a_hurt_training_ends_as_good_as_another() {
-    let folder = folder();
+    let folder = several_tiles(30_000);
     let lockstep = auc(train(&folder, BY_STEPS, "mode.onnx", ""));
     for seed in seeds(6) {
         let more = format!("{PATIENT} {} --set cluster.workers=3 --set cluster.shards=2", MODES[seed as usize % MODES.len()]);
@@ -146,16 +128,6 @@ fn in_every_mode_a_hurt_training_ends_as_good_as_another() {
         wait_for_the_end(&seen);
     }
     folder.is_clean();
-}
-
-/// A small generator of test choices.
-struct Choices(u64);
-
-impl Choices {
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % most
-    }
 }
 
 /// Seeds of runs that are hurt.
@@ -187,7 +159,7 @@ fn hurt(run: &Child, seed: u64) -> (Vec<String>, BTreeSet<u32>) {
 
 #[test]
 fn whoever_dies_or_hangs_the_file_is_the_same() {
-    let folder = folder();
+    let folder = several_tiles(30_000);
     let expected: Vec<Vec<u8>> = LEARNERS.iter().map(|learner| alone(&folder, learner)).collect();
     for seed in seeds(8) {
         let learner = seed as usize % LEARNERS.len();
@@ -204,7 +176,7 @@ fn whoever_dies_or_hangs_the_file_is_the_same() {
 
 #[test]
 fn a_killed_run_leaves_no_process_behind() {
-    let folder = folder();
+    let folder = several_tiles(30_000);
     let endless = "--model gradient-boosting --target y --set model.n_estimators=100000";
     let mut child = train(&folder, endless, "never.onnx", "--set cluster.workers=2");
     let mut out = BufReader::new(child.stdout.take().unwrap());
@@ -222,7 +194,7 @@ fn a_killed_run_leaves_no_process_behind() {
 
 #[test]
 fn processes_started_by_hand_train_too() {
-    let folder = folder();
+    let folder = several_tiles(30_000);
     let expected = alone(&folder, LEARNERS[0]);
     fs::write(folder.path("secret"), "0123456789abcdef0123456789abcdef").unwrap();
     fs::set_permissions(folder.path("secret"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();

@@ -95,6 +95,8 @@ pub struct WorkerStatus {
     pub rows: u64,
     /// Bytes that it has sent to shards and received from them.
     pub bytes: u64,
+    /// Orders whose round a quorum has closed without it.
+    pub dropped: u64,
 }
 
 impl Control {

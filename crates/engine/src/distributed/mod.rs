@@ -222,6 +222,7 @@ impl Hooks for OfEngine<'_> {
             tiles: status.tiles,
             rows: status.folded * rows / self.slices,
             bytes: status.bytes,
+            dropped: status.dropped,
         };
         self.control.tell(Event::Workers { clock, workers: status.into_iter().map(show).collect() });
     }

@@ -247,6 +247,11 @@ fn what_cannot_be_is_refused() {
     ] {
         folder.refuse(&format!("{train} {keys}"), &words);
     }
+    // Files that a job names are looked for beside it.
+    let tls = "transport.tls = { certificate = \"c.pem\", key = \"k.pem\", authority = \"a.pem\" }";
+    let job = "data = { table = \"../t.csv\", target = \"sold\" }\nmodel.type = \"gradient-boosting\"\ncluster.workers = 1";
+    folder.write("jobs/j.toml", format!("{job}\n{tls}\n"));
+    folder.refuse("train jobs/j.toml", &["jobs/a.pem"]);
     folder.succeed(&format!("{train} --workers 2"));
     folder.refuse("worker --run 127.0.0.1:1", &["rpc://"]);
     folder.refuse("shard --listen 0.0.0.0:0", &["TLS"]);

@@ -98,7 +98,10 @@ pub(super) fn rebase(values: &mut Map<String, Value>, folder: &Path) {
             rebase(values.get_mut(table).and_then(|table| table.get_mut(key)));
         }
     }
-    if let Some(Value::Object(tables)) = values.get_mut("data").and_then(|data| data.get_mut("tables")) {
-        tables.values_mut().for_each(|path| rebase(Some(path)));
+    // Tables in which every value is a path.
+    for (table, paths) in [("data", "tables"), ("transport", "tls")] {
+        if let Some(Value::Object(paths)) = values.get_mut(table).and_then(|table| table.get_mut(paths)) {
+            paths.values_mut().for_each(|path| rebase(Some(path)));
+        }
     }
 }

@@ -67,11 +67,6 @@ impl Tables {
         Ok(Self { tables: parameters.iter().map(|parameters| Table::new(parameters, keeps)).collect::<Result<_, _>>()? })
     }
 
-    /// How many tables there are.
-    pub fn count(&self) -> usize {
-        self.tables.len()
-    }
-
     /// Appends the rows of `keys`, which may be in any order, to `into`. A row that was never touched is as it starts, and
     /// does not come to be.
     pub fn read(&self, table: usize, keys: &[u64], into: &mut Vec<f32>) -> Result<(), Problem> {

@@ -27,6 +27,9 @@ use crate::{Terms, WireError, frame, place, tls};
 const MOST_REQUESTS: usize = 64;
 /// Answers that wait to be taken.
 const MOST_ANSWERS: usize = 256;
+/// Attempts at a request on connections that were closed before anything was answered on them: among many strangers a
+/// new connection may be the oldest. Whatever has been heard is not done twice, because calls are numbered.
+const MOST_ATTEMPTS: u32 = 5;
 /// How long a session that ends waits for answers.
 const LAST: Duration = Duration::from_millis(200);
 
@@ -85,8 +88,26 @@ impl Way {
 
     /// Makes a request, and gives its answer.
     async fn request(&self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes), WireError> {
-        let idle = lock(&self.idle).pop();
-        let (mut sender, is_tls) = match idle.filter(|(sender, _)| !sender.is_closed()) {
+        for _ in 1..MOST_ATTEMPTS {
+            let idle = lock(&self.idle).pop().filter(|(sender, _)| !sender.is_closed());
+            let is_new = idle.is_none();
+            match self.attempt(idle, method.clone(), path, body.clone()).await {
+                Err(WireError::Io(_)) if is_new => {}
+                answered => return answered,
+            }
+        }
+        self.attempt(None, method, path, body).await
+    }
+
+    /// Makes a request once, on a new connection if none is idle.
+    async fn attempt(
+        &self,
+        idle: Option<(Sender, bool)>,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), WireError> {
+        let (mut sender, is_tls) = match idle {
             Some(idle) => idle,
             None => self.begin(place::connect(&self.address, &self.terms).await?).await?,
         };

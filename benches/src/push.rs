@@ -147,7 +147,7 @@ fn lead(workers: usize, terms: &Terms, addresses: &[String], rounds: usize, barr
     let mut clients = runtime.block_on(connect(terms, addresses))?;
     for (shard, client) in (0..).zip(&mut clients) {
         let shards = addresses.len() as u32;
-        let open = ToShard::Open { run: RUN, epoch: 1, shard, shards, plan: Packet::default(), timing: terms.timing };
+        let open = ToShard::Open { run: RUN, epoch: 1, shard, shards, plan: Packet::default(), timing: terms.timing, after: (0, 0) };
         runtime.block_on(client.call(open))?;
     }
     let mut seconds = Vec::new();
@@ -155,7 +155,7 @@ fn lead(workers: usize, terms: &Terms, addresses: &[String], rounds: usize, barr
         seconds.push(between(barrier));
         for (shard, client) in (0u32..).zip(&mut clients) {
             let contributions = (0..workers).map(contribution).collect();
-            let commit = ToShard::Commit { run: RUN, epoch: 1, clock, contributions, apply: Apply::Together };
+            let commit = ToShard::Commit { run: RUN, epoch: 1, clock, contributions, apply: Apply::Together, copy: false };
             let answer = runtime.block_on(client.call(commit))?;
             ensure!(matches!(answer, FromShard::Committed { .. }), "{answer:?}");
             let others = (0..addresses.len() as u32).filter(|other| *other != shard).map(|other| (other, Packet::default())).collect();

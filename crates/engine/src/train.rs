@@ -16,7 +16,7 @@ use quelea_learn::importance::importances;
 use quelea_learn::registry::{self, Targets, Visitor};
 use quelea_model::{About, Model};
 
-use crate::checkpoint::{Checkpoints, Clock};
+use crate::checkpoint::{Checkpoints, Past};
 use crate::output::Output;
 use crate::prepare::columns::Columns;
 use crate::prepare::{self, Prepared, Rows};
@@ -170,16 +170,16 @@ fn fit(
     }
     let prepared = threads.wait(prepare::prepare(job, table, before_schema, threads.count, control))?;
     refuse_number(job, table, &prepared.schema.target)?;
-    let history = checkpoints.begin(&prepared.fingerprint)?;
+    let past = checkpoints.begin(&prepared.fingerprint)?;
     let fitted = if job.cluster.is_alone() {
-        let run = Run { tiles: &prepared.tiles, layout, saved: (history, checkpoints), control };
+        let run = Run { tiles: &prepared.tiles, layout, saved: (past, checkpoints), control };
         let estimator = before.map(|model| model.estimator);
         let learn =
             || registry::with_learner(&job.model.kind, &job.model.parameters, prepared.schema.clone(), job.run.seed, estimator, run);
         threads.run(learn)??
     } else {
         let start_from = before.map(|model| model.to_bytes()).transpose().map_err(Error::internal)?;
-        distributed::fit(job, &prepared, start_from, threads, (history, checkpoints), control)?
+        distributed::fit(job, &prepared, start_from, threads, (past, checkpoints), control)?
     };
     if let Some(warning) = fitted.warning {
         control.warn(warning);
@@ -206,7 +206,7 @@ fn refuse_number(job: &Job, table: &Table, target: &Target) -> Result<()> {
 struct Run<'a> {
     tiles: &'a [Arc<Tile>],
     layout: Layout,
-    saved: (Vec<Clock>, &'a mut Checkpoints),
+    saved: (Past, &'a mut Checkpoints),
     control: &'a Control,
 }
 
@@ -214,11 +214,13 @@ impl Visitor for Run<'_> {
     type Output = Result<Fitted>;
 
     fn visit<L: Learner + 'static>(self, learner: L) -> Self::Output {
-        rounds::run(&learner, self.tiles, self.layout, self.saved, self.control)
+        let (past, checkpoints) = self.saved;
+        rounds::run(&learner, self.tiles, self.layout, (past.clocks, checkpoints), self.control)
     }
 
     fn visit_steps<L: StepLearner + 'static>(self, learner: L) -> Self::Output {
-        steps::run(&learner, self.tiles, self.control)
+        let (past, checkpoints) = self.saved;
+        steps::run(&learner, self.tiles, (past.cut, checkpoints), self.control)
     }
 }
 

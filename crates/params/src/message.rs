@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Packet, Problem, Timing};
 
 /// The version of these messages. Programs of different versions do not work together.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// One life of a worker: a worker that joins again, or takes the place of a dead one, has another incarnation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -206,7 +206,8 @@ pub enum Apply {
 /// What is asked of a shard.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum ToShard {
-    /// The run: to begin an epoch, with nothing staged, at clock 0.
+    /// The run: to begin an epoch, with nothing staged, at clock 0. By steps: after the commits of a cut, whose rows follow with
+    /// [`ToShard::Load`].
     Open {
         /// The run.
         run: u64,
@@ -220,6 +221,22 @@ pub enum ToShard {
         plan: Packet,
         /// How long everybody waits in this run.
         timing: Timing,
+        /// By steps: the commits before the epoch, and how often rules were applied in them.
+        after: (u64, u64),
+    },
+    /// The run, by steps: to take rows of the cut that the epoch begins at, as far as they are this shard's.
+    Load {
+        /// The run.
+        run: u64,
+        /// The epoch.
+        epoch: u32,
+        /// Parts come one after the other, from 0 on.
+        part: u64,
+        /// The table.
+        table: u32,
+        /// Block 0 has the keys, block 1 their rows as [`ToShard::Save`] gives them.
+        #[serde(skip)]
+        blocks: Arc<Vec<(u32, Block)>>,
     },
     /// The run: to take what was committed in an earlier epoch.
     Replay {
@@ -245,6 +262,30 @@ pub enum ToShard {
         contributions: Vec<Contribution>,
         /// By steps: how.
         apply: Apply,
+        /// By steps: to keep a copy of the tables as they are then, for [`ToShard::Save`].
+        copy: bool,
+    },
+    /// The run, by steps: all that is known of rows of a table, in the order of their keys, from the copy that was kept last.
+    Save {
+        /// The run.
+        run: u64,
+        /// The epoch.
+        epoch: u32,
+        /// The commits in the copy.
+        commits: u64,
+        /// The table.
+        table: u32,
+        /// Keys from this one on.
+        from: u64,
+    },
+    /// The run, by steps: the copy is not needed any more.
+    Forget {
+        /// The run.
+        run: u64,
+        /// The epoch.
+        epoch: u32,
+        /// The commits in the copy.
+        commits: u64,
     },
     /// The run: to take the candidates that the other shards found in a clock.
     Advance {
@@ -361,7 +402,8 @@ pub enum FromShard {
         /// So many commits are in them.
         clock: u64,
         /// Of a [`ToShard::Read`]: block t has the values of table t. Of a [`ToShard::Collect`]: block 0 has keys and block 1
-        /// values; keys from the last one + 1 on are not in it, and no keys are the end.
+        /// values; keys from the last one + 1 on are not in it, and no keys are the end. Of a [`ToShard::Save`]: the same, with
+        /// what rules remember.
         #[serde(skip)]
         blocks: Arc<Vec<(u32, Block)>>,
     },

@@ -65,6 +65,12 @@ pub enum Problem {
         /// How many bytes it needed.
         bytes: u64,
     },
+    /// A cut that the run is to go back to cannot be had.
+    #[error("the checkpoint that the run goes back to cannot be read: {what}")]
+    Checkpoint {
+        /// Why.
+        what: String,
+    },
     /// The caller ended the run.
     #[error("the run was stopped")]
     Stopped,

@@ -47,7 +47,7 @@ fn shard() -> Teller {
     let table = |name: &'static str, width, rule| Parameters { name: name.into(), width, start: Start::Zero, rule, unit: 1.0 };
     let tables = vec![table("a", 2, Rule::Sum), table("b", 1, Rule::Adagrad { rate: 0.1, l2: 0.0 })];
     let mut shard = Teller(Shard::new(Box::new(move |_| Ok(Made::Steps(Box::new(Two(tables.clone()))))), TIMING), 0);
-    let open = ToShard::Open { run: 1, epoch: 1, shard: 0, shards: 2, plan: Packet::default(), timing: TIMING };
+    let open = ToShard::Open { run: 1, epoch: 1, shard: 0, shards: 2, plan: Packet::default(), timing: TIMING, after: (0, 0) };
     assert_eq!(shard.ask(open), Some(FromShard::Opened { epoch: 1 }));
     shard
 }
@@ -98,7 +98,7 @@ proptest! {
             (3, Block::Integers(Vec::new())),
         ];
         shard.ask(push(2, 5, sound));
-        let commit = ToShard::Commit { run: 1, epoch: 1, clock: 0, contributions: vec![contribution(2)], apply: Apply::InTurn };
+        let commit = ToShard::Commit { run: 1, epoch: 1, clock: 0, contributions: vec![contribution(2)], apply: Apply::InTurn, copy: false };
         let is_committed = matches!(shard.ask(commit), Some(FromShard::Committed { clock: 0, .. }));
         prop_assert!(is_committed);
         let keys = Arc::new(vec![(0, Block::Keys(vec![key])), (1, Block::Keys(Vec::new()))]);

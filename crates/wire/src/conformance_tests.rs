@@ -183,6 +183,7 @@ fn problems() -> Vec<Problem> {
         Problem::SameShard { shard: 0, other: u32::MAX },
         Problem::Refused { by: by(), who: who(), what: what() },
         Problem::Memory { bytes: u64::MAX },
+        Problem::Checkpoint { what: what() },
         Problem::Stopped,
         Problem::internal(what()),
     ]
@@ -228,18 +229,29 @@ fn what_shards_hear_and_say_comes_as_it_went() {
     let contributions = (0..2_000).map(|sequence| Contribution { member: MEMBER, sequence }).collect();
     let mut asks = vec![
         ToShard::Replay { run, epoch, from: 0, clocks: vec![candidates(), Vec::new()] },
-        ToShard::Commit { run, epoch, clock, contributions, apply: Apply::InTurn },
-        ToShard::Commit { run: 0, epoch: 0, clock: 0, contributions: Vec::new(), apply: Apply::Together },
+        ToShard::Commit { run, epoch, clock, contributions, apply: Apply::InTurn, copy: true },
+        ToShard::Commit { run: 0, epoch: 0, clock: 0, contributions: Vec::new(), apply: Apply::Together, copy: false },
         ToShard::Advance { run, epoch, clock, others: candidates() },
         ToShard::Fence { run, member: MEMBER, done: u32::MAX },
         ToShard::Ping { run, clock },
         ToShard::Close { run },
         ToShard::Pull { run, epoch, clock },
         ToShard::Collect { run, epoch, table: u32::MAX, from: u64::MAX },
+        ToShard::Save { run, epoch, commits: u64::MAX, table: u32::MAX, from: u64::MAX },
+        ToShard::Forget { run, epoch, commits: u64::MAX },
     ];
-    asks.extend(packets().into_iter().map(|plan| ToShard::Open { run, epoch, shard: 0, shards: u32::MAX, plan, timing: timing() }));
+    asks.extend(packets().into_iter().map(|plan| ToShard::Open {
+        run,
+        epoch,
+        shard: 0,
+        shards: u32::MAX,
+        plan,
+        timing: timing(),
+        after: (3, 4),
+    }));
     for (blocks, weight) in blocks_of_all_sizes().into_iter().zip([i64::MIN, 0, i64::MAX]) {
         asks.push(ToShard::Push { id: id(), weight, blocks: blocks.clone() });
+        asks.push(ToShard::Load { run, epoch, part: u64::MAX, table: u32::MAX, blocks: blocks.clone() });
         asks.push(ToShard::Read { run, epoch, least: u64::MAX, blocks });
     }
     let mut answers = vec![

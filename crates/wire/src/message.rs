@@ -79,23 +79,24 @@ impl Message for ToShard {
             Self::Advance { clock, .. } => format!("what the other shards found in clock {clock}"),
             Self::Push { id, .. } => format!("the sums for clock {}", id.clock),
             Self::Read { .. } => "the keys that are read".into(),
+            Self::Load { .. } => "rows of a cut".into(),
             _ => "a call of a shard".into(),
         }
     }
 
     fn blocks(&self) -> &[(u32, Block)] {
         match self {
-            Self::Push { blocks, .. } | Self::Read { blocks, .. } => blocks,
+            Self::Push { blocks, .. } | Self::Read { blocks, .. } | Self::Load { blocks, .. } => blocks,
             _ => &[],
         }
     }
 
     fn has_blocks(&self) -> bool {
-        matches!(self, Self::Push { .. } | Self::Read { .. })
+        matches!(self, Self::Push { .. } | Self::Read { .. } | Self::Load { .. })
     }
 
     fn put_blocks(&mut self, received: Vec<(u32, Block)>) {
-        if let Self::Push { blocks, .. } | Self::Read { blocks, .. } = self {
+        if let Self::Push { blocks, .. } | Self::Read { blocks, .. } | Self::Load { blocks, .. } = self {
             *blocks = Arc::new(received);
         }
     }

@@ -1,11 +1,13 @@
 //! A run that listens for workers and calls its shards.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
 use quelea_params::message::{Candidates, FromRun, ToShard};
-use quelea_params::run::{Action, Note, Run, Status};
+use quelea_params::run::{Action, Note, Run, Saving, Status};
+use quelea_params::tables::Chunk;
 use quelea_params::{Packet, Problem};
 use tokio::sync::mpsc;
 
@@ -32,6 +34,13 @@ pub trait Hooks {
     fn tile(&mut self, tile: u32) -> Packet;
     /// Saves what is in the log of the run for good; it is given all of it, again and again.
     fn settled(&mut self, log: &[Candidates]);
+    /// Saves a cut, piece by piece, and keeps nobody waiting.
+    fn save(&mut self, saving: Saving);
+    /// The number of a cut that was given, and whether it is saved now; once for each. The one before it stays until the
+    /// next begins.
+    fn saved(&mut self) -> Option<(u64, bool)>;
+    /// A part of a cut that is saved.
+    fn part(&mut self, cut: u64, part: u64) -> Result<Chunk, Problem>;
     /// Starts a shard anew, if it is this process's own; the run connects to it by itself.
     fn revive(&mut self, shard: u32);
 }
@@ -43,7 +52,7 @@ struct Shell<'a, H> {
     hooks: &'a mut H,
 }
 
-/// Serves `run` until it ends or `stop` is over. The run must have been made just now.
+/// Serves `run` until it ends, or winds it down when `stop` is over. The run must have been made just now.
 pub async fn serve_run<H: Hooks>(
     run: Run,
     listener: Listener,
@@ -78,13 +87,16 @@ pub async fn serve_run<H: Hooks>(
             () = clock.until(deadline) => {}
             () = &mut stop, if !stopped => {
                 stopped = true;
-                shell.run.stop(clock.now());
+                shell.run.wind_down(clock.now());
             }
         }
         let now = clock.now();
         shell.run.tick(now);
         shell.hooks.settled(shell.run.settled());
-        if let Some(result) = shell.act() {
+        if let Some((cut, is_saved)) = shell.hooks.saved() {
+            shell.run.cut_is_saved(now, cut, is_saved);
+        }
+        if let Some(result) = shell.act(now) {
             break result;
         }
         if now - shown >= SHOWN_EVERY {
@@ -98,7 +110,7 @@ pub async fn serve_run<H: Hooks>(
             event = shell.server.next() => shell.hear(clock.now(), event),
             () = clock.until(Some(farewell)) => {}
         }
-        shell.act();
+        shell.act(clock.now());
     }
     peer::finish_all(shell.shards).await;
     shell.server.finish().await;
@@ -114,8 +126,9 @@ impl<H: Hooks> Shell<'_, H> {
     }
 
     /// Does what the run wants done; what it gives is the run's end.
-    fn act(&mut self) -> Option<Result<(), Problem>> {
-        for action in self.run.actions() {
+    fn act(&mut self, now: Duration) -> Option<Result<(), Problem>> {
+        let mut actions = VecDeque::from(self.run.actions());
+        while let Some(action) = actions.pop_front() {
             match action {
                 Action::Answer { to, answer } => self.server.answer(to, answer),
                 Action::GiveTile { to, tile } => {
@@ -123,6 +136,12 @@ impl<H: Hooks> Shell<'_, H> {
                     self.server.answer(to, FromRun::Tile { tile, bytes });
                 }
                 Action::Call { shard, call, ask } => self.call(shard, call, ask),
+                Action::Save(saving) => self.hooks.save(saving),
+                Action::Restore { cut, part } => {
+                    let chunk = self.hooks.part(cut, part);
+                    self.run.restored(now, cut, part, chunk);
+                    actions.extend(self.run.actions());
+                }
                 Action::Revive { shard } => {
                     self.hooks.revive(shard);
                     self.shards[shard as usize].renew();

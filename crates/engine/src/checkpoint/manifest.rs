@@ -34,18 +34,38 @@ pub(super) struct Manifest {
 pub(super) enum State {
     /// By rounds: the candidates of all clocks up to a boundary, in files that follow each other.
     Log(Vec<Part>),
+    /// By steps: a cut.
+    Cut(Cut),
+}
+
+/// A file of a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct File {
+    pub file: String,
+    pub bytes: u64,
+    pub checksum: String,
 }
 
 /// A file that holds the candidates of some clocks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Part {
-    pub file: String,
+    #[serde(flatten)]
+    pub of: File,
     /// The first clock.
     pub from: u64,
     /// The clock after the last.
     pub to: u64,
-    pub bytes: u64,
-    pub checksum: String,
+}
+
+/// The files of a cut.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Cut {
+    /// Its number.
+    pub number: u64,
+    /// Where the training stands.
+    pub standing: File,
+    /// The rows of its tables.
+    pub rows: Vec<File>,
 }
 
 /// 128 bits in hexadecimal.

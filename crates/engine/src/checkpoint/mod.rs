@@ -1,20 +1,28 @@
 //! Checkpoints of a training, and going on from one.
 //!
 //! A training by rounds is a function of its plan and of the candidates of all clocks, so that these, up to a boundary, are
-//! all that is saved: whoever reads them comes to the same round, and makes row state anew.
+//! all that is saved: whoever reads them comes to the same round, and makes row state anew. Of a training by steps a cut is saved:
+//! how far each tile is, and all that is known of the rows of its tables.
 
+mod background;
+mod cuts;
 mod log;
 mod manifest;
 mod place;
 mod store;
 
-use std::thread::JoinHandle;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use quelea_core::spec::Job;
 use quelea_learn::registry;
+use quelea_params::run::{Cut, Saved, Saving};
+use quelea_params::tables::Chunk;
 
+use background::Background;
+use cuts::Cuts;
 pub(crate) use log::Clock;
+use log::Log;
 use manifest::{Training, checksum};
 use place::Place;
 use store::Store;
@@ -23,33 +31,43 @@ use crate::{Control, Error, Event, Result, job};
 
 /// The checkpoints of one training. Without `checkpoint.to` in its job it does nothing.
 pub(crate) struct Checkpoints {
-    saver: Option<Saver>,
-    control: Control,
-}
-
-struct Saver {
+    kept: Kept,
     to: String,
     every: Duration,
     last: Instant,
-    state: State,
-    /// Clocks up to a boundary that the store has not taken, because it is writing.
-    waiting: Vec<Clock>,
     /// Whether the last one failed; it is told once.
     failing: bool,
+    control: Control,
 }
 
-/// The store is here, or with the thread that writes a checkpoint.
-enum State {
-    Idle(Box<Store>),
-    Writing(JoinHandle<(Box<Store>, Result<()>)>),
-    /// The thread has ended by a mistake of ours.
-    Lost,
+enum Kept {
+    Nothing,
+    /// By rounds; with the clocks up to a boundary that the log has not taken, because it is being written.
+    Log(Background<Log>, Vec<Clock>),
+    /// By steps; with the way to the thread that writes a cut, and with the number of that cut until its end is told.
+    Cuts(Background<Cuts>, Option<mpsc::Sender<Result<Saving>>>, Option<u64>),
+}
+
+/// What a checkpoint holds of a training: nothing but one of these, or none.
+#[derive(Default)]
+pub(crate) struct Past {
+    /// By rounds: the candidates of all clocks up to a boundary.
+    pub clocks: Vec<Clock>,
+    /// By steps: the cut.
+    pub cut: Saved,
 }
 
 impl Checkpoints {
     /// No checkpoints.
     pub fn none(control: &Control) -> Self {
-        Self { saver: None, control: control.clone() }
+        Self {
+            kept: Kept::Nothing,
+            to: String::new(),
+            every: Duration::ZERO,
+            last: Instant::now(),
+            failing: false,
+            control: control.clone(),
+        }
     }
 
     /// The checkpoints that `job` asks for; `start_from` is the model file to go on from. With `resume` a checkpoint that is
@@ -63,124 +81,186 @@ impl Checkpoints {
                 Ok(Self::none(control))
             };
         };
-        if registry::find(&job.model.kind)?.by_steps {
-            let problem = format!("{} trains by stochastic steps, of which no checkpoints are kept yet; drop the key", job.model.kind);
-            return Err(wrong(&problem).into());
-        }
         let training = Training {
             version: env!("CARGO_PKG_VERSION").into(),
             job: job::without_places(job),
             start_from: start_from.map(checksum),
             fingerprint: String::new(),
         };
-        let (store, is_there) = Store::open(Place::open(to)?, training)?;
-        if is_there && !resume {
-            let what = store.name();
+        let store = Store::open(Place::open(to)?, training)?;
+        if store.is_there() {
             store.manifest()?;
-            let problem = "it is a checkpoint of this job; go on from it with --resume, or remove it to begin anew".into();
-            return Err(Error::Checkpoint { what, problem });
-        }
-        if is_there {
-            store.manifest()?;
+            if !resume {
+                let problem = "it is a checkpoint of this job; go on from it with --resume, or remove it to begin anew".into();
+                return Err(Error::Checkpoint { what: store.name(), problem });
+            }
         } else if resume {
             control.tell(Event::Checkpoint { message: format!("there is no checkpoint at {to}; the training begins anew") });
         }
-        let every = Duration::from_secs_f64(job.checkpoint.every);
-        let state = State::Idle(Box::new(store));
-        let saver = Saver { to: to.clone(), every, last: Instant::now(), state, waiting: Vec::new(), failing: false };
-        Ok(Self { saver: Some(saver), control: control.clone() })
+        let kept = match registry::find(&job.model.kind)?.by_steps {
+            true => Kept::Cuts(Background::new(Cuts::new(store)), None, None),
+            false => Kept::Log(Background::new(Log::new(store)), Vec::new()),
+        };
+        Ok(Self { kept, to: to.clone(), every: Duration::from_secs_f64(job.checkpoint.every), ..Self::none(control) })
     }
 
-    /// The table is read: what the checkpoint holds of its training, clock by clock, up to a boundary.
-    pub fn begin(&mut self, fingerprint: &str) -> Result<Vec<Clock>> {
-        let Some(saver) = &mut self.saver else { return Ok(Vec::new()) };
-        saver.last = Instant::now();
-        match &mut saver.state {
-            State::Idle(store) => store.load(fingerprint),
-            _ => Err(Error::internal("a training began twice")),
-        }
+    /// The table is read: what the checkpoint holds of its training.
+    pub fn begin(&mut self, fingerprint: &str) -> Result<Past> {
+        self.last = Instant::now();
+        let twice = || Error::internal("a training began twice");
+        Ok(match &mut self.kept {
+            Kept::Nothing => Past::default(),
+            Kept::Log(log, _) => Past { clocks: log.here().ok_or_else(twice)?.load(fingerprint)?, ..Past::default() },
+            Kept::Cuts(cuts, ..) => Past { cut: cuts.here().ok_or_else(twice)?.load(fingerprint)?, ..Past::default() },
+        })
     }
 
-    /// Whether clocks are wanted.
+    /// Whether anything is saved.
     pub fn are_on(&self) -> bool {
-        self.saver.is_some()
+        !matches!(self.kept, Kept::Nothing)
+    }
+
+    /// After how long the next one is written, if any is.
+    pub fn every(&self) -> Option<Duration> {
+        self.are_on().then_some(self.every)
     }
 
     /// Takes the clocks since the last boundary, at a boundary; writes a checkpoint in the background when it is time.
     pub fn boundary(&mut self, clocks: impl IntoIterator<Item = Clock>) {
-        let Some(saver) = &mut self.saver else { return };
-        saver.waiting.extend(clocks);
-        if saver.last.elapsed() >= saver.every {
-            saver.look(&self.control, false);
-            saver.write();
+        if let Kept::Log(_, waiting) = &mut self.kept {
+            waiting.extend(clocks);
+            if self.last.elapsed() >= self.every {
+                self.look(false);
+                self.write_log();
+            }
         }
+    }
+
+    /// Whether it is time for a cut.
+    pub fn is_due(&mut self) -> bool {
+        let is_time = self.last.elapsed() >= self.every;
+        if is_time {
+            self.look(false);
+        }
+        is_time && matches!(self.kept, Kept::Cuts(Background::Here(_), ..))
+    }
+
+    /// Writes a cut in the background; its pieces are asked for by the thread that writes.
+    pub fn cut(&mut self, cut: Cut, pieces: impl Iterator<Item = Result<Saving>> + Send + 'static) {
+        // One that was given up may not have ended yet.
+        self.look(true);
+        self.last = Instant::now();
+        if let Kept::Cuts(cuts, _, number) = &mut self.kept {
+            *number = Some(cut.number);
+            cuts.start(move |cuts| cuts.save(&cut, pieces));
+        }
+    }
+
+    /// Takes a cut piece by piece, and writes it in the background.
+    pub fn save(&mut self, piece: Saving) {
+        if let Saving::Begin(cut) = piece {
+            let (pass, passed) = mpsc::channel();
+            self.cut(cut, passed.into_iter());
+            if let Kept::Cuts(_, way, _) = &mut self.kept {
+                *way = Some(pass);
+            }
+        } else if let Kept::Cuts(_, way, _) = &mut self.kept
+            && let Some(to_thread) = way
+        {
+            let is_last = matches!(piece, Saving::End | Saving::Abandon);
+            // A thread that has ended has told why.
+            let _ = to_thread.send(Ok(piece));
+            way.take_if(|_| is_last);
+        }
+    }
+
+    /// The number of the cut that was being written, and whether it is saved; once, when that has ended.
+    pub fn saved(&mut self) -> Option<(u64, bool)> {
+        self.look(false);
+        let Kept::Cuts(cuts, _, number) = &mut self.kept else { return None };
+        let newest = cuts.here()?.number();
+        number.take().map(|number| (number, newest == number))
+    }
+
+    /// A part of a cut that is saved.
+    pub fn part(&mut self, cut: u64, part: u64) -> Result<Chunk> {
+        // What is still being written is waited for.
+        self.look(true);
+        let gone = || Error::internal("nothing was saved");
+        let Kept::Cuts(cuts, ..) = &mut self.kept else { return Err(gone()) };
+        cuts.here().ok_or_else(gone)?.part(cut, part)
     }
 
     /// The training has ended without a model: what is known is saved, and how to go on is told.
     pub fn interrupted(mut self) {
-        let Some(saver) = &mut self.saver else { return };
-        saver.look(&self.control, true);
-        saver.write();
-        saver.look(&self.control, true);
-        if let State::Idle(store) = &saver.state
-            && store.saved() > 0
-        {
-            let (clock, to) = (store.saved(), &saver.to);
-            let message = format!("a checkpoint of the first {clock} rounds is at {to}; the same command with --resume goes on from it");
+        self.settle();
+        self.write_log();
+        self.look(true);
+        let (saved, unit) = match &mut self.kept {
+            Kept::Nothing => return,
+            Kept::Log(log, _) => (log.here().map(|log| log.saved()), "rounds"),
+            Kept::Cuts(cuts, ..) => (cuts.here().map(|cuts| cuts.commits()), "commits"),
+        };
+        if let Some(saved) = saved.filter(|saved| *saved > 0) {
+            let to = &self.to;
+            let message = format!("a checkpoint of the first {saved} {unit} is at {to}; the same command with --resume goes on from it");
             self.control.tell(Event::Checkpoint { message });
         }
     }
 
     /// The model is written; the checkpoint is not needed any more.
     pub fn remove(mut self) {
-        let Some(saver) = &mut self.saver else { return };
-        saver.look(&self.control, true);
-        if let State::Idle(store) = std::mem::replace(&mut saver.state, State::Lost)
-            && let Err(error) = store.remove()
-        {
+        self.settle();
+        let removed = match &mut self.kept {
+            Kept::Nothing => return,
+            Kept::Log(log, _) => log.here().map(|log| log.store.remove()),
+            Kept::Cuts(cuts, ..) => cuts.here().map(|cuts| cuts.store.remove()),
+        };
+        if let Some(Err(error)) = removed {
             self.control.warn(format!("the checkpoint is of no use any more, and is still there: {error}"));
         }
     }
-}
 
-impl Saver {
-    /// Takes the store back from its thread, if that has ended or is waited for.
-    fn look(&mut self, control: &Control, wait: bool) {
-        match std::mem::replace(&mut self.state, State::Lost) {
-            State::Writing(thread) if wait || thread.is_finished() => {
-                let Ok((store, written)) = thread.join() else { return };
-                self.state = State::Idle(store);
-                self.tell(control, written);
-            }
-            state => self.state = state,
+    /// Waits for what is being written; a cut that is not complete is given up.
+    fn settle(&mut self) {
+        if let Kept::Cuts(_, way, _) = &mut self.kept {
+            *way = None;
+        }
+        self.look(true);
+    }
+
+    /// Notices that a thread has ended, or waits for it.
+    fn look(&mut self, wait: bool) {
+        let written = match &mut self.kept {
+            Kept::Nothing => None,
+            Kept::Log(log, _) => log.look(wait),
+            Kept::Cuts(cuts, ..) => cuts.look(wait),
+        };
+        if let Some(written) = written {
+            self.tell(written);
         }
     }
 
     /// A failure is told when it begins and when it is over.
-    fn tell(&mut self, control: &Control, written: Result<()>) {
+    fn tell(&mut self, written: Result<()>) {
         match (written, self.failing) {
-            (Err(error), false) => control.warn(format!("no checkpoint could be written, and the training goes on without: {error}")),
-            (Ok(()), true) => control.tell(Event::Checkpoint { message: format!("checkpoints are written to {} again", self.to) }),
+            (Err(error), false) => self.control.warn(format!("no checkpoint could be written, and the training goes on without: {error}")),
+            (Ok(()), true) => self.control.tell(Event::Checkpoint { message: format!("checkpoints are written to {} again", self.to) }),
             (Err(_), true) | (Ok(()), false) => return,
         }
         self.failing = !self.failing;
     }
 
-    /// Writes what is not saved on a thread of its own, unless one is still writing.
-    fn write(&mut self) {
-        match std::mem::replace(&mut self.state, State::Lost) {
-            State::Idle(mut store) => {
-                self.waiting.drain(..).for_each(|clock| store.append(&clock));
-                self.last = Instant::now();
-                self.state = match store.saved() < store.clock() {
-                    true => State::Writing(std::thread::spawn(move || {
-                        let written = store.save();
-                        (store, written)
-                    })),
-                    false => State::Idle(store),
-                };
+    /// Writes what is not saved of the log on a thread of its own, unless one is still writing.
+    fn write_log(&mut self) {
+        if let Kept::Log(background, waiting) = &mut self.kept
+            && let Some(log) = background.here()
+        {
+            waiting.drain(..).for_each(|clock| log.append(&clock));
+            self.last = Instant::now();
+            if log.saved() < log.clock() {
+                background.start(Log::save);
             }
-            state => self.state = state,
         }
     }
 }

@@ -21,11 +21,12 @@ use quelea_core::steps::{Parameters, StepLearner};
 use quelea_core::tile::Tile;
 use quelea_learn::registry::Visitor;
 use quelea_params::message::{Candidates, Member};
-use quelea_params::run::{Note, Run, Settings, Status, Sync, Why};
+use quelea_params::run::{Note, Run, Saving, Settings, Status, Sync, Why};
+use quelea_params::tables::Chunk;
 use quelea_params::{Packet, Problem};
 use quelea_wire::{Hooks, Listener, Terms, serve_run};
 
-use crate::checkpoint::{Checkpoints, Clock};
+use crate::checkpoint::{Checkpoints, Clock, Past};
 use crate::control::WorkerStatus;
 use crate::prepare::Prepared;
 use crate::threads::Threads;
@@ -44,13 +45,13 @@ const OWN_HOST: &str = "127.0.0.1";
 /// Rounds that the fastest worker may be ahead of the slowest in mode "ssp", when the job does not say.
 const STALENESS: u64 = 3;
 
-/// Trains on prepared rows as `job` says, after the clocks of `history`; `start_from` is the model file to go on from.
+/// Trains on prepared rows as `job` says, from what is saved on; `start_from` is the model file to go on from.
 pub(crate) fn fit(
     job: &Job,
     prepared: &Prepared,
     start_from: Option<Vec<u8>>,
     threads: &Threads,
-    (history, checkpoints): (Vec<Clock>, &mut Checkpoints),
+    (past, checkpoints): (Past, &mut Checkpoints),
     control: &Control,
 ) -> Result<Fitted> {
     let mut plan = Plan {
@@ -82,7 +83,9 @@ pub(crate) fn fit(
         shards: addresses.clone(),
         plan: plan.write()?,
         sync: sync(&job.sync),
-        history: history.into_iter().map(|clock| (0..).zip(clock).collect()).collect(),
+        history: past.clocks.into_iter().map(|clock| (0..).zip(clock).collect()).collect(),
+        cut: past.cut,
+        cut_every: checkpoints.every(),
     };
     let told = Arc::new(Told::default());
     let on_progress = {
@@ -238,6 +241,21 @@ impl Hooks for OfEngine<'_> {
             self.settled = log.len();
             self.checkpoints.boundary(new.iter().map(of_blocks));
         }
+    }
+
+    fn save(&mut self, saving: Saving) {
+        self.checkpoints.save(saving);
+    }
+
+    fn saved(&mut self) -> Option<(u64, bool)> {
+        self.checkpoints.saved()
+    }
+
+    fn part(&mut self, cut: u64, part: u64) -> Result<Chunk, Problem> {
+        // On a thread of its own, because a bucket is read in a runtime of its own.
+        let read = std::thread::scope(|scope| scope.spawn(|| self.checkpoints.part(cut, part)).join());
+        read.unwrap_or_else(|_| Err(Error::internal("a checkpoint cannot be read")))
+            .map_err(|e| Problem::Checkpoint { what: e.to_string() })
     }
 
     fn revive(&mut self, shard: u32) {

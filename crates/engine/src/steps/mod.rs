@@ -3,51 +3,110 @@
 
 mod tables;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use quelea_core::learner::{Fitted, Iteration, Progress};
 use quelea_core::steps::{Part, StepLearner, Sums};
 use quelea_core::tile::Tile;
+use quelea_params::run::{Cut, Saved};
 use rayon::prelude::*;
 
+use crate::checkpoint::Checkpoints;
 use crate::{Control, Error, Event, Result};
 use tables::Spread;
 
-/// Runs `learner` over `tiles` to its end, on the current thread pool.
-pub(crate) fn run<L: StepLearner>(learner: &L, tiles: &[Arc<Tile>], control: &Control) -> Result<Fitted> {
-    let course = learner.course();
-    let mut tables = Spread::new(&learner.begin(tiles)?)?;
-    let mut batches: Vec<Arc<L::Batch>> = Vec::new();
-    let mut history = Vec::new();
-    let mut step = 0;
-    for _ in 0..course.passes {
-        let mut totals: Vec<i128> = Vec::new();
-        for slice in 0..course.slices {
-            control.check()?;
-            let batch = match batches.get(slice as usize) {
-                Some(batch) => batch.clone(),
-                None => {
-                    let parts: Vec<(&Tile, u64)> = tiles.iter().map(|tile| (tile.as_ref(), slice)).collect();
-                    let batch = Arc::new(batch_of(learner, &parts)?);
-                    if course.passes > 1 {
-                        batches.push(batch.clone());
-                    }
-                    batch
-                }
-            };
-            let pulled = tables.read(learner.keys(&batch))?;
-            let sums = fold(learner, &batch, tiles.len(), &pulled)?;
-            add(&mut totals, &sums.totals)?;
-            tables.apply(learner.keys(&batch), sums, step)?;
-            step += 1;
-        }
-        history.push(learner.iteration(&totals)?);
-        control.tell(Event::Training { progress: progress(learner, &history) });
-        if learner.is_done(&history) {
-            break;
-        }
+/// Runs `learner` over `tiles` to its end, on the current thread pool; from the cut `saved` on, which may be the beginning.
+pub(crate) fn run<L: StepLearner>(
+    learner: &L,
+    tiles: &[Arc<Tile>],
+    (saved, checkpoints): (Saved, &mut Checkpoints),
+    control: &Control,
+) -> Result<Fitted> {
+    let tables = Spread::new(&learner.begin(tiles)?)?;
+    let mut steps = Steps { learner, tiles, tables, batches: BTreeMap::new(), history: Vec::new(), cut: Cut::default(), control };
+    if saved.cut.number > 0 {
+        steps.restore(saved, checkpoints)?;
     }
-    Ok(learner.finish(tables.collect()?, history)?)
+    steps.go_on(checkpoints)?;
+    Ok(learner.finish(steps.tables.collect()?, steps.history)?)
+}
+
+struct Steps<'a, L: StepLearner> {
+    learner: &'a L,
+    tiles: &'a [Arc<Tile>],
+    tables: Spread,
+    /// Mini-batches by their slices, if they come again.
+    batches: BTreeMap<u64, Arc<L::Batch>>,
+    history: Vec<Iteration>,
+    /// Where the training stands; its tiles are all equally far.
+    cut: Cut,
+    control: &'a Control,
+}
+
+impl<L: StepLearner> Steps<'_, L> {
+    fn restore(&mut self, saved: Saved, checkpoints: &mut Checkpoints) -> Result<()> {
+        let Saved { cut, parts } = saved;
+        for pass in 0..cut.passed {
+            self.history.push(self.learner.iteration(cut.totals.get(&pass).map_or(&[], Vec::as_slice))?);
+        }
+        for part in 0..parts {
+            self.tables.load(&checkpoints.part(cut.number, part)?)?;
+        }
+        self.cut = cut;
+        self.control.tell(Event::Resumed { progress: progress(self.learner, &self.history) });
+        Ok(())
+    }
+
+    fn go_on(&mut self, checkpoints: &mut Checkpoints) -> Result<()> {
+        let course = self.learner.course();
+        let is_over = |history: &[Iteration]| !history.is_empty() && self.learner.is_done(history);
+        while self.cut.passed < course.passes && !is_over(&self.history) {
+            for slice in self.cut.commits % course.slices.max(1)..course.slices {
+                let stopped = self.control.check();
+                if stopped.is_err() || checkpoints.is_due() {
+                    self.save(checkpoints)?;
+                }
+                stopped?;
+                self.step(slice)?;
+            }
+            self.history.push(self.learner.iteration(self.cut.totals.get(&self.cut.passed).map_or(&[], Vec::as_slice))?);
+            self.cut.passed += 1;
+            self.control.tell(Event::Training { progress: progress(self.learner, &self.history) });
+        }
+        Ok(())
+    }
+
+    /// One slice of every tile.
+    fn step(&mut self, slice: u64) -> Result<()> {
+        let batch = match self.batches.get(&slice) {
+            Some(batch) => batch.clone(),
+            None => {
+                let parts: Vec<(&Tile, u64)> = self.tiles.iter().map(|tile| (tile.as_ref(), slice)).collect();
+                let batch = Arc::new(batch_of(self.learner, &parts)?);
+                if self.learner.course().passes > 1 {
+                    self.batches.insert(slice, batch.clone());
+                }
+                batch
+            }
+        };
+        let pulled = self.tables.read(self.learner.keys(&batch))?;
+        let sums = fold(self.learner, &batch, self.tiles.len(), &pulled)?;
+        add(self.cut.totals.entry(self.cut.passed).or_default(), &sums.totals)?;
+        self.tables.apply(self.learner.keys(&batch), sums, self.cut.applied)?;
+        self.cut.commits += 1;
+        self.cut.applied += 1;
+        Ok(())
+    }
+
+    fn save(&mut self, checkpoints: &mut Checkpoints) -> Result<()> {
+        if checkpoints.are_on() && self.cut.commits > 0 {
+            self.cut.number += 1;
+            let cut = Cut { tiles: vec![self.cut.commits; self.tiles.len()], ..self.cut.clone() };
+            checkpoints.cut(cut, self.tables.pieces()?);
+        }
+        Ok(())
+    }
 }
 
 /// A mini-batch of slices of tiles.

@@ -1,7 +1,8 @@
 //! The tables of a training in one process, spread over threads as they are over shards.
 
 use quelea_core::steps::{Fetched, Parameters, Sums};
-use quelea_params::tables::{Keeps, Tables};
+use quelea_params::run::Saving;
+use quelea_params::tables::{Chunk, Keeps, Tables};
 use rayon::prelude::*;
 
 use crate::{Error, Result};
@@ -43,6 +44,33 @@ impl Spread {
             self.tables.apply(table, keys, of_table, sums.weight, step)?;
         }
         Ok(())
+    }
+
+    /// Takes a part of a cut.
+    pub fn load(&mut self, chunk: &Chunk) -> Result<()> {
+        Ok(self.tables.load(chunk)?)
+    }
+
+    /// All that is known of all rows now, to be saved while they change.
+    pub fn pieces(&self) -> Result<impl Iterator<Item = Result<Saving>> + Send + 'static> {
+        let mut rest = Some((self.tables.copy()?, 0, 0));
+        let widths = self.widths.clone();
+        Ok(std::iter::from_fn(move || {
+            let (tables, mut table, mut from) = rest.take()?;
+            while let Some(width) = widths.get(table) {
+                let chunk = match tables.save(table, from, (PAGE / width).max(1)) {
+                    Ok(chunk) => chunk,
+                    Err(problem) => return Some(Err(problem.into())),
+                };
+                let next = chunk.keys.last().and_then(|last| last.checked_add(1));
+                (table, from) = next.map_or((table + 1, 0), |next| (table, next));
+                if !chunk.keys.is_empty() {
+                    rest = Some((tables, table, from));
+                    return Some(Ok(Saving::Part(chunk)));
+                }
+            }
+            Some(Ok(Saving::End))
+        }))
     }
 
     /// All rows that were ever touched.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::cuts::{Saved, Saving};
 use crate::message::{Candidates, FromRun, Member, ToShard};
 use crate::{Caller, Packet, Problem, Timing};
 
@@ -27,6 +28,10 @@ pub struct Settings {
     pub history: Vec<Candidates>,
     /// By steps: who waits for whom.
     pub sync: Sync,
+    /// By steps: where the run begins.
+    pub cut: Saved,
+    /// By steps: after how long the next cut is made, if somebody saves them.
+    pub cut_every: Option<Duration>,
 }
 
 /// Who waits for whom in a training by steps. By rounds it is always [`Sync::Bsp`].
@@ -68,6 +73,15 @@ pub enum Action {
         /// What is asked.
         ask: ToShard,
     },
+    /// By steps: save a cut.
+    Save(Saving),
+    /// By steps: give a part of a cut that was saved, with [`super::Run::restored`].
+    Restore {
+        /// The cut's number.
+        cut: u64,
+        /// The part, from 0 on.
+        part: u64,
+    },
     /// Start the shard anew, or connect to it anew, and tell with [`super::Run::shard_is_up`].
     Revive {
         /// Its place.
@@ -100,8 +114,8 @@ pub enum Note {
         /// How many tiles it owned.
         tiles: usize,
     },
-    /// A shard was lost; the run goes back. By steps to the beginning: what the shard held is lost, and without it the rest
-    /// is of no use.
+    /// A shard was lost; the run goes back. By steps to the last cut that was saved, or to the beginning: what the shard held is
+    /// lost, and without it the rest is of no use.
     ShardLost {
         /// Its place.
         shard: u32,

@@ -36,12 +36,13 @@ impl Run {
         }
     }
 
-    /// Begins a new epoch at the last boundary, or, by steps, from the start.
+    /// Begins a new epoch at the last boundary, or, by steps, at the last cut.
     fn roll_back(&mut self) -> Result<(), Problem> {
         self.epoch += 1;
         self.setbacks += 1;
         self.members.revoke();
-        self.work.restart((self.maker)(&self.settings.plan)?, &mut self.members)?;
+        self.cuts.go_back(&mut self.actions);
+        self.work.restart((self.maker)(&self.settings.plan)?, self.cuts.origin(), &mut self.members)?;
         self.committing = None;
         self.phase = Phase::Opening;
         Ok(())

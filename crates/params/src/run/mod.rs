@@ -7,6 +7,7 @@
 
 mod action;
 mod collect;
+mod cuts;
 mod loss;
 mod members;
 mod pace;
@@ -22,6 +23,8 @@ use crate::message::{Apply, Candidates, Contribution, FromRun, FromShard, Joined
 use crate::{Caller, Maker, Problem};
 pub use action::{Action, Note, Settings, Status, Sync, Why};
 use collect::Collecting;
+use cuts::Cuts;
+pub use cuts::{Cut, Saved, Saving};
 use members::{Carried, Members};
 use shards::{Shards, State, page};
 use work::Work;
@@ -46,6 +49,8 @@ enum Phase {
 struct Committing {
     contributions: Vec<Contribution>,
     apply: Apply,
+    /// Whether shards keep a copy of what comes out of it.
+    copy: bool,
     /// What shards gave so far.
     parts: BTreeMap<u32, Candidates>,
 }
@@ -55,6 +60,7 @@ pub struct Run {
     settings: Settings,
     maker: Maker,
     work: Box<dyn Work>,
+    cuts: Cuts,
     epoch: u32,
     phase: Phase,
     committing: Option<Committing>,
@@ -72,16 +78,19 @@ pub struct Run {
     farthest: u64,
     setbacks: u32,
     last_tick: Duration,
+    /// Somebody wants the run to end, which waits for a last cut until then.
+    stop_at: Option<Duration>,
     actions: Vec<Action>,
 }
 
 impl Run {
-    /// A run at the end of its history. It begins when its shards are up.
+    /// A run at the end of its history, or at its cut. It begins when its shards are up.
     pub fn new(now: Duration, mut settings: Settings, maker: Maker) -> Result<Self, Problem> {
         let work = work::begin(&mut settings, &maker)?;
         Ok(Self {
             farthest: work.clock(),
             work,
+            cuts: Cuts::new(now, settings.cut_every, std::mem::take(&mut settings.cut)),
             maker,
             epoch: 1,
             phase: Phase::Opening,
@@ -95,6 +104,7 @@ impl Run {
             complaints: None,
             setbacks: 0,
             last_tick: now,
+            stop_at: None,
             actions: Vec::new(),
             settings,
         })
@@ -148,9 +158,17 @@ impl Run {
         self.members.len()
     }
 
-    /// The user stops the run.
+    /// Ends the run.
     pub fn stop(&mut self, now: Duration) {
         self.end(now, Err(Problem::Stopped));
+    }
+
+    /// Ends the run once what it has come to is saved, if anybody saves it.
+    pub fn wind_down(&mut self, now: Duration) {
+        if self.work.log().is_some() || !matches!(self.phase, Phase::Going) || !self.cuts.hurry(now) {
+            return self.stop(now);
+        }
+        self.stop_at = Some(now + self.settings.patience);
     }
 
     /// Takes a worker's call.
@@ -195,8 +213,16 @@ impl Run {
             (FromShard::Opened { .. }, ToShard::Open { .. }) => {
                 // What was sent before may be answered by a shard that had not begun yet.
                 self.shards.calls.retain(|to, _| to != shard);
-                self.replay(now, shard, 0);
+                match self.work.log() {
+                    Some(_) => self.replay(now, shard, 0),
+                    None => self.restore(now, shard),
+                }
             }
+            (FromShard::At { epoch, .. }, ToShard::Load { part, .. }) if epoch == self.epoch => self.loaded(now, shard, part),
+            (FromShard::Rows { epoch, blocks, .. }, ToShard::Save { table, .. }) if epoch == self.epoch => {
+                self.copied(now, shard, table, &blocks);
+            }
+            (FromShard::Gone, ToShard::Save { commits, .. }) => self.copy_is_gone(now, shard, commits),
             (FromShard::At { clock, .. }, ToShard::Replay { .. }) => self.replay(now, shard, clock),
             (FromShard::At { .. }, ToShard::Advance { .. }) => self.shard_is_ready(now, shard),
             (FromShard::Committed { clock, candidates, .. }, ToShard::Commit { .. }) => self.committed(now, shard, clock, candidates),
@@ -236,6 +262,9 @@ impl Run {
         if let Some(shard) = self.shards.silent(now, timing.lease) {
             self.lose_shard(now, shard, Why::Silent);
         }
+        if self.stop_at.is_some_and(|at| at <= now) {
+            return self.stop(now);
+        }
         self.give_up_waiting(now);
         self.start(now);
         let at = (self.settings.run, self.clock());
@@ -255,7 +284,7 @@ impl Run {
         let start = self.first_join.filter(|_| !self.started && self.can_start()).map(|first| first + self.settings.grace);
         let shards = self.shards.deadline(timing.keepalive, timing.request_timeout);
         let over = matches!(self.phase, Phase::Ended);
-        parked.chain(leases).chain(start).chain([shards]).min().filter(|_| !over)
+        parked.chain(leases).chain(start).chain(self.stop_at).chain([shards]).min().filter(|_| !over)
     }
 
     /// Members on this connection need not be told any more that the run is over.
@@ -372,7 +401,8 @@ impl Run {
             && self.committing.is_none()
             && let Some((contributions, apply)) = self.work.commit(&mut self.members)
         {
-            self.committing = Some(Committing { contributions, apply, parts: BTreeMap::new() });
+            let copy = self.work.log().is_none() && self.cuts.are_due(now);
+            self.committing = Some(Committing { contributions, apply, copy, parts: BTreeMap::new() });
             for (shard, state) in (0..).zip(self.shards.states.clone()) {
                 if state == State::Ready {
                     self.commit(now, shard);
@@ -383,9 +413,9 @@ impl Run {
     }
 
     fn commit(&mut self, now: Duration, shard: u32) {
-        let Some(Committing { contributions, apply, .. }) = &self.committing else { return };
+        let Some(Committing { contributions, apply, copy, .. }) = &self.committing else { return };
         let (run, epoch, clock) = (self.settings.run, self.epoch, self.clock());
-        let ask = ToShard::Commit { run, epoch, clock, contributions: contributions.clone(), apply: *apply };
+        let ask = ToShard::Commit { run, epoch, clock, contributions: contributions.clone(), apply: *apply, copy: *copy };
         self.shards.call(now, shard, ask);
     }
 
@@ -395,7 +425,7 @@ impl Run {
         if committing.parts.len() < self.shards.states.len() {
             return;
         }
-        let parts = std::mem::take(&mut committing.parts);
+        let (parts, copy) = (std::mem::take(&mut committing.parts), committing.copy);
         self.committing = None;
         if self.work.log().is_some() {
             self.advance_shards(now, clock, &parts);
@@ -408,6 +438,9 @@ impl Run {
         }
         if self.work.is_done() {
             return self.complete(now);
+        }
+        if copy {
+            self.begin_cut(now);
         }
         self.work.even_out(now, &mut self.members);
         self.go_on(now);
@@ -428,7 +461,8 @@ impl Run {
         self.shards.calls.retain(|to, _| to != shard);
         let Settings { run, plan, timing, .. } = &self.settings;
         let shards = self.shards.states.len() as u32;
-        let ask = ToShard::Open { run: *run, epoch: self.epoch, shard, shards, plan: plan.clone(), timing: *timing };
+        let after = (self.cuts.origin().commits, self.cuts.origin().applied);
+        let ask = ToShard::Open { run: *run, epoch: self.epoch, shard, shards, plan: plan.clone(), timing: *timing, after };
         self.shards.call(now, shard, ask);
     }
 
@@ -437,10 +471,7 @@ impl Run {
         if from >= self.clock() {
             return self.shard_is_ready(now, shard);
         }
-        let Some(log) = self.work.log() else {
-            // It has lost what it held, and nobody else has it.
-            return self.lose_shard(now, shard, Why::Restarted);
-        };
+        let log = self.work.log().unwrap_or_default();
         let (run, epoch, clocks) = (self.settings.run, self.epoch, page(log, from, LOG_BYTES));
         self.shards.states[shard as usize] = State::Replaying;
         self.shards.call(now, shard, ToShard::Replay { run, epoch, from, clocks });

@@ -5,6 +5,7 @@ use std::time::Duration;
 use quelea_core::steps::Fetched;
 
 use super::Status;
+use super::cuts::Cut;
 use super::members::{Carried, Entry, Members};
 use super::work::Work;
 use crate::message::{Apply, Candidates, Contribution};
@@ -41,7 +42,7 @@ impl Work for Rounds {
         self.log.len() as u64
     }
 
-    fn restart(&mut self, made: Made, _: &mut Members) -> Result<(), Problem> {
+    fn restart(&mut self, made: Made, _: &Cut, _: &mut Members) -> Result<(), Problem> {
         let Made::Rounds(replica) = made else { return Err(Problem::internal("a plan is of rounds and then of steps")) };
         self.replica = replica;
         self.log.truncate(self.boundary as usize);
@@ -50,6 +51,10 @@ impl Work for Rounds {
         }
         self.begin_clock();
         Ok(())
+    }
+
+    fn cut(&self, _: u64) -> Option<Cut> {
+        None
     }
 
     fn is_done(&self) -> bool {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use quelea_core::steps::{Course, Fetched};
 
+use super::cuts::Cut;
 use super::members::{Carried, Entry, Members};
 use super::work::Work;
 use super::{Status, Sync};
@@ -32,12 +33,14 @@ pub(super) struct Steps {
     sync: Sync,
     course: Course,
     commits: u64,
+    /// How often rules were applied.
+    applied: u64,
     tiles: Vec<Progress>,
     /// What is staged on all shards and in no commit yet.
     waiting: Vec<Carried>,
     /// What is in the commit that is on its way.
     named: Vec<Carried>,
-    /// What the contributions to each pass that is not finished add up to.
+    /// What the contributions to each pass add up to.
     totals: BTreeMap<u64, Vec<i128>>,
     passed: u64,
     is_over: bool,
@@ -46,21 +49,31 @@ pub(super) struct Steps {
 }
 
 impl Steps {
-    pub fn new(stepper: Box<dyn Stepper>, sync: Sync, tiles: u32) -> Self {
+    /// At a cut, which may be the beginning.
+    pub fn new(mut stepper: Box<dyn Stepper>, sync: Sync, tiles: u32, cut: &Cut) -> Result<Self, Problem> {
         let course = stepper.course();
-        Self {
+        let mut is_over = tiles == 0 || course.passes == 0 || course.slices == 0;
+        for pass in 0..cut.passed {
+            is_over |= !stepper.pass(cut.totals.get(&pass).cloned().unwrap_or_default())?;
+        }
+        let mut progress = vec![Progress::default(); tiles as usize];
+        for (tile, &committed) in progress.iter_mut().zip(&cut.tiles) {
+            (tile.contributed, tile.committed) = (committed, committed);
+        }
+        Ok(Self {
             stepper,
             sync,
             course,
-            commits: 0,
-            tiles: vec![Progress::default(); tiles as usize],
+            commits: cut.commits,
+            applied: cut.applied,
+            tiles: progress,
             waiting: Vec::new(),
             named: Vec::new(),
-            totals: BTreeMap::new(),
-            passed: 0,
-            is_over: tiles == 0 || course.passes == 0 || course.slices == 0,
+            totals: cut.totals.clone(),
+            passed: cut.passed,
+            is_over: is_over || cut.passed == course.passes,
             slowest: 0,
-        }
+        })
     }
 
     /// Slices of a tile in all passes.
@@ -194,7 +207,7 @@ impl Steps {
 
     fn end_passes(&mut self) -> Result<(), Problem> {
         while !self.is_over && self.tiles.iter().all(|tile| tile.committed >= (self.passed + 1) * self.course.slices) {
-            let totals = self.totals.remove(&self.passed).unwrap_or_default();
+            let totals = self.totals.get(&self.passed).cloned().unwrap_or_default();
             let goes_on = self.stepper.pass(totals)?;
             self.passed += 1;
             self.is_over = !goes_on || self.passed == self.course.passes;
@@ -208,11 +221,17 @@ impl Work for Steps {
         self.commits
     }
 
-    fn restart(&mut self, made: Made, members: &mut Members) -> Result<(), Problem> {
+    fn restart(&mut self, made: Made, cut: &Cut, members: &mut Members) -> Result<(), Problem> {
         let Made::Steps(stepper) = made else { return Err(Problem::internal("a plan is of steps and then of rounds")) };
-        *self = Self::new(stepper, self.sync, self.tiles.len() as u32);
+        *self = Self::new(stepper, self.sync, self.tiles.len() as u32, cut)?;
         members.iter_mut().for_each(|entry| entry.standing.begin_anew());
         Ok(())
+    }
+
+    fn cut(&self, number: u64) -> Option<Cut> {
+        let tiles = self.tiles.iter().map(|tile| tile.committed).collect();
+        let Self { commits, applied, passed, .. } = *self;
+        Some(Cut { number, commits, applied, tiles, passed, totals: self.totals.clone() })
     }
 
     fn is_done(&self) -> bool {
@@ -282,6 +301,8 @@ impl Work for Steps {
 
     fn committed(&mut self, _: Candidates, members: &mut Members) -> Result<(), Problem> {
         self.commits += 1;
+        let is_one = matches!(self.sync, Sync::Bsp | Sync::Quorum(_));
+        self.applied += if is_one { 1 } else { self.named.len() as u64 };
         for carried in std::mem::take(&mut self.named) {
             carried.slices.iter().for_each(|slice| self.tiles[slice.tile as usize].committed += 1);
             if let Some(slice) = carried.slices.first() {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use quelea_core::steps::Fetched;
 
+use super::cuts::Cut;
 use super::members::{Carried, Entry, Members};
 use super::rounds::Rounds;
 use super::steps::Steps;
@@ -16,8 +17,11 @@ pub(super) trait Work: Send {
     /// Commits that are in.
     fn clock(&self) -> u64;
 
-    /// Back to where an epoch begins; the maker makes the learner anew.
-    fn restart(&mut self, made: Made, members: &mut Members) -> Result<(), Problem>;
+    /// Back to where an epoch begins: at the last boundary, or at `cut`. The maker makes the learner anew.
+    fn restart(&mut self, made: Made, cut: &Cut, members: &mut Members) -> Result<(), Problem>;
+
+    /// Where the training stands, under this number; only by steps.
+    fn cut(&self, number: u64) -> Option<Cut>;
 
     /// Whether there is nothing more to commit.
     fn is_done(&self) -> bool;
@@ -60,6 +64,6 @@ pub(super) trait Work: Send {
 pub(super) fn begin(settings: &mut Settings, maker: &Maker) -> Result<Box<dyn Work>, Problem> {
     Ok(match maker(&settings.plan)? {
         Made::Rounds(replica) => Box::new(Rounds::new(replica, settings.tiles, std::mem::take(&mut settings.history))?),
-        Made::Steps(stepper) => Box::new(Steps::new(stepper, settings.sync, settings.tiles)),
+        Made::Steps(stepper) => Box::new(Steps::new(stepper, settings.sync, settings.tiles, &settings.cut.cut)?),
     })
 }

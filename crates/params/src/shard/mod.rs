@@ -37,8 +37,8 @@ impl Shard {
     /// Takes a message; `from` is answered now or later.
     pub fn handle(&mut self, now: Duration, from: Caller, message: ToShard, answers: &mut Answers) {
         let answer = match message {
-            ToShard::Open { run, epoch, shard, shards, plan, timing } => {
-                let answer = self.open(now, (run, epoch), Keeps { shard, shards }, &plan, answers);
+            ToShard::Open { run, epoch, shard, shards, plan, timing, after } => {
+                let answer = self.open(now, (run, epoch), Keeps { shard, shards }, (&plan, after), answers);
                 if let Some(serving) = self.serving.as_mut().filter(|s| s.run == run) {
                     serving.opener = Some(from.peer);
                     self.timing = timing;
@@ -53,9 +53,14 @@ impl Shard {
             ToShard::Read { run, epoch, least, blocks } => self.want(now, from, (run, epoch), Want::Rows { least, blocks }, answers),
             ToShard::Collect { run, epoch, table, from } => Some(self.of_run(now, run, Some(epoch), |s| s.collect(table, from))),
             ToShard::Replay { run, epoch, from, clocks } => Some(self.of_run(now, run, Some(epoch), |s| s.replay(from, clocks))),
-            ToShard::Commit { run, epoch, clock, contributions, apply } => {
-                Some(self.of_run(now, run, Some(epoch), |s| s.commit(clock, contributions, apply, answers)))
+            ToShard::Commit { run, epoch, clock, contributions, apply, copy } => {
+                Some(self.of_run(now, run, Some(epoch), |s| s.commit(clock, contributions, (apply, copy), answers)))
             }
+            ToShard::Load { run, epoch, part, table, blocks } => Some(self.of_run(now, run, Some(epoch), |s| s.load(part, table, &blocks))),
+            ToShard::Save { run, epoch, commits, table, from } => {
+                Some(self.of_run(now, run, Some(epoch), |s| s.save(commits, table, from)))
+            }
+            ToShard::Forget { run, epoch, commits } => Some(self.of_run(now, run, Some(epoch), |s| s.forget(commits))),
             ToShard::Advance { run, epoch, clock, others } => Some(self.of_run(now, run, Some(epoch), |s| s.advance(clock, others))),
             ToShard::Fence { run, member, done } => Some(self.of_run(now, run, None, |s| Ok(s.fence(member, done)))),
             ToShard::Ping { run, .. } => Some(self.of_run(now, run, None, |s| Ok(s.at()))),
@@ -116,7 +121,14 @@ impl Shard {
         }
     }
 
-    fn open(&mut self, now: Duration, (run, epoch): (u64, u32), keeps: Keeps, plan: &Packet, answers: &mut Answers) -> FromShard {
+    fn open(
+        &mut self,
+        now: Duration,
+        (run, epoch): (u64, u32),
+        keeps: Keeps,
+        (plan, after): (&Packet, (u64, u64)),
+        answers: &mut Answers,
+    ) -> FromShard {
         if self.serving.as_ref().is_some_and(|s| s.run == run) {
             self.heard = now;
         }
@@ -134,7 +146,7 @@ impl Shard {
         }
         self.heard = now;
         self.stop(answers);
-        match (self.maker)(plan).and_then(|made| Serving::new((run, epoch), keeps, made, fenced)) {
+        match (self.maker)(plan).and_then(|made| Serving::new((run, epoch), keeps, made, after, fenced)) {
             Err(problem) => FromShard::Failed(problem),
             Ok(serving) => {
                 self.serving = Some(serving);

@@ -78,17 +78,17 @@ impl Want {
 }
 
 impl Serving {
-    pub fn new((run, epoch): (u64, u32), keeps: Keeps, made: Made, fenced: BTreeMap<u32, u32>) -> Result<Self, Problem> {
-        let kept = match made {
-            Made::Rounds(replica) => Kept::Rounds(Rounds::new(replica)),
-            Made::Steps(stepper) => Kept::Steps(Steps::new(stepper.as_ref(), keeps)?),
+    pub fn new((run, epoch): (u64, u32), keeps: Keeps, made: Made, after: (u64, u64), fenced: BTreeMap<u32, u32>) -> Result<Self, Problem> {
+        let (kept, clock) = match made {
+            Made::Rounds(replica) => (Kept::Rounds(Rounds::new(replica)), 0),
+            Made::Steps(stepper) => (Kept::Steps(Steps::new(stepper.as_ref(), keeps, after.1)?), after.0),
         };
         Ok(Self {
             run,
             epoch,
             keeps,
             kept,
-            clock: 0,
+            clock,
             staged: BTreeMap::new(),
             committed: VecDeque::new(),
             latest: BTreeMap::new(),
@@ -170,8 +170,14 @@ impl Serving {
         Some(FromShard::Committed { epoch: self.epoch, clock, candidates: committed.candidates.clone() })
     }
 
-    /// Commits exactly these contributions, once.
-    pub fn commit(&mut self, clock: u64, named: Vec<Contribution>, apply: Apply, answers: &mut Answers) -> Result<FromShard, Problem> {
+    /// Commits exactly these contributions, once, and keeps a copy of the tables as they are then if one is asked for.
+    pub fn commit(
+        &mut self,
+        clock: u64,
+        named: Vec<Contribution>,
+        (apply, copy): (Apply, bool),
+        answers: &mut Answers,
+    ) -> Result<FromShard, Problem> {
         if clock < self.clock {
             return Ok(self.committed_at(clock).unwrap_or(FromShard::Unknown));
         }
@@ -193,6 +199,9 @@ impl Serving {
                     self.staged.retain(|_, staged| staged.clock > clock);
                 }
                 self.latest.extend(named.iter().map(|c| (c.member.worker, *c)));
+                if copy {
+                    steps.keep_copy(clock + 1)?;
+                }
                 Candidates::new()
             }
         };
@@ -252,11 +261,34 @@ impl Serving {
         FromShard::Noted
     }
 
+    /// Takes a part of the cut that the epoch begins at.
+    pub fn load(&mut self, part: u64, table: u32, blocks: &[(u32, Block)]) -> Result<FromShard, Problem> {
+        let has_it = self.steps()?.load(part, table, blocks)?;
+        Ok(if has_it { self.at() } else { FromShard::Unknown })
+    }
+
+    /// Rows of a table of the copy, from a key on, with all that is known of them.
+    pub fn save(&mut self, commits: u64, table: u32, from: u64) -> Result<FromShard, Problem> {
+        let epoch = self.epoch;
+        self.steps()?.save(epoch, commits, table, from)
+    }
+
+    /// Drops the copy.
+    pub fn forget(&mut self, commits: u64) -> Result<FromShard, Problem> {
+        self.steps()?.forget(commits);
+        Ok(FromShard::Noted)
+    }
+
     /// Rows of a table from a key on.
-    pub fn collect(&self, table: u32, from: u64) -> Result<FromShard, Problem> {
-        match &self.kept {
-            Kept::Rounds(_) => Err(Problem::internal("a learner by rounds has no tables to collect")),
-            Kept::Steps(steps) => steps.collect(self.epoch, self.clock, table, from),
+    pub fn collect(&mut self, table: u32, from: u64) -> Result<FromShard, Problem> {
+        let (epoch, clock) = (self.epoch, self.clock);
+        self.steps()?.collect(epoch, clock, table, from)
+    }
+
+    fn steps(&mut self) -> Result<&mut Steps, Problem> {
+        match &mut self.kept {
+            Kept::Steps(steps) => Ok(steps),
+            Kept::Rounds(_) => Err(Problem::internal("a learner by rounds has no tables")),
         }
     }
 }

@@ -8,7 +8,7 @@ use quelea_core::steps::Parameters;
 
 use super::serving::Staged;
 use crate::message::{Apply, FromShard};
-use crate::tables::{Addition, Keeps, Tables, together};
+use crate::tables::{Addition, Chunk, Keeps, Tables, together};
 use crate::{Problem, Stepper};
 
 /// About how many numbers of a table one message holds.
@@ -24,12 +24,29 @@ pub(super) struct Steps {
     applied: u64,
     /// Contributions to earlier clocks come too late: a commit has taken all of its clock together.
     pub closed: u64,
+    /// The parts of the cut that the epoch began at that were loaded.
+    loaded: u64,
+    /// The tables after so many commits, for the run to save.
+    copy: Option<(u64, Tables)>,
 }
 
 impl Steps {
-    pub fn new(stepper: &dyn Stepper, keeps: Keeps) -> Result<Self, Problem> {
+    /// Tables before anything is loaded into them; rules were applied so often before.
+    pub fn new(stepper: &dyn Stepper, keeps: Keeps, applied: u64) -> Result<Self, Problem> {
         let widths = stepper.tables().iter().map(|Parameters { width, .. }| *width).collect();
-        Ok(Self { widths, tables: Tables::new(stepper.tables(), keeps)?, applied: 0, closed: 0 })
+        Ok(Self { widths, tables: Tables::new(stepper.tables(), keeps)?, applied, closed: 0, loaded: 0, copy: None })
+    }
+
+    /// Takes a part of a cut, if it is the next; whether it has it.
+    pub fn load(&mut self, part: u64, table: u32, blocks: &[(u32, Block)]) -> Result<bool, Problem> {
+        if part == self.loaded {
+            let [(0, Block::Keys(keys)), (1, Block::Values(rows))] = blocks else {
+                return Err(Problem::internal("a part of a cut is not keys and rows"));
+            };
+            self.tables.load(&Chunk { table, keys: keys.clone(), rows: rows.clone() })?;
+            self.loaded += 1;
+        }
+        Ok(part < self.loaded)
     }
 
     /// Why a push cannot be applied, if it cannot.
@@ -82,12 +99,39 @@ impl Steps {
         Ok(())
     }
 
+    /// Keeps a copy of the tables as they are after so many commits.
+    pub fn keep_copy(&mut self, commits: u64) -> Result<(), Problem> {
+        self.copy = None;
+        self.copy = Some((commits, self.tables.copy()?));
+        Ok(())
+    }
+
+    /// Drops the copy of so many commits.
+    pub fn forget(&mut self, commits: u64) {
+        self.copy.take_if(|(of, _)| *of == commits);
+    }
+
+    /// All that the copy of so many commits knows of rows of a table, from a key on.
+    pub fn save(&self, epoch: u32, commits: u64, table: u32, from: u64) -> Result<FromShard, Problem> {
+        let Some((_, tables)) = self.copy.as_ref().filter(|(of, _)| *of == commits) else { return Ok(FromShard::Gone) };
+        let Chunk { keys, rows, .. } = tables.save(table as usize, from, self.at_once(table))?;
+        Ok(page(epoch, commits, keys, rows))
+    }
+
     /// Rows of a table from a key on, in the order of their keys.
     pub fn collect(&self, epoch: u32, clock: u64, table: u32, from: u64) -> Result<FromShard, Problem> {
-        let width = self.widths.get(table as usize).copied().unwrap_or(1);
-        let (keys, values) = self.tables.collect(table as usize, from, (COLLECTED_AT_ONCE / width.max(1)).max(1))?;
-        Ok(FromShard::Rows { epoch, clock, blocks: Arc::new(vec![(0, Block::Keys(keys)), (1, Block::Values(values))]) })
+        let (keys, values) = self.tables.collect(table as usize, from, self.at_once(table))?;
+        Ok(page(epoch, clock, keys, values))
     }
+
+    fn at_once(&self, table: u32) -> usize {
+        let width = self.widths.get(table as usize).copied().unwrap_or(1);
+        (COLLECTED_AT_ONCE / width.max(1)).max(1)
+    }
+}
+
+fn page(epoch: u32, clock: u64, keys: Vec<u64>, rows: Vec<f32>) -> FromShard {
+    FromShard::Rows { epoch, clock, blocks: Arc::new(vec![(0, Block::Keys(keys)), (1, Block::Values(rows))]) }
 }
 
 /// The keys and sums of a table in what was pushed.

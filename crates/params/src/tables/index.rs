@@ -40,6 +40,13 @@ impl Index {
         Ok(Self { directory: vec![0], bits: 0, segments: vec![Segment::new(0, FIRST_ENTRIES)?] })
     }
 
+    /// A copy.
+    pub fn copy(&self) -> Result<Self, Problem> {
+        let of = |segment: &Segment| Ok(Segment { memory: segment.memory.copy()?, bits: segment.bits, used: segment.used });
+        let segments = self.segments.iter().map(of).collect::<Result<_, Problem>>()?;
+        Ok(Self { directory: self.directory.clone(), bits: self.bits, segments })
+    }
+
     /// Reads where a key is looked up first and makes nothing of it: the memory is near afterwards. Many such reads in a row
     /// wait for the memory at the same time.
     #[inline(always)]

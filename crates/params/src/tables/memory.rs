@@ -27,6 +27,13 @@ impl Memory {
         Ok(Self { map })
     }
 
+    /// A copy.
+    pub fn copy(&self) -> Result<Self, Problem> {
+        let mut copy = Self::new(self.map.len())?;
+        copy.map.copy_from_slice(&self.map);
+        Ok(copy)
+    }
+
     /// All of it as numbers of one kind, whose size must divide it.
     #[inline(always)]
     pub fn of<T: Pod>(&self) -> &[T] {

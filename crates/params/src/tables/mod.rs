@@ -11,6 +11,7 @@ mod together;
 
 use quelea_core::counter::mix;
 use quelea_core::steps::Parameters;
+use serde::{Deserialize, Serialize};
 
 use crate::Problem;
 use table::Table;
@@ -43,7 +44,7 @@ impl Keeps {
 }
 
 /// Rows of a table with all that is known of them, in ascending order of their keys.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Chunk {
     /// The table.
     pub table: u32,
@@ -65,6 +66,11 @@ impl Tables {
     /// The tables before anything was added to them.
     pub fn new(parameters: &[Parameters], keeps: Keeps) -> Result<Self, Problem> {
         Ok(Self { tables: parameters.iter().map(|parameters| Table::new(parameters, keeps)).collect::<Result<_, _>>()? })
+    }
+
+    /// A copy, for as much memory again.
+    pub fn copy(&self) -> Result<Self, Problem> {
+        Ok(Self { tables: self.tables.iter().map(Table::copy).collect::<Result<_, _>>()? })
     }
 
     /// Appends the rows of `keys`, which may be in any order, to `into`. A row that was never touched is as it starts, and

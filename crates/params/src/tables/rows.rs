@@ -26,6 +26,20 @@ impl Rows {
         Self { length, chunk_bits: (CHUNK_NUMBERS / length).max(1).ilog2(), chunks: Vec::new(), count: 0 }
     }
 
+    /// A copy, which takes no more memory than its rows need.
+    pub fn copy(&self) -> Result<Self, Problem> {
+        let mut copy = Self::new(self.length);
+        copy.count = self.count;
+        let chunks = (self.count as usize).div_ceil(1 << self.chunk_bits);
+        for (chunk, number) in self.chunks.iter().zip(0..chunks) {
+            let rows = (self.count as usize - (number << self.chunk_bits)).min(1 << self.chunk_bits);
+            copy.chunks.push(Memory::new((self.length << self.chunk_bits) * size_of::<f32>())?);
+            let used = rows * self.length;
+            copy.chunks[number].of_mut::<f32>()[..used].copy_from_slice(&chunk.of()[..used]);
+        }
+        Ok(copy)
+    }
+
     /// How many rows there are.
     pub fn count(&self) -> u32 {
         self.count

@@ -50,6 +50,13 @@ impl Table {
         Ok(table)
     }
 
+    /// A copy.
+    pub fn copy(&self) -> Result<Self, Problem> {
+        let Self { parameters, keeps, index, rows, sorted } = self;
+        let (parameters, sorted) = (parameters.clone(), sorted.clone());
+        Ok(Self { parameters, keeps: *keeps, index: index.copy()?, rows: rows.copy()?, sorted })
+    }
+
     /// Appends the values of these keys to `into`.
     pub fn read(&self, keys: &[u64], into: &mut Vec<f32>) -> Result<(), Problem> {
         self.check_keys(keys)?;

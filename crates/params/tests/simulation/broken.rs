@@ -1,7 +1,9 @@
 //! Shards that break the contract, to show that the checker would notice: they stand between the network and a sound shard.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use quelea_core::block::Block;
 use quelea_params::message::{Contribution, FromShard, PushId, Pushed, ToShard};
 
 /// What is wrong with all shards of a history.
@@ -14,6 +16,8 @@ pub enum Defect {
     NoStaging,
     /// Rows are read before enough is committed.
     IgnoresLeast,
+    /// What a run goes back to is not loaded.
+    LoadsNothing,
 }
 
 /// Sequences of repeated pushes begin here.
@@ -35,14 +39,18 @@ impl Tamper {
                 *times += 1;
                 ToShard::Push { id, weight, blocks }
             }
-            ToShard::Commit { run, epoch, clock, contributions, apply } if defect != Defect::Nothing => {
+            ToShard::Commit { run, epoch, clock, contributions, apply, copy } if defect != Defect::Nothing => {
                 let named = |c: &Contribution| contributions.contains(&Contribution { sequence: c.sequence % REPEATED, ..*c });
                 let staged = self.staged.iter().filter(|(e, c, _)| (*e, *c) == (epoch, clock)).map(|(_, _, contribution)| *contribution);
                 let all = contributions.iter().copied().filter(|c| !self.staged.contains(&(epoch, clock, *c)));
                 let counted = staged.filter(|c| defect == Defect::NoStaging || named(c));
-                ToShard::Commit { run, epoch, clock, contributions: all.chain(counted).collect(), apply }
+                ToShard::Commit { run, epoch, clock, contributions: all.chain(counted).collect(), apply, copy }
             }
             ToShard::Read { run, epoch, blocks, .. } if defect == Defect::IgnoresLeast => ToShard::Read { run, epoch, least: 0, blocks },
+            ToShard::Load { run, epoch, part, table, .. } if defect == Defect::LoadsNothing => {
+                let nothing = vec![(0, Block::Keys(Vec::new())), (1, Block::Values(Vec::new()))];
+                ToShard::Load { run, epoch, part, table, blocks: Arc::new(nothing) }
+            }
             other => other,
         }
     }

@@ -68,6 +68,10 @@ pub struct Scenario {
     pub fold: Duration,
     /// One worker takes so many times as long.
     pub slow: u32,
+    /// How often cuts are saved, if they are.
+    pub cut_every: Option<Duration>,
+    /// How likely the disk is too full for a cut.
+    pub disk_full: f64,
     /// Somebody other than the run starts dead shards again.
     pub supervised: bool,
     /// The run kills a shard that it has lost, rather than connecting to it once more.
@@ -92,6 +96,7 @@ impl Scenario {
         let weather = weather(random);
         // About what happens in a history without faults.
         let busy = 40 + plan.rounds * (workers.len() as u64 * u64::from(6 + 4 * shards) + u64::from(plan.tiles));
+        let cuts = &mut Random::new(seed, 5);
         let kinds = random.below(12);
         let faults = (0..kinds).map(|_| (random.below(2 * busy), fault(random, shards, workers.len() as u64))).collect();
         Self {
@@ -102,6 +107,8 @@ impl Scenario {
             grace: random.millis(0, 3_000),
             patience: Duration::from_secs(90),
             slow: random.pick(&[1, 1, 3, 40]),
+            cut_every: cuts.pick(&[None, Some(Duration::ZERO), Some(Duration::from_millis(300)), Some(Duration::from_secs(3))]),
+            disk_full: cuts.pick(&[0.0, 0.0, 0.5]),
             supervised: random.chance(0.5),
             killed_when_lost: random.pick(&[0.0, 0.5, 1.0]),
             fate: fate(random, shards),

@@ -93,3 +93,8 @@ fn shards_that_count_all_that_is_staged_are_caught() {
 fn shards_that_answer_too_soon_are_caught() {
     assert_eq!(is_caught(Defect::IgnoresLeast), [false, true], "rows are read before enough is committed");
 }
+
+#[test]
+fn shards_that_load_no_cut_are_caught() {
+    assert_eq!(is_caught(Defect::LoadsNothing), [false, true], "a run goes back to a cut without its rows");
+}

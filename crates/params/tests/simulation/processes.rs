@@ -5,13 +5,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use quelea_params::message::{FromRun, ToShard};
-use quelea_params::run::{self, Run, Settings, Sync};
+use quelea_params::run::{self, Cut, Run, Saved, Saving, Settings, Sync};
 use quelea_params::shard::{Answers, Shard};
+use quelea_params::tables::Chunk;
 use quelea_params::worker::{self, Ask, Task, To, Worker};
-use quelea_params::{Caller, Made, Maker};
+use quelea_params::{Caller, Made, Maker, Problem};
 
 use crate::broken::{Defect, Tamper};
 use crate::faults::Scenario;
+use crate::random::Random;
 use crate::steps::{StepComputer, StepPlan, StepToy};
 use crate::toy::{Computer, Journal, Plan, replica};
 use crate::trace::{Body, Event, Message, Node, Process};
@@ -41,7 +43,7 @@ pub trait Shell {
     fn receive(&mut self, now: Duration, from: Node, message: Message);
     fn tick(&mut self, now: Duration);
     fn deadline(&self) -> Option<Duration>;
-    fn effects(&mut self) -> Vec<Effect>;
+    fn effects(&mut self, now: Duration) -> Vec<Effect>;
     /// A connection to this process is down.
     fn closed(&mut self, _now: Duration, _link: u64) {}
     /// A connection from this process is up.
@@ -68,8 +70,34 @@ pub struct RunShell {
     machine: Run,
     plan: Plan,
     journal: Arc<Mutex<Journal>>,
+    disk: Disk,
     effects: Vec<Effect>,
     is_over: bool,
+}
+
+/// Where a run's cuts are saved: the last two are there.
+struct Disk {
+    random: Random,
+    full: f64,
+    saved: Vec<(u64, Vec<Chunk>)>,
+    coming: Option<(Cut, Vec<Chunk>)>,
+}
+
+impl Disk {
+    fn part(&self, cut: u64, part: u64) -> Result<Chunk, Problem> {
+        let parts = self.saved.iter().find(|(number, _)| *number == cut).map(|(_, parts)| parts);
+        Ok(parts.expect("a run goes back to what is saved")[part as usize].clone())
+    }
+
+    /// The number of the cut that has come, and whether there was room for it.
+    fn write(&mut self) -> Option<(u64, bool)> {
+        let (cut, parts) = self.coming.take()?;
+        let has_room = !self.random.chance(self.full);
+        if has_room {
+            self.saved.push((cut.number, parts));
+        }
+        Some((cut.number, has_room))
+    }
 }
 
 impl RunShell {
@@ -86,10 +114,34 @@ impl RunShell {
             shards: (0..scenario.shards).map(address).collect(),
             plan: scenario.plan.packet(),
             sync: scenario.steps.map_or(Sync::Bsp, |steps| steps.sync),
+            cut: Saved::default(),
+            cut_every: scenario.cut_every,
         };
+        let disk = Disk { random: Random::new(scenario.seed, 6), full: scenario.disk_full, saved: Vec::new(), coming: None };
         let effects = (0..scenario.shards).map(|shard| Effect::Connect(Node::Shard(shard))).collect();
         let machine = Run::new(now, settings, maker(scenario, 0, &journal)).expect("the toy learner begins");
-        Self { machine, plan: scenario.plan, journal, effects, is_over: false }
+        Self { machine, plan: scenario.plan, journal, disk, effects, is_over: false }
+    }
+
+    fn save(&mut self, now: Duration, saving: Saving) {
+        match saving {
+            Saving::Begin(cut) => {
+                // Room is made before something new is written.
+                self.disk.saved.drain(..self.disk.saved.len().saturating_sub(1));
+                self.disk.coming = Some((cut.clone(), Vec::new()));
+                self.effects.push(Effect::Record(Event::CutBegun(cut)));
+            }
+            Saving::Part(chunk) => match self.disk.coming.take() {
+                Some((cut, _)) if self.disk.random.chance(self.disk.full / 4.0) => self.machine.cut_is_saved(now, cut.number, false),
+                Some((cut, mut parts)) => {
+                    parts.push(chunk);
+                    self.disk.coming = Some((cut, parts));
+                }
+                None => {}
+            },
+            Saving::End => self.effects.push(Effect::Compute { tiles: 1 + self.disk.random.below(20) as u32 }),
+            Saving::Abandon => self.disk.coming = None,
+        }
     }
 }
 
@@ -114,9 +166,19 @@ impl Shell for RunShell {
         self.machine.deadline()
     }
 
-    fn effects(&mut self) -> Vec<Effect> {
-        for action in self.machine.actions() {
+    fn effects(&mut self, now: Duration) -> Vec<Effect> {
+        let mut actions = VecDeque::from(self.machine.actions());
+        while let Some(action) = actions.pop_front() {
             let effect = match action {
+                run::Action::Save(saving) => {
+                    self.save(now, saving);
+                    continue;
+                }
+                run::Action::Restore { cut, part } => {
+                    self.machine.restored(now, cut, part, self.disk.part(cut, part));
+                    actions.extend(self.machine.actions());
+                    Effect::Record(Event::CutRestored(cut))
+                }
                 run::Action::Answer { to, answer } => Effect::Answer { to, body: Body::FromRun(answer) },
                 run::Action::GiveTile { to, tile } => {
                     let bytes = self.plan.tile(tile);
@@ -133,6 +195,13 @@ impl Shell for RunShell {
             self.effects.push(effect);
         }
         std::mem::take(&mut self.effects)
+    }
+
+    fn computed(&mut self, now: Duration) {
+        if let Some((number, is_saved)) = self.disk.write() {
+            self.machine.cut_is_saved(now, number, is_saved);
+            self.effects.extend(is_saved.then_some(Effect::Record(Event::CutSaved(number))));
+        }
     }
 
     fn closed(&mut self, now: Duration, link: u64) {
@@ -197,7 +266,7 @@ impl Shell for ShardShell {
         self.machine.deadline()
     }
 
-    fn effects(&mut self) -> Vec<Effect> {
+    fn effects(&mut self, _now: Duration) -> Vec<Effect> {
         let tamper = &mut self.tamper;
         let answers = self.answers.drain(..).map(|(to, answer)| Effect::Answer { to, body: Body::FromShard(tamper.answer(answer)) });
         self.applied.drain(..).map(Effect::Record).chain(answers).collect()
@@ -344,7 +413,7 @@ impl Shell for WorkerShell {
         self.machine.deadline()
     }
 
-    fn effects(&mut self) -> Vec<Effect> {
+    fn effects(&mut self, _now: Duration) -> Vec<Effect> {
         for action in self.machine.actions() {
             self.act(action);
         }

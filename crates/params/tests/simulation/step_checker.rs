@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quelea_params::message::{Apply, Contribution, FromRun, FromShard, Member, Order, Pushed, Slice, ToRun, ToShard, Which};
-use quelea_params::run::{Note, Sync};
+use quelea_params::run::{Cut, Note, Sync};
 
 use crate::checker::{Burst, ending, ensure, worker_ended};
 use crate::faults::Scenario;
@@ -31,6 +31,12 @@ struct StepChecker<'a> {
     /// Members that are gone.
     gone: BTreeSet<Member>,
     staged: BTreeSet<(Node, u32, Contribution)>,
+    /// Commits before this epoch, and the slices in them.
+    base: (u64, Vec<Slice>),
+    /// The same for each cut, by its number.
+    cuts: BTreeMap<u64, (u64, Vec<Slice>)>,
+    /// The number of the last cut that was saved; 0 for the beginning.
+    saved: u64,
     /// What each commit of this epoch names.
     commits: Vec<(Vec<Contribution>, Apply)>,
     /// Which order a worker reads rows for, by its process, shard and call.
@@ -52,6 +58,9 @@ pub fn check(scenario: &Scenario, plan: StepPlan, trace: &[Entry]) -> Verdict {
         given: BTreeMap::new(),
         gone: BTreeSet::new(),
         staged: BTreeSet::new(),
+        base: (0, Vec::new()),
+        cuts: BTreeMap::from([(0, (0, Vec::new()))]),
+        saved: 0,
         commits: Vec::new(),
         reads: BTreeMap::new(),
         current: BTreeMap::new(),
@@ -76,7 +85,19 @@ impl StepChecker<'_> {
                 self.gone.insert(*member);
                 Ok(())
             }
-            Event::Told(Note::ShardLost { to, .. }) => ensure(*to == 0, || format!("the run goes back to commit {to}, which nobody has")),
+            Event::Told(Note::ShardLost { from, to, .. }) => {
+                let last = self.cuts[&self.saved].0;
+                ensure(from == to || *to == last, || format!("the run goes back to commit {to}, and {last} was saved last"))
+            }
+            Event::CutBegun(cut) => self.cut(cut),
+            Event::CutSaved(number) => {
+                self.saved = *number;
+                Ok(())
+            }
+            Event::CutRestored(number) => {
+                self.base = self.cuts[number].clone();
+                Ok(())
+            }
             Event::WorkerEnded(process, result) => worker_ended(*process, result),
             _ => Ok(()),
         }
@@ -88,6 +109,7 @@ impl StepChecker<'_> {
                 self.epoch = *epoch;
                 self.given.clear();
                 self.commits.clear();
+                self.base = (0, Vec::new());
                 Ok(())
             }
             (Node::Run, Body::FromRun(FromRun::Order(order))) => {
@@ -168,12 +190,24 @@ impl StepChecker<'_> {
         Ok(())
     }
 
+    /// A cut holds what is committed, and nothing else.
+    fn cut(&mut self, cut: &Cut) -> Verdict {
+        let slices: Vec<Slice> = self.slices().collect();
+        let mut tiles = vec![0; self.scenario.plan.tiles as usize];
+        slices.iter().for_each(|slice| tiles[slice.tile as usize] += 1);
+        let commits = self.base.0 + self.commits.len() as u64;
+        ensure(cut.commits == commits && cut.tiles == tiles, || format!("{cut:?} after {commits} commits of {tiles:?}"))?;
+        self.cuts.insert(cut.number, (commits, slices));
+        Ok(())
+    }
+
     /// What a commit names is staged on all shards, and no slice comes twice.
     fn named(&mut self, clock: u64, contributions: &[Contribution], apply: Apply) -> Verdict {
-        if let Some(before) = self.commits.get(clock as usize) {
+        let place = clock.checked_sub(self.base.0).ok_or_else(|| format!("commit {clock} comes before the cut"))?;
+        if let Some(before) = self.commits.get(place as usize) {
             return ensure(*before == (contributions.to_vec(), apply), || format!("commit {clock} is made in two ways"));
         }
-        ensure(self.commits.len() as u64 == clock, || format!("commit {clock} follows {} commits", self.commits.len()))?;
+        ensure(self.commits.len() as u64 == place, || format!("commit {clock} follows {} commits", self.commits.len()))?;
         for contribution in contributions {
             for shard in 0..self.scenario.shards {
                 let is_staged = self.staged.contains(&(Node::Shard(shard), self.epoch, *contribution));
@@ -194,14 +228,22 @@ impl StepChecker<'_> {
     }
 
     fn slices(&self) -> impl Iterator<Item = Slice> {
-        self.commits.iter().flat_map(|(named, _)| named).filter_map(|c| self.given.get(c)).flat_map(|given| given.slices.iter().copied())
+        let base = self.base.1.iter().copied();
+        let since = self
+            .commits
+            .iter()
+            .flat_map(|(named, _)| named)
+            .filter_map(|c| self.given.get(c))
+            .flat_map(|given| given.slices.iter().copied());
+        base.chain(since)
     }
 
     /// A pull sees what its mode promises.
     fn pulled(&mut self, reader: Contribution, clock: u64) -> Verdict {
         self.given.get_mut(&reader).into_iter().for_each(|given| given.pulled.extend([clock]));
         let Some(Given { order, .. }) = self.given.get(&reader) else { return Ok(()) };
-        let is_in = |who: &Contribution| self.commits.iter().take(clock as usize).any(|(named, _)| named.contains(who));
+        let seen = clock.saturating_sub(self.base.0) as usize;
+        let is_in = |who: &Contribution| self.commits.iter().take(seen).any(|(named, _)| named.contains(who));
         let own = self.given.keys().filter(|who| who.member == reader.member && who.sequence < reader.sequence);
         match self.plan.sync {
             // Who comes too late may see more, and is dropped: it counts what is named.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quelea_core::block::Block;
 use quelea_params::message::{Candidates, FromRun, FromShard, ToRun, ToShard};
-use quelea_params::run::Note;
+use quelea_params::run::{Cut, Note};
 use quelea_params::{Packet, Problem};
 
 use crate::random::mix;
@@ -72,6 +72,12 @@ pub enum Event {
         update: Update,
     },
     Told(Note),
+    /// The run gives a cut to be saved.
+    CutBegun(Cut),
+    /// The cut of this number is on the disk, with the one before.
+    CutSaved(u64),
+    /// The run goes back to the cut of this number.
+    CutRestored(u64),
     RunEnded {
         result: Result<(), Problem>,
         model: u64,

@@ -231,7 +231,7 @@ impl World {
         let now = self.now;
         let Some(mut shell) = self.seat(node).shell.take() else { return };
         work(shell.as_mut(), now);
-        let effects = shell.effects();
+        let effects = shell.effects(now);
         self.seat(node).shell = Some(shell);
         for effect in effects {
             self.bring_about(node, effect);

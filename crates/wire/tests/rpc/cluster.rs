@@ -6,7 +6,8 @@ use std::thread::{JoinHandle, scope, spawn};
 use std::time::Duration;
 
 use quelea_params::message::Candidates;
-use quelea_params::run::{Note, Run, Settings, Status, Sync};
+use quelea_params::run::{Note, Run, Saved, Saving, Settings, Status, Sync};
+use quelea_params::tables::Chunk;
 use quelea_params::{Packet, Problem, Timing};
 use quelea_wire::{Hooks, Listener, Protocol, Terms, Token, WireError, join_run, serve_run, serve_shard};
 use tokio::runtime::{Builder, Runtime};
@@ -100,6 +101,8 @@ pub fn train(plan: &Plan, terms: &Terms, listener: Listener, addresses: &Address
             tiles: plan.tiles,
             shards: addresses.shards_of_workers.clone(),
             plan: plan.packet(),
+            cut: Saved::default(),
+            cut_every: None,
         };
         let outcome = Outcome::default();
         let run = Run::new(Duration::ZERO, settings, maker(outcome.clone())).expect("the plan can be read");
@@ -143,5 +146,12 @@ impl Hooks for Told {
         self.plan.tile(tile)
     }
     fn settled(&mut self, _: &[Candidates]) {}
+    fn save(&mut self, _: Saving) {}
+    fn saved(&mut self) -> Option<(u64, bool)> {
+        None
+    }
+    fn part(&mut self, _: u64, _: u64) -> Result<Chunk, Problem> {
+        unreachable!("nothing is saved")
+    }
     fn revive(&mut self, _: u32) {}
 }

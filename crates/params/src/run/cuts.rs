@@ -1,0 +1,249 @@
+//! Cuts of a training by steps: where it stands after a commit, and the rows of all shards as they were then. Checkpoints hold
+//! them, and a run goes back to the last that is saved when a shard is lost.
+//!
+//! Shards keep a copy with a commit, and training goes on while the copies are collected and saved.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use quelea_core::block::Block;
+use serde::{Deserialize, Serialize};
+
+use super::{Action, Phase, Run, State, Why};
+use crate::Problem;
+use crate::message::ToShard;
+use crate::tables::{Chunk, shard_of};
+
+/// Where a training by steps stands after some commits. The rows of its tables, which are apart from it, complete it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Cut {
+    /// No two cuts of a training have the same; 0 is the beginning.
+    pub number: u64,
+    /// Commits that are in it.
+    pub commits: u64,
+    /// How often rules were applied in them.
+    pub applied: u64,
+    /// How many slices of each tile are in it.
+    pub tiles: Vec<u64>,
+    /// Passes that are finished.
+    pub passed: u64,
+    /// The totals of these and of all passes that have begun.
+    pub totals: BTreeMap<u64, Vec<i128>>,
+}
+
+/// A cut that can be gone back to.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Saved {
+    /// The cut.
+    pub cut: Cut,
+    /// In how many parts its rows were given.
+    pub parts: u64,
+}
+
+/// How a cut is given to whoever saves it; there is one at a time.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Saving {
+    /// It begins.
+    Begin(Cut),
+    /// Its next part.
+    Part(Chunk),
+    /// That was all; what becomes of it is told with [`Run::cut_is_saved`].
+    End,
+    /// It will never be complete.
+    Abandon,
+}
+
+/// The cuts of a run.
+pub(super) struct Cuts {
+    /// None if nobody saves them.
+    every: Option<Duration>,
+    /// When the next one is due.
+    due: Duration,
+    /// The number of the last one.
+    number: u64,
+    /// The newest that is saved, or the beginning.
+    saved: Saved,
+    /// The one that the epoch began at.
+    origin: Saved,
+    open: Open,
+    restoring: Option<Restoring>,
+}
+
+/// The cut that is being made.
+enum Open {
+    Nothing,
+    /// The copies of these shards are not whole yet.
+    Collecting(Saved, BTreeSet<u32>),
+    Writing(Saved),
+}
+
+/// The part of the origin that shards are loading, and those that have not.
+struct Restoring {
+    part: u64,
+    left: BTreeSet<u32>,
+}
+
+impl Cuts {
+    pub fn new(now: Duration, every: Option<Duration>, saved: Saved) -> Self {
+        let due = now + every.unwrap_or_default();
+        Self { every, due, number: saved.cut.number, origin: saved.clone(), saved, open: Open::Nothing, restoring: None }
+    }
+
+    /// The cut that the epoch began at.
+    pub fn origin(&self) -> &Cut {
+        &self.origin.cut
+    }
+
+    /// A new epoch begins, at the newest cut that is saved.
+    pub fn go_back(&mut self, actions: &mut Vec<Action>) {
+        self.origin = self.saved.clone();
+        self.restoring = None;
+        if let Open::Collecting(..) = self.open {
+            self.open = Open::Nothing;
+            actions.push(Action::Save(Saving::Abandon));
+        }
+    }
+
+    /// Makes the next cut due; whether there will be any.
+    pub fn hurry(&mut self, now: Duration) -> bool {
+        self.due = now;
+        self.every.is_some()
+    }
+
+    /// Whether shards are to keep a copy of what comes out of the next commit.
+    pub fn are_due(&self, now: Duration) -> bool {
+        self.every.is_some() && self.due <= now && matches!(self.open, Open::Nothing)
+    }
+}
+
+impl Run {
+    /// What became of a cut: whether it can be gone back to.
+    pub fn cut_is_saved(&mut self, now: Duration, number: u64, is_saved: bool) {
+        match std::mem::replace(&mut self.cuts.open, Open::Nothing) {
+            Open::Writing(saved) | Open::Collecting(saved, _) if saved.cut.number == number => {
+                self.cuts.due = now + self.cuts.every.unwrap_or_default();
+                if is_saved {
+                    self.cuts.saved = saved;
+                }
+                if self.stop_at.is_some() {
+                    self.stop(now);
+                }
+            }
+            open => self.cuts.open = open,
+        }
+    }
+
+    /// All shards have kept a copy.
+    pub(super) fn begin_cut(&mut self, now: Duration) {
+        let number = self.cuts.number + 1;
+        let Some(cut) = self.work.cut(number) else { return };
+        self.cuts.number = number;
+        self.actions.push(Action::Save(Saving::Begin(cut.clone())));
+        let shards: BTreeSet<u32> = (0..self.shards.states.len() as u32).collect();
+        self.cuts.open = Open::Collecting(Saved { cut, parts: 0 }, shards.clone());
+        shards.into_iter().for_each(|shard| self.save(now, shard, 0, 0));
+    }
+
+    fn save(&mut self, now: Duration, shard: u32, table: u32, from: u64) {
+        let Open::Collecting(Saved { cut, .. }, left) = &mut self.cuts.open else { return };
+        if (table as usize) < self.work.tables() {
+            let ask = ToShard::Save { run: self.settings.run, epoch: self.epoch, commits: cut.commits, table, from };
+            return self.shards.call(now, shard, ask);
+        }
+        let ask = ToShard::Forget { run: self.settings.run, epoch: self.epoch, commits: cut.commits };
+        self.shards.call(now, shard, ask);
+        left.remove(&shard);
+        if let (true, Open::Collecting(saved, _)) = (left.is_empty(), std::mem::replace(&mut self.cuts.open, Open::Nothing)) {
+            self.cuts.open = Open::Writing(saved);
+            self.actions.push(Action::Save(Saving::End));
+        }
+    }
+
+    /// Takes rows of a copy, and asks for the next.
+    pub(super) fn copied(&mut self, now: Duration, shard: u32, table: u32, blocks: &[(u32, Block)]) {
+        let Open::Collecting(saved, _) = &mut self.cuts.open else { return };
+        let [(0, Block::Keys(keys)), (1, Block::Values(rows))] = blocks else {
+            return self.end(now, Err(Problem::internal("a shard gives a copy without keys or rows")));
+        };
+        if !keys.is_empty() {
+            saved.parts += 1;
+            self.actions.push(Action::Save(Saving::Part(Chunk { table, keys: keys.clone(), rows: rows.clone() })));
+        }
+        match keys.last().and_then(|last| last.checked_add(1)) {
+            Some(next) => self.save(now, shard, table, next),
+            None => self.save(now, shard, table + 1, 0),
+        }
+    }
+
+    /// A shard has begun the epoch; once all have, they load the rows that it begins with.
+    pub(super) fn restore(&mut self, now: Duration, shard: u32) {
+        if !matches!(self.phase, Phase::Opening) {
+            // Whether it still has what was committed since is not known.
+            return self.lose_shard(now, shard, Why::Restarted);
+        }
+        self.shards.states[shard as usize] = State::Replaying;
+        self.shards.away[shard as usize] = None;
+        if self.shards.states.iter().all(|state| matches!(state, State::Replaying | State::Ready)) {
+            self.restore_part(now, 0);
+        }
+    }
+
+    fn restore_part(&mut self, now: Duration, part: u64) {
+        if part < self.cuts.origin.parts {
+            self.cuts.restoring = Some(Restoring { part, left: BTreeSet::new() });
+            return self.actions.push(Action::Restore { cut: self.cuts.origin.cut.number, part });
+        }
+        self.cuts.restoring = None;
+        for shard in self.shards.present() {
+            self.shard_is_ready(now, shard);
+        }
+    }
+
+    /// Takes the part of a cut that was asked for with [`Action::Restore`], or why it cannot be had.
+    pub fn restored(&mut self, now: Duration, cut: u64, part: u64, chunk: Result<Chunk, Problem>) {
+        let count = self.shards.states.len() as u32;
+        let is_wanted = matches!(self.phase, Phase::Opening) && self.cuts.origin.cut.number == cut;
+        let Some(restoring) = self.cuts.restoring.as_mut().filter(|restoring| is_wanted && restoring.part == part) else { return };
+        let chunk = match chunk {
+            Ok(chunk) => chunk,
+            Err(problem) => return self.end(now, Err(problem)),
+        };
+        restoring.left = (0..count).collect();
+        for shard in 0..count {
+            let blocks = Arc::new(rows_of(&chunk, shard, count));
+            let ask = ToShard::Load { run: self.settings.run, epoch: self.epoch, part, table: chunk.table, blocks };
+            self.shards.call(now, shard, ask);
+        }
+    }
+
+    /// A shard has loaded a part.
+    pub(super) fn loaded(&mut self, now: Duration, shard: u32, part: u64) {
+        let Some(restoring) = self.cuts.restoring.as_mut().filter(|restoring| restoring.part == part) else { return };
+        if restoring.left.remove(&shard) && restoring.left.is_empty() {
+            self.restore_part(now, part + 1);
+        }
+    }
+
+    /// A shard does not have the copy that it was to keep.
+    pub(super) fn copy_is_gone(&mut self, now: Duration, shard: u32, commits: u64) {
+        if let Open::Collecting(saved, _) = &self.cuts.open
+            && saved.cut.commits == commits
+        {
+            self.lose_shard(now, shard, Why::Restarted);
+        }
+    }
+}
+
+/// The keys and rows of a chunk that a shard keeps.
+fn rows_of(chunk: &Chunk, shard: u32, shards: u32) -> Vec<(u32, Block)> {
+    let length = chunk.rows.len().checked_div(chunk.keys.len()).unwrap_or(0);
+    let (mut keys, mut rows) = (Vec::new(), Vec::new());
+    for (key, row) in chunk.keys.iter().zip(chunk.rows.chunks_exact(length.max(1))) {
+        if shard_of(*key, shards) == shard {
+            keys.push(*key);
+            rows.extend_from_slice(row);
+        }
+    }
+    vec![(0, Block::Keys(keys)), (1, Block::Values(rows))]
+}

@@ -147,7 +147,17 @@ fn lead(workers: usize, terms: &Terms, addresses: &[String], rounds: usize, barr
     let mut clients = runtime.block_on(connect(terms, addresses))?;
     for (shard, client) in (0..).zip(&mut clients) {
         let shards = addresses.len() as u32;
-        let open = ToShard::Open { run: RUN, epoch: 1, shard, shards, plan: Packet::default(), timing: terms.timing, after: (0, 0) };
+        let open = ToShard::Open {
+            run: RUN,
+            epoch: 1,
+            shard,
+            shards,
+            life: 0,
+            plan: Packet::default(),
+            timing: terms.timing,
+            after: (0, 0),
+            window: Vec::new(),
+        };
         runtime.block_on(client.call(open))?;
     }
     let mut seconds = Vec::new();

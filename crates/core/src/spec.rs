@@ -195,13 +195,18 @@ pub struct Cluster {
     /// `quelea shard`. One, when there are workers and nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shards: Option<Shards>,
+    /// How many more shards hold what each shard holds, so that one of them can die without the run going back; 0 by default, because
+    /// each costs as much memory and traffic again. So many more are started; in a list of addresses, the replicas of all shards come
+    /// after all shards, in the same order.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub replicas: usize,
     /// Where workers find the run: HOST:PORT. Port 0 takes a free one, which the run tells.
     pub listen: String,
 }
 
 impl Default for Cluster {
     fn default() -> Self {
-        Self { workers: 0, shards: None, listen: "127.0.0.1:0".into() }
+        Self { workers: 0, shards: None, replicas: 0, listen: "127.0.0.1:0".into() }
     }
 }
 
@@ -210,6 +215,10 @@ impl Cluster {
     pub fn is_alone(&self) -> bool {
         self.workers == 0 && self.shards.is_none()
     }
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// Who waits for whom.

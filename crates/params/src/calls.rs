@@ -59,9 +59,20 @@ impl<To: Copy + PartialEq, Body: Clone> Calls<To, Body> {
         self.next
     }
 
+    /// A call that is open.
+    pub(crate) fn get(&self, call: u64) -> Option<&Body> {
+        self.waiting.get(&call).map(|waiting| &waiting.body)
+    }
+
     /// Takes the call that is answered; none if it was answered before.
     pub(crate) fn close(&mut self, call: u64) -> Option<Body> {
         self.waiting.remove(&call).map(|waiting| waiting.body)
+    }
+
+    /// Takes back the calls to some receivers.
+    pub(crate) fn take(&mut self, is_taken: impl Fn(To) -> bool) -> Vec<(To, Body)> {
+        let taken = self.waiting.extract_if(.., |_, waiting| is_taken(waiting.to));
+        taken.map(|(_, waiting)| (waiting.to, waiting.body)).collect()
     }
 
     /// Forgets the calls that are not to be kept.

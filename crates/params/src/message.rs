@@ -38,7 +38,7 @@ pub struct PushId {
     pub run: u64,
     /// The run's epoch.
     pub epoch: u32,
-    /// The shard that it is for.
+    /// The part of the parameters that it is for.
     pub shard: u32,
     /// The clock that it is made in: that of its order.
     pub clock: u64,
@@ -78,6 +78,8 @@ pub enum ToRun {
         known: u32,
         /// The last order that it has carried out: its contribution is staged on every shard.
         done: u32,
+        /// The last it has heard of which shards are there; see [`FromRun::Shards`].
+        view: u32,
         /// Bytes that it has sent to shards and received from them so far.
         bytes: u64,
         /// By steps: the totals of the order that it has carried out.
@@ -120,6 +122,13 @@ pub enum FromRun {
     Joined(Joined),
     /// An order.
     Order(Order),
+    /// Not all shards are there, or all are there again: what others with the same parameters have is enough. Ask again.
+    Shards {
+        /// Grows with every such news.
+        view: u32,
+        /// Those whose answers do not count.
+        lost: Vec<u32>,
+    },
     /// No order yet; ask again.
     Wait,
     /// A tile's bytes.
@@ -153,6 +162,8 @@ pub struct Joined {
     pub plan: Packet,
     /// Where the shards listen.
     pub shards: Vec<String>,
+    /// In how many parts they hold the parameters: shard number s holds part s modulo these.
+    pub parts: u32,
     /// How long everybody waits in this run.
     pub timing: Timing,
 }
@@ -213,16 +224,20 @@ pub enum ToShard {
         run: u64,
         /// The epoch.
         epoch: u32,
-        /// The shard's place among the run's shards.
+        /// The part of the parameters that is the shard's.
         shard: u32,
-        /// How many shards the run has.
+        /// How many parts there are.
         shards: u32,
+        /// Grows when a shard that was lost begins anew within the epoch.
+        life: u32,
         /// What is trained.
         plan: Packet,
         /// How long everybody waits in this run.
         timing: Timing,
         /// By steps: the commits before the epoch, and how often rules were applied in them.
         after: (u64, u64),
+        /// By steps: the last contributions of members that are among these commits.
+        window: Vec<Contribution>,
     },
     /// The run, by steps: to take rows of the cut that the epoch begins at, as far as they are this shard's.
     Load {
@@ -264,6 +279,13 @@ pub enum ToShard {
         apply: Apply,
         /// By steps: to keep a copy of the tables as they are then, for [`ToShard::Save`].
         copy: bool,
+    },
+    /// The run, by steps: to keep a copy of the tables as they are, for [`ToShard::Save`].
+    Copy {
+        /// The run.
+        run: u64,
+        /// The epoch.
+        epoch: u32,
     },
     /// The run, by steps: all that is known of rows of a table, in the order of their keys, from the copy that was kept last.
     Save {

@@ -47,7 +47,17 @@ fn shard() -> Teller {
     let table = |name: &'static str, width, rule| Parameters { name: name.into(), width, start: Start::Zero, rule, unit: 1.0 };
     let tables = vec![table("a", 2, Rule::Sum), table("b", 1, Rule::Adagrad { rate: 0.1, l2: 0.0 })];
     let mut shard = Teller(Shard::new(Box::new(move |_| Ok(Made::Steps(Box::new(Two(tables.clone()))))), TIMING), 0);
-    let open = ToShard::Open { run: 1, epoch: 1, shard: 0, shards: 2, plan: Packet::default(), timing: TIMING, after: (0, 0) };
+    let open = ToShard::Open {
+        run: 1,
+        epoch: 1,
+        shard: 0,
+        shards: 2,
+        life: 0,
+        plan: Packet::default(),
+        timing: TIMING,
+        after: (0, 0),
+        window: Vec::new(),
+    };
     assert_eq!(shard.ask(open), Some(FromShard::Opened { epoch: 1 }));
     shard
 }

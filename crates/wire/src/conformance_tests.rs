@@ -195,8 +195,8 @@ fn what_workers_and_runs_say_comes_as_it_went() {
     let mut asks = vec![
         ToRun::Join { name: "machine/\u{e9}\u{0}".into() },
         ToRun::Join { name: String::new() },
-        ToRun::Poll { member, known: u32::MAX, done: 0, bytes: u64::MAX, totals: vec![i128::MIN, -1, 0, 1, i128::MAX] },
-        ToRun::Poll { member, known: 0, done: u32::MAX, bytes: 0, totals: Vec::new() },
+        ToRun::Poll { member, known: u32::MAX, done: 0, view: u32::MAX, bytes: u64::MAX, totals: vec![i128::MIN, -1, 0, 1, i128::MAX] },
+        ToRun::Poll { member, known: 0, done: u32::MAX, view: 0, bytes: 0, totals: Vec::new() },
         ToRun::Tile { member, tile: u32::MAX },
         ToRun::Log { member, epoch: u32::MAX, from: u64::MAX },
         ToRun::Leave { member },
@@ -207,7 +207,7 @@ fn what_workers_and_runs_say_comes_as_it_went() {
         FromRun::Order(order)
     };
     let slices = (0..5_000).map(|tile| Slice { tile, number: u64::MAX - u64::from(tile) }).collect();
-    let joined = |plan, shards| FromRun::Joined(Joined { member, run: u64::MAX, plan, shards, timing: timing() });
+    let joined = |plan, shards| FromRun::Joined(Joined { member, run: u64::MAX, plan, shards, parts: u32::MAX, timing: timing() });
     let mut answers = vec![
         order(None, Which::Owned),
         order(Some(Vec::new()), Which::These((0..5_000).collect())),
@@ -215,6 +215,7 @@ fn what_workers_and_runs_say_comes_as_it_went() {
         FromRun::Wait,
         FromRun::Log { from: u64::MAX, clocks: vec![Vec::new(), candidates()] },
         FromRun::Log { from: 0, clocks: Vec::new() },
+        FromRun::Shards { view: u32::MAX, lost: vec![0, u32::MAX] },
         FromRun::Fenced,
         FromRun::Ended,
     ];
@@ -227,6 +228,7 @@ fn what_workers_and_runs_say_comes_as_it_went() {
 fn what_shards_hear_and_say_comes_as_it_went() {
     let (run, epoch, clock) = (u64::MAX, u32::MAX, u64::MAX);
     let contributions = (0..2_000).map(|sequence| Contribution { member: MEMBER, sequence }).collect();
+    let window = vec![Contribution { member: MEMBER, sequence: u32::MAX }];
     let mut asks = vec![
         ToShard::Replay { run, epoch, from: 0, clocks: vec![candidates(), Vec::new()] },
         ToShard::Commit { run, epoch, clock, contributions, apply: Apply::InTurn, copy: true },
@@ -239,15 +241,18 @@ fn what_shards_hear_and_say_comes_as_it_went() {
         ToShard::Collect { run, epoch, table: u32::MAX, from: u64::MAX },
         ToShard::Save { run, epoch, commits: u64::MAX, table: u32::MAX, from: u64::MAX },
         ToShard::Forget { run, epoch, commits: u64::MAX },
+        ToShard::Copy { run, epoch },
     ];
     asks.extend(packets().into_iter().map(|plan| ToShard::Open {
         run,
         epoch,
         shard: 0,
         shards: u32::MAX,
+        life: u32::MAX,
         plan,
         timing: timing(),
         after: (3, 4),
+        window: window.clone(),
     }));
     for (blocks, weight) in blocks_of_all_sizes().into_iter().zip([i64::MIN, 0, i64::MAX]) {
         asks.push(ToShard::Push { id: id(), weight, blocks: blocks.clone() });

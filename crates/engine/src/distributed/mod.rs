@@ -81,6 +81,7 @@ pub(crate) fn fit(
         patience: PATIENCE,
         tiles: prepared.tiles.len() as u32,
         shards: addresses.clone(),
+        copies: 1 + job.cluster.replicas,
         plan: plan.write()?,
         sync: sync(&job.sync),
         history: past.clocks.into_iter().map(|clock| (0..).zip(clock).collect()).collect(),
@@ -165,7 +166,7 @@ fn shards(job: &Job, program: &Arc<Program>) -> Result<(Option<Shards>, Vec<Stri
         Some(ShardsOfJob::Count(count)) => *count,
         None => 1,
     };
-    let shards = Shards::start(program.clone(), count)?;
+    let shards = Shards::start(program.clone(), count * (1 + job.cluster.replicas))?;
     let addresses = shards.addresses().to_vec();
     Ok((Some(shards), addresses))
 }
@@ -209,7 +210,7 @@ impl Hooks for OfEngine<'_> {
             self.workers.end_process(process);
         }
         match &note {
-            Note::Joined { .. } => self.control.tell(Event::Cluster { message: words(&note) }),
+            Note::Joined { .. } | Note::ReplicaBack { .. } => self.control.tell(Event::Cluster { message: words(&note) }),
             _ => self.control.warn(words(&note)),
         }
     }
@@ -293,6 +294,10 @@ fn words(note: &Note) -> String {
         Note::Gone { member, name, why, tiles } => {
             format!("{} is gone: {}; others take over its {tiles} tiles", who(member, name), because(why))
         }
+        Note::ReplicaLost { shard, why } => {
+            format!("shard {shard} is gone: {}; the run goes on with a replica of it", because(why))
+        }
+        Note::ReplicaBack { shard } => format!("shard {shard} is there again, and has what it missed"),
         Note::ShardLost { shard, why, from, to } if from == to => {
             format!("shard {shard} is gone: {}; the run waits for it to come back", because(why))
         }

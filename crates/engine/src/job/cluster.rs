@@ -9,6 +9,7 @@ use super::{Result, wrong};
 
 const MOST_WORKERS: usize = 1_024;
 const MOST_SHARDS: usize = 256;
+const MOST_REPLICAS: usize = 4;
 /// An hour.
 const MOST_SECONDS: f64 = 3_600.0;
 const MOST_RETRIES: u32 = 1_000;
@@ -25,7 +26,19 @@ fn check_cluster(cluster: &Cluster) -> Result<()> {
     if cluster.workers > MOST_WORKERS {
         return Err(wrong("cluster.workers", format!("this is a number from 0 to {MOST_WORKERS}")));
     }
+    let copies = 1 + cluster.replicas;
+    if cluster.replicas > MOST_REPLICAS {
+        return Err(wrong("cluster.replicas", format!("this is a number from 0 to {MOST_REPLICAS}")));
+    }
+    if cluster.replicas > 0 && cluster.is_alone() {
+        return Err(wrong("cluster.replicas", "one process alone has no shards; set cluster.workers, or drop it"));
+    }
     match &cluster.shards {
+        Some(Shards::Addresses(addresses)) if addresses.len() % copies != 0 => {
+            let problem =
+                format!("{} addresses cannot be {copies} of each shard; name the shards, and then a replica of each", addresses.len());
+            Err(wrong("cluster.shards", problem))
+        }
         Some(Shards::Count(count)) if !(1..=MOST_SHARDS).contains(count) => {
             Err(wrong("cluster.shards", format!("this is a number from 1 to {MOST_SHARDS}, or a list of addresses")))
         }

@@ -22,6 +22,8 @@ pub struct Settings {
     pub tiles: u32,
     /// Where the shards listen.
     pub shards: Vec<String>,
+    /// How many shards hold each part of the parameters: shard number s holds part s modulo the number of parts.
+    pub copies: usize,
     /// What is trained.
     pub plan: Packet,
     /// By rounds: the candidates of clocks that are over, up to a boundary. The run begins after them.
@@ -113,6 +115,18 @@ pub enum Note {
         why: Why,
         /// How many tiles it owned.
         tiles: usize,
+    },
+    /// A shard was lost; others hold the same, and the run goes on with these.
+    ReplicaLost {
+        /// Its place.
+        shard: u32,
+        /// Why.
+        why: Why,
+    },
+    /// A shard has taken in what it had missed.
+    ReplicaBack {
+        /// Its place.
+        shard: u32,
     },
     /// A shard was lost; the run goes back. By steps to the last cut that was saved, or to the beginning: what the shard held is
     /// lost, and without it the rest is of no use.

@@ -28,13 +28,23 @@ impl Run {
 
     fn collect_next(&mut self, now: Duration) {
         let Phase::Collecting(collecting) = &mut self.phase else { return };
-        let shards = self.settings.shards.len();
-        (collecting.parts, collecting.given) = (vec![Fetched::default(); shards], 0);
+        let parts = self.shards.parts;
+        (collecting.parts, collecting.given) = (vec![Fetched::default(); parts as usize], 0);
         if collecting.whole.len() == self.work.tables() {
             let result = self.work.finish(std::mem::take(&mut collecting.whole));
             return self.end(now, result);
         }
-        (0..shards as u32).for_each(|shard| self.collect(now, shard, 0));
+        (0..parts)
+            .filter_map(|part| self.shards.holder(part))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .for_each(|shard| self.collect(now, shard, 0));
+    }
+
+    /// A shard is lost: the table that is being collected comes anew from those that hold the same.
+    pub(super) fn collect_again(&mut self, now: Duration) {
+        self.shards.calls.retain(|_, ask| !matches!(ask, ToShard::Collect { .. }));
+        self.collect_next(now);
     }
 
     fn collect(&mut self, now: Duration, shard: u32, from: u64) {
@@ -52,7 +62,7 @@ impl Run {
         let [(0, Block::Keys(keys)), (1, Block::Values(values))] = blocks else {
             return self.end(now, Err(Problem::internal("a shard gives a table without keys or values")));
         };
-        let part = &mut collecting.parts[shard as usize];
+        let part = &mut collecting.parts[self.shards.part_of(shard) as usize];
         part.keys.extend(keys);
         part.values.extend(values);
         if let Some(next) = keys.last().and_then(|last| last.checked_add(1)) {

@@ -140,22 +140,22 @@ impl Run {
         let Some(cut) = self.work.cut(number) else { return };
         self.cuts.number = number;
         self.actions.push(Action::Save(Saving::Begin(cut.clone())));
-        let shards: BTreeSet<u32> = (0..self.shards.states.len() as u32).collect();
+        let shards: BTreeSet<u32> = (0..self.shards.parts).filter_map(|part| self.shards.holder(part)).collect();
         self.cuts.open = Open::Collecting(Saved { cut, parts: 0 }, shards.clone());
         shards.into_iter().for_each(|shard| self.save(now, shard, 0, 0));
     }
 
     fn save(&mut self, now: Duration, shard: u32, table: u32, from: u64) {
-        let Open::Collecting(Saved { cut, .. }, left) = &mut self.cuts.open else { return };
+        let Open::Collecting(saved, left) = &mut self.cuts.open else { return };
         if (table as usize) < self.work.tables() {
-            let ask = ToShard::Save { run: self.settings.run, epoch: self.epoch, commits: cut.commits, table, from };
+            let ask = ToShard::Save { run: self.settings.run, epoch: self.epoch, commits: saved.cut.commits, table, from };
             return self.shards.call(now, shard, ask);
         }
-        let ask = ToShard::Forget { run: self.settings.run, epoch: self.epoch, commits: cut.commits };
+        let ask = ToShard::Forget { run: self.settings.run, epoch: self.epoch, commits: saved.cut.commits };
         self.shards.call(now, shard, ask);
         left.remove(&shard);
-        if let (true, Open::Collecting(saved, _)) = (left.is_empty(), std::mem::replace(&mut self.cuts.open, Open::Nothing)) {
-            self.cuts.open = Open::Writing(saved);
+        if left.is_empty() {
+            self.cuts.open = Open::Writing(std::mem::take(saved));
             self.actions.push(Action::Save(Saving::End));
         }
     }
@@ -202,7 +202,7 @@ impl Run {
 
     /// Takes the part of a cut that was asked for with [`Action::Restore`], or why it cannot be had.
     pub fn restored(&mut self, now: Duration, cut: u64, part: u64, chunk: Result<Chunk, Problem>) {
-        let count = self.shards.states.len() as u32;
+        let (count, parts) = (self.shards.states.len() as u32, self.shards.parts);
         let is_wanted = matches!(self.phase, Phase::Opening) && self.cuts.origin.cut.number == cut;
         let Some(restoring) = self.cuts.restoring.as_mut().filter(|restoring| is_wanted && restoring.part == part) else { return };
         let chunk = match chunk {
@@ -211,7 +211,7 @@ impl Run {
         };
         restoring.left = (0..count).collect();
         for shard in 0..count {
-            let blocks = Arc::new(rows_of(&chunk, shard, count));
+            let blocks = Arc::new(rows_of(&chunk, self.shards.part_of(shard), parts));
             let ask = ToShard::Load { run: self.settings.run, epoch: self.epoch, part, table: chunk.table, blocks };
             self.shards.call(now, shard, ask);
         }
@@ -225,8 +225,20 @@ impl Run {
         }
     }
 
+    /// A shard is lost, or is to keep another copy: a cut that is not whole without it never will be.
+    pub(super) fn abandon_cut_of(&mut self, shard: u32) {
+        if matches!(&self.cuts.open, Open::Collecting(_, left) if left.contains(&shard)) {
+            self.cuts.open = Open::Nothing;
+            self.shards.calls.retain(|_, ask| !matches!(ask, ToShard::Save { .. }));
+            self.actions.push(Action::Save(Saving::Abandon));
+        }
+    }
+
     /// A shard does not have the copy that it was to keep.
     pub(super) fn copy_is_gone(&mut self, now: Duration, shard: u32, commits: u64) {
+        if self.is_source(shard) {
+            return self.join_again(now);
+        }
         if let Open::Collecting(saved, _) = &self.cuts.open
             && saved.cut.commits == commits
         {
@@ -236,11 +248,11 @@ impl Run {
 }
 
 /// The keys and rows of a chunk that a shard keeps.
-fn rows_of(chunk: &Chunk, shard: u32, shards: u32) -> Vec<(u32, Block)> {
+fn rows_of(chunk: &Chunk, part: u32, parts: u32) -> Vec<(u32, Block)> {
     let length = chunk.rows.len().checked_div(chunk.keys.len()).unwrap_or(0);
     let (mut keys, mut rows) = (Vec::new(), Vec::new());
     for (key, row) in chunk.keys.iter().zip(chunk.rows.chunks_exact(length.max(1))) {
-        if shard_of(*key, shards) == shard {
+        if shard_of(*key, parts) == part {
             keys.push(*key);
             rows.extend_from_slice(row);
         }

@@ -16,6 +16,13 @@ impl Run {
         if matches!(self.phase, Phase::Ended) || self.shards.states[shard as usize] == State::Lost {
             return;
         }
+        let is_alone =
+            !self.shards.has_other(shard) && !matches!(self.shards.states[shard as usize], State::Called | State::Behind | State::Joining);
+        if !matches!(self.phase, Phase::Opening) && !is_alone {
+            self.shards.away[shard as usize].get_or_insert(now);
+            self.lose_replica(now, shard, why);
+            return self.actions.push(Action::Revive { shard });
+        }
         let from = self.clock();
         if !matches!(self.phase, Phase::Opening)
             && let Err(problem) = self.roll_back()
@@ -44,6 +51,7 @@ impl Run {
         self.cuts.go_back(&mut self.actions);
         self.work.restart((self.maker)(&self.settings.plan)?, self.cuts.origin(), &mut self.members)?;
         self.committing = None;
+        self.joining = None;
         self.phase = Phase::Opening;
         Ok(())
     }
@@ -94,7 +102,7 @@ impl Run {
         if self.deserted.is_some_and(|since| since + patience <= now) {
             return self.end(now, Err(Problem::NoWorkers { seconds: patience.as_secs() }));
         }
-        if let Some((shard, since)) = self.shards.missing()
+        if let Some((shard, since)) = self.shards.missing(!matches!(self.phase, Phase::Opening))
             && since + patience <= now
         {
             let who = self.name_of(shard);

@@ -52,6 +52,8 @@ pub(super) struct Entry {
     pub folded: u64,
     /// Bytes that it has sent to shards and received from them.
     pub bytes: u64,
+    /// The last it has heard of which shards are there.
+    pub view: u32,
 }
 
 /// Where a member stands in a training by steps.
@@ -198,6 +200,7 @@ impl Members {
             pace: Pace::default(),
             folded: 0,
             bytes: 0,
+            view: 0,
         };
         self.by_worker.insert(worker, entry);
         member

@@ -11,6 +11,7 @@ mod cuts;
 mod loss;
 mod members;
 mod pace;
+mod replicas;
 mod rounds;
 mod shards;
 mod steps;
@@ -19,6 +20,8 @@ mod work;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use quelea_core::block::Block;
+
 use crate::message::{Apply, Candidates, Contribution, FromRun, FromShard, Joined, Member, ToRun, ToShard};
 use crate::{Caller, Maker, Problem};
 pub use action::{Action, Note, Settings, Status, Sync, Why};
@@ -26,6 +29,7 @@ use collect::Collecting;
 use cuts::Cuts;
 pub use cuts::{Cut, Saved, Saving};
 use members::{Carried, Members};
+use replicas::Joining;
 use shards::{Shards, State, page};
 use work::Work;
 
@@ -67,6 +71,10 @@ pub struct Run {
     started: bool,
     members: Members,
     shards: Shards,
+    /// A shard that takes in what the others of its part have.
+    joining: Option<Joining>,
+    /// Grows when what members are to know of the shards changes.
+    view: u32,
     /// Tiles without owner.
     orphans: Vec<u32>,
     /// Since when there has been no worker, and when the first joined.
@@ -97,7 +105,9 @@ impl Run {
             committing: None,
             started: false,
             members: Members::new(settings.run),
-            shards: Shards::new(now, settings.shards.len()),
+            shards: Shards::new(now, settings.shards.len(), (settings.shards.len() / settings.copies.max(1)) as u32),
+            joining: None,
+            view: 0,
             orphans: (0..settings.tiles).collect(),
             deserted: Some(now),
             first_join: None,
@@ -135,6 +145,9 @@ impl Run {
     /// A shard was started or connected to, and knows nothing of this run.
     pub fn shard_is_up(&mut self, now: Duration, shard: u32) {
         self.shards.heard[shard as usize] = now;
+        if matches!(self.phase, Phase::Going | Phase::Collecting(_)) && self.shards.has_other(shard) {
+            return self.replica_is_up(now, shard);
+        }
         self.open(now, shard);
     }
 
@@ -179,8 +192,8 @@ impl Run {
         let answer = match ask {
             _ if matches!(self.phase, Phase::Ended) => Some(FromRun::Ended),
             ToRun::Join { name } => Some(self.join(now, from, name)),
-            ToRun::Poll { member, known, done, bytes, totals } => {
-                self.members.get_mut(member).into_iter().for_each(|entry| entry.bytes = bytes);
+            ToRun::Poll { member, known, done, view, bytes, totals } => {
+                self.members.get_mut(member).into_iter().for_each(|entry| (entry.view, entry.bytes) = (view, bytes));
                 self.poll(now, from, member, (known, done), totals)
             }
             ToRun::Tile { member, tile } => self.of_member(now, member, |run| {
@@ -214,20 +227,32 @@ impl Run {
                 // What was sent before may be answered by a shard that had not begun yet.
                 self.shards.calls.retain(|to, _| to != shard);
                 match self.work.log() {
+                    _ if self.shards.states[shard as usize] == State::Joining => self.replica_opened(now, shard),
                     Some(_) => self.replay(now, shard, 0),
                     None => self.restore(now, shard),
                 }
             }
-            (FromShard::At { epoch, .. }, ToShard::Load { part, .. }) if epoch == self.epoch => self.loaded(now, shard, part),
+            (FromShard::At { epoch, .. }, ToShard::Load { part, table, blocks, .. }) if epoch == self.epoch => match self.joining {
+                Some(_) => self.replica_loaded(now, part, table, last_key(&blocks)),
+                None => self.loaded(now, shard, part),
+            },
+            (FromShard::At { epoch, .. }, ToShard::Copy { .. }) if epoch == self.epoch => self.replica_can_copy(now),
+            (FromShard::Rows { epoch, blocks, .. }, ToShard::Save { table, .. }) if epoch == self.epoch && self.is_source(shard) => {
+                self.page_for_replica(now, table, blocks);
+            }
             (FromShard::Rows { epoch, blocks, .. }, ToShard::Save { table, .. }) if epoch == self.epoch => {
                 self.copied(now, shard, table, &blocks);
             }
             (FromShard::Gone, ToShard::Save { commits, .. }) => self.copy_is_gone(now, shard, commits),
+            (FromShard::At { clock, .. }, ToShard::Replay { .. }) if self.joining.is_some() => self.replica_at(now, shard, clock),
             (FromShard::At { clock, .. }, ToShard::Replay { .. }) => self.replay(now, shard, clock),
             (FromShard::At { .. }, ToShard::Advance { .. }) => self.shard_is_ready(now, shard),
             (FromShard::Committed { clock, candidates, .. }, ToShard::Commit { .. }) => self.committed(now, shard, clock, candidates),
             (FromShard::Rows { epoch, blocks, .. }, ToShard::Collect { table, .. }) if epoch == self.epoch => {
                 self.collected(now, shard, table, &blocks);
+            }
+            (FromShard::Unknown | FromShard::At { .. }, ToShard::Ping { .. }) if self.shards.states[shard as usize] == State::Called => {
+                self.replica_answers(now, shard);
             }
             // A shard that is behind the run was started anew.
             (FromShard::At { epoch, clock }, ToShard::Ping { clock: least, .. }) => {
@@ -237,7 +262,8 @@ impl Run {
                 }
             }
             // A shard that is told to begin has every right not to know what comes before.
-            (FromShard::Unknown, _) if self.shards.states[shard as usize] == State::Opening => {}
+            (FromShard::Unknown, _) if matches!(self.shards.states[shard as usize], State::Opening | State::Behind) => {}
+            (FromShard::Unknown, ToShard::Ping { .. } | ToShard::Fence { .. }) if self.shards.states[shard as usize] == State::Joining => {}
             (FromShard::Unknown, _) => self.lose_shard(now, shard, Why::Restarted),
             (FromShard::Failed(problem), _) => self.end(now, Err(problem)),
             _ => {}
@@ -267,6 +293,9 @@ impl Run {
         }
         self.give_up_waiting(now);
         self.start(now);
+        if matches!(self.phase, Phase::Ended) {
+            return;
+        }
         let at = (self.settings.run, self.clock());
         self.shards.tick(now, timing.keepalive, timing.request_timeout, at);
         for entry in self.members.iter_mut() {
@@ -310,7 +339,8 @@ impl Run {
             None => self.admit(now, from, name),
         };
         let Settings { run, plan, shards, timing, .. } = &self.settings;
-        FromRun::Joined(Joined { member, run: *run, plan: plan.clone(), shards: shards.clone(), timing: *timing })
+        let (plan, shards, parts) = (plan.clone(), shards.clone(), self.shards.parts);
+        FromRun::Joined(Joined { member, run: *run, plan, shards, parts, timing: *timing })
     }
 
     fn admit(&mut self, now: Duration, from: Caller, name: String) -> Member {
@@ -353,8 +383,15 @@ impl Run {
     }
 
     fn answer_polls(&mut self) {
+        let (view, shards) = (self.view, self.shards_for_members());
+        let is_going = matches!(self.phase, Phase::Going);
         for entry in self.members.iter_mut() {
-            if let Some(order) = entry.news()
+            if is_going
+                && entry.view < view
+                && let Some((to, _, _)) = entry.parked.take()
+            {
+                self.actions.push(Action::Answer { to, answer: shards.clone() });
+            } else if let Some(order) = entry.news()
                 && let Some((to, _, _)) = entry.parked.take()
             {
                 self.actions.push(Action::Answer { to, answer: FromRun::Order(order) });
@@ -372,6 +409,7 @@ impl Run {
             }
             self.started = true;
             self.phase = Phase::Going;
+            self.view += u32::from(self.view > 0);
             self.give_orphans();
             self.work.even_out(now, &mut self.members);
             self.dispatch(now);
@@ -390,7 +428,7 @@ impl Run {
     }
 
     fn dispatch(&mut self, now: Duration) {
-        if matches!(self.phase, Phase::Going) {
+        if matches!(self.phase, Phase::Going) && !self.let_replicas_join(now) {
             self.work.dispatch(now, self.epoch, &mut self.members);
         }
     }
@@ -422,10 +460,19 @@ impl Run {
     fn committed(&mut self, now: Duration, shard: u32, clock: u64, candidates: Candidates) {
         let (true, Some(committing)) = (clock == self.work.clock(), &mut self.committing) else { return };
         committing.parts.insert(shard, candidates);
-        if committing.parts.len() < self.shards.states.len() {
-            return;
+        self.finish_commit(now);
+    }
+
+    /// Goes on once every shard that counts has committed.
+    fn finish_commit(&mut self, now: Duration) {
+        let clock = self.clock();
+        let Some(committing) = &mut self.committing else { return };
+        let mut parts = BTreeMap::new();
+        for shard in self.shards.live() {
+            let Some(candidates) = committing.parts.get(&shard) else { return };
+            parts.entry(self.shards.part_of(shard)).or_insert_with(|| candidates.clone());
         }
-        let (parts, copy) = (std::mem::take(&mut committing.parts), committing.copy);
+        let copy = committing.copy;
         self.committing = None;
         if self.work.log().is_some() {
             self.advance_shards(now, clock, &parts);
@@ -449,20 +496,26 @@ impl Run {
     /// Tells every shard what the others found.
     fn advance_shards(&mut self, now: Duration, clock: u64, parts: &BTreeMap<u32, Candidates>) {
         let (run, epoch) = (self.settings.run, self.epoch);
-        for &shard in parts.keys() {
-            let others = parts.iter().filter(|(other, _)| **other != shard).flat_map(|(_, candidates)| candidates.clone()).collect();
+        for shard in self.shards.live().collect::<Vec<_>>() {
+            let own = self.shards.part_of(shard);
+            let others = parts.iter().filter(|(part, _)| **part != own).flat_map(|(_, candidates)| candidates.clone()).collect();
             self.shards.states[shard as usize] = State::Replaying;
             self.shards.call(now, shard, ToShard::Advance { run, epoch, clock, others });
         }
     }
 
     fn open(&mut self, now: Duration, shard: u32) {
-        self.shards.states[shard as usize] = State::Opening;
+        self.open_at(now, shard, State::Opening, (self.cuts.origin().commits, self.cuts.origin().applied), Vec::new());
+    }
+
+    /// Lets a shard begin after so many commits, in which rules were applied so often, and with these contributions of the epoch.
+    fn open_at(&mut self, now: Duration, shard: u32, state: State, after: (u64, u64), window: Vec<Contribution>) {
+        self.shards.states[shard as usize] = state;
         self.shards.calls.retain(|to, _| to != shard);
         let Settings { run, plan, timing, .. } = &self.settings;
-        let shards = self.shards.states.len() as u32;
-        let after = (self.cuts.origin().commits, self.cuts.origin().applied);
-        let ask = ToShard::Open { run: *run, epoch: self.epoch, shard, shards, plan: plan.clone(), timing: *timing, after };
+        let (part, life) = (self.shards.part_of(shard), self.shards.lives[shard as usize]);
+        let (plan, timing, shards) = (plan.clone(), *timing, self.shards.parts);
+        let ask = ToShard::Open { run: *run, epoch: self.epoch, shard: part, shards, life, plan, timing, after, window };
         self.shards.call(now, shard, ask);
     }
 
@@ -485,5 +538,13 @@ impl Run {
             Phase::Going => self.commit(now, shard),
             _ => {}
         }
+    }
+}
+
+/// The last of the keys that a part of a cut has.
+fn last_key(blocks: &[(u32, Block)]) -> Option<u64> {
+    match blocks.first() {
+        Some((_, Block::Keys(keys))) => keys.last().copied(),
+        _ => None,
     }
 }

@@ -57,6 +57,15 @@ impl Work for Rounds {
         None
     }
 
+    fn is_quiet(&self, members: &Members) -> bool {
+        let are_idle = members.iter().all(Entry::is_idle);
+        self.replica.course().boundary && self.contributions.is_empty() && are_idle
+    }
+
+    fn drains(&self) -> bool {
+        false
+    }
+
     fn is_done(&self) -> bool {
         self.replica.course().done
     }

@@ -16,10 +16,20 @@ pub(super) enum State {
     Replaying,
     /// It stands at the run's clock.
     Ready,
+    /// It has a connection and has not said a word yet, and others of its part have gone on without it.
+    Called,
+    /// It has, and could take in what they have.
+    Behind,
+    /// It takes in what they have.
+    Joining,
 }
 
 /// All shards, and the calls to them.
 pub(super) struct Shards {
+    /// In how many parts they hold the parameters.
+    pub parts: u32,
+    /// How often each has joined while others of its part went on.
+    pub lives: Vec<u32>,
     pub states: Vec<State>,
     /// Since when each that is not there has not been ready; one that comes and goes does not begin anew.
     pub away: Vec<Option<Duration>>,
@@ -32,14 +42,53 @@ pub(super) struct Shards {
 }
 
 impl Shards {
-    pub fn new(now: Duration, count: usize) -> Self {
-        let states = vec![State::Lost; count];
-        Self { states, away: vec![Some(now); count], heard: vec![now; count], calls: Calls::new(), outbox: Vec::new(), last_ping: now }
+    pub fn new(now: Duration, count: usize, parts: u32) -> Self {
+        let (states, lives) = (vec![State::Lost; count], vec![0; count]);
+        Self {
+            parts,
+            lives,
+            states,
+            away: vec![Some(now); count],
+            heard: vec![now; count],
+            calls: Calls::new(),
+            outbox: Vec::new(),
+            last_ping: now,
+        }
     }
 
     pub fn call(&mut self, now: Duration, shard: u32, ask: ToShard) {
         let call = self.calls.open(now, shard, ask.clone());
         self.outbox.push((shard, call, ask));
+    }
+
+    /// The part of the parameters that a shard holds.
+    pub fn part_of(&self, shard: u32) -> u32 {
+        shard % self.parts.max(1)
+    }
+
+    /// Whether what a shard holds counts, once a run goes.
+    pub fn is_live(&self, shard: u32) -> bool {
+        matches!(self.states[shard as usize], State::Ready | State::Replaying)
+    }
+
+    /// Those that are live.
+    pub fn live(&self) -> impl Iterator<Item = u32> {
+        (0..self.states.len() as u32).filter(|&shard| self.is_live(shard))
+    }
+
+    /// A live shard that holds a part.
+    pub fn holder(&self, part: u32) -> Option<u32> {
+        self.live().find(|&shard| self.part_of(shard) == part)
+    }
+
+    /// Whether another live shard holds the part of this one.
+    pub fn has_other(&self, shard: u32) -> bool {
+        self.live().any(|other| other != shard && self.part_of(other) == self.part_of(shard))
+    }
+
+    /// A shard that could join.
+    pub fn behind(&self) -> Option<u32> {
+        (0..).zip(&self.states).find(|(_, state)| **state == State::Behind).map(|(shard, _)| shard)
     }
 
     pub fn are_ready(&self) -> bool {
@@ -75,11 +124,11 @@ impl Shards {
         self.present().into_iter().find(|&shard| self.heard[shard as usize] + lease <= now)
     }
 
-    /// The shard that has been missing for the longest, and since when.
-    pub fn missing(&self) -> Option<(u32, Duration)> {
+    /// The shard that has been missing for the longest, and since when. While a run goes, those that others stand in for are not.
+    pub fn missing(&self, is_going: bool) -> Option<(u32, Duration)> {
         let away = (0..).zip(self.states.iter().zip(&self.away)).filter_map(|(shard, (state, away))| match state {
-            State::Lost | State::Opening => away.map(|since| (shard, since)),
-            State::Replaying | State::Ready => None,
+            State::Lost | State::Opening => away.map(|since| (shard, since)).filter(|_| !is_going || !self.has_other(shard)),
+            State::Replaying | State::Ready | State::Called | State::Behind | State::Joining => None,
         });
         away.min_by_key(|(_, since)| *since)
     }

@@ -138,7 +138,8 @@ impl Steps {
             }
             entry.standing.works = works;
         }
-        self.slowest = slowest;
+        let clocks = members.iter().filter(|entry| entry.standing.works).map(|entry| entry.standing.clock);
+        self.slowest = clocks.min().unwrap_or(slowest);
     }
 
     fn is_ready(&self, members: &Members) -> bool {
@@ -232,6 +233,14 @@ impl Work for Steps {
         let tiles = self.tiles.iter().map(|tile| tile.committed).collect();
         let Self { commits, applied, passed, .. } = *self;
         Some(Cut { number, commits, applied, tiles, passed, totals: self.totals.clone() })
+    }
+
+    fn is_quiet(&self, members: &Members) -> bool {
+        self.named.is_empty() && self.waiting.is_empty() && members.iter().all(Entry::is_idle)
+    }
+
+    fn drains(&self) -> bool {
+        matches!(self.sync, Sync::Ssp(_) | Sync::Asp)
     }
 
     fn is_done(&self) -> bool {

@@ -23,6 +23,12 @@ pub(super) trait Work: Send {
     /// Where the training stands, under this number; only by steps.
     fn cut(&self, number: u64) -> Option<Cut>;
 
+    /// Whether nothing is on order, staged or kept between rounds, so that a shard can take in what another has.
+    fn is_quiet(&self, members: &Members) -> bool;
+
+    /// Whether it takes orders that wait to come to that.
+    fn drains(&self) -> bool;
+
     /// Whether there is nothing more to commit.
     fn is_done(&self) -> bool;
 

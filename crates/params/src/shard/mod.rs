@@ -10,7 +10,7 @@ mod steps;
 
 use std::time::Duration;
 
-use crate::message::{FromShard, ToShard};
+use crate::message::{Contribution, FromShard, ToShard};
 use crate::tables::Keeps;
 use crate::{Caller, Maker, Packet, Problem, Timing};
 pub(crate) use rounds::in_order;
@@ -37,8 +37,8 @@ impl Shard {
     /// Takes a message; `from` is answered now or later.
     pub fn handle(&mut self, now: Duration, from: Caller, message: ToShard, answers: &mut Answers) {
         let answer = match message {
-            ToShard::Open { run, epoch, shard, shards, plan, timing, after } => {
-                let answer = self.open(now, (run, epoch), Keeps { shard, shards }, (&plan, after), answers);
+            ToShard::Open { run, epoch, shard, shards, life, plan, timing, after, window } => {
+                let answer = self.open(now, (run, epoch, life), Keeps { shard, shards }, (&plan, after, window), answers);
                 if let Some(serving) = self.serving.as_mut().filter(|s| s.run == run) {
                     serving.opener = Some(from.peer);
                     self.timing = timing;
@@ -57,6 +57,7 @@ impl Shard {
                 Some(self.of_run(now, run, Some(epoch), |s| s.commit(clock, contributions, (apply, copy), answers)))
             }
             ToShard::Load { run, epoch, part, table, blocks } => Some(self.of_run(now, run, Some(epoch), |s| s.load(part, table, &blocks))),
+            ToShard::Copy { run, epoch } => Some(self.of_run(now, run, Some(epoch), Serving::copy)),
             ToShard::Save { run, epoch, commits, table, from } => {
                 Some(self.of_run(now, run, Some(epoch), |s| s.save(commits, table, from)))
             }
@@ -124,9 +125,9 @@ impl Shard {
     fn open(
         &mut self,
         now: Duration,
-        (run, epoch): (u64, u32),
+        (run, epoch, life): (u64, u32, u32),
         keeps: Keeps,
-        (plan, after): (&Packet, (u64, u64)),
+        (plan, after, window): (&Packet, (u64, u64), Vec<Contribution>),
         answers: &mut Answers,
     ) -> FromShard {
         if self.serving.as_ref().is_some_and(|s| s.run == run) {
@@ -139,14 +140,14 @@ impl Shard {
                 return FromShard::Failed(Problem::SameShard { shard: s.keeps.shard, other: keeps.shard });
             }
             // A call that came twice, or late, must not throw away what the epoch has brought.
-            Some(s) if s.run == run && s.epoch == epoch => return FromShard::Opened { epoch },
-            Some(s) if s.run == run && s.epoch > epoch => return FromShard::Unknown,
+            Some(s) if s.run == run && (s.epoch, s.life) == (epoch, life) => return FromShard::Opened { epoch },
+            Some(s) if s.run == run && (s.epoch, s.life) > (epoch, life) => return FromShard::Unknown,
             Some(s) if s.run == run => fenced = s.fenced.clone(),
             _ => {}
         }
         self.heard = now;
         self.stop(answers);
-        match (self.maker)(plan).and_then(|made| Serving::new((run, epoch), keeps, made, after, fenced)) {
+        match (self.maker)(plan).and_then(|made| Serving::new((run, epoch, life), keeps, made, (after, window), fenced)) {
             Err(problem) => FromShard::Failed(problem),
             Ok(serving) => {
                 self.serving = Some(serving);

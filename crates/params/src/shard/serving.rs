@@ -20,6 +20,7 @@ const REMEMBERED: usize = 4;
 pub(super) struct Serving {
     pub run: u64,
     pub epoch: u32,
+    pub life: u32,
     pub keeps: Keeps,
     kept: Kept,
     /// The first clock that is not committed.
@@ -78,7 +79,13 @@ impl Want {
 }
 
 impl Serving {
-    pub fn new((run, epoch): (u64, u32), keeps: Keeps, made: Made, after: (u64, u64), fenced: BTreeMap<u32, u32>) -> Result<Self, Problem> {
+    pub fn new(
+        (run, epoch, life): (u64, u32, u32),
+        keeps: Keeps,
+        made: Made,
+        (after, window): ((u64, u64), Vec<Contribution>),
+        fenced: BTreeMap<u32, u32>,
+    ) -> Result<Self, Problem> {
         let (kept, clock) = match made {
             Made::Rounds(replica) => (Kept::Rounds(Rounds::new(replica)), 0),
             Made::Steps(stepper) => (Kept::Steps(Steps::new(stepper.as_ref(), keeps, after.1)?), after.0),
@@ -86,12 +93,13 @@ impl Serving {
         Ok(Self {
             run,
             epoch,
+            life,
             keeps,
             kept,
             clock,
             staged: BTreeMap::new(),
             committed: VecDeque::new(),
-            latest: BTreeMap::new(),
+            latest: window.into_iter().map(|last| (last.member.worker, last)).collect(),
             fenced,
             opener: None,
             parked: Vec::new(),
@@ -265,6 +273,13 @@ impl Serving {
     pub fn load(&mut self, part: u64, table: u32, blocks: &[(u32, Block)]) -> Result<FromShard, Problem> {
         let has_it = self.steps()?.load(part, table, blocks)?;
         Ok(if has_it { self.at() } else { FromShard::Unknown })
+    }
+
+    /// Keeps a copy of the tables.
+    pub fn copy(&mut self) -> Result<FromShard, Problem> {
+        let clock = self.clock;
+        self.steps()?.keep_copy(clock)?;
+        Ok(self.at())
     }
 
     /// Rows of a table of the copy, from a key on, with all that is known of them.

@@ -147,7 +147,10 @@ pub struct Worker {
     fetching: BTreeSet<u32>,
     /// Shards that have not staged the sums yet.
     unstaged: BTreeSet<u32>,
-    /// The clock that is being pulled, and what has come of it, by shard.
+    /// Shards whose answers do not count, and how new that news is.
+    lost: BTreeSet<u32>,
+    view: u32,
+    /// The clock that is being pulled, and what has come of it, by part of the parameters.
     pulling: Option<(u64, BTreeMap<u32, Candidates>)>,
     /// Whether the log was asked for.
     reading: bool,
@@ -177,6 +180,8 @@ impl Worker {
             held: BTreeSet::new(),
             fetching: BTreeSet::new(),
             unstaged: BTreeSet::new(),
+            lost: BTreeSet::new(),
+            view: 0,
             pulling: None,
             reading: false,
             bytes: 0,
@@ -254,6 +259,7 @@ impl Worker {
         match answer {
             FromRun::Joined(joined) => self.join(now, joined),
             FromRun::Order(order) => self.take(now, order),
+            FromRun::Shards { view, lost } => self.know_shards(now, view, lost),
             FromRun::Wait => self.poll(now),
             FromRun::Tile { tile, bytes } => {
                 self.fetching.remove(&tile);
@@ -274,14 +280,18 @@ impl Worker {
         if matches!(answer, FromShard::Unknown) {
             return;
         }
+        // A shard that has given the run up; the run tells who has the same rows, or gives another order.
+        if matches!((&answer, self.calls.get(call)), (FromShard::Gone, Some(Ask::Shard(ToShard::Read { .. })))) {
+            return;
+        }
         let Some(asked) = self.calls.close(call) else { return };
         match answer {
             FromShard::Pushed { id, pushed: Pushed::Applied | Pushed::Duplicate } => self.staged(now, shard, id),
             FromShard::Committed { epoch, clock, candidates } => self.pulled(now, shard, (epoch, clock), candidates),
             FromShard::Rows { epoch, blocks, .. } => self.rows(now, shard, epoch, blocks),
             FromShard::Wait => match asked {
-                Ask::Shard(ask @ ToShard::Read { .. }) => self.ask_shard(now, shard, ask),
-                _ => self.pull(now, shard),
+                Ask::Shard(ask @ ToShard::Read { .. }) => self.ask_part(now, self.part_of(shard), ask),
+                _ => self.pull(now, self.part_of(shard)),
             },
             FromShard::Gone => {
                 self.forget_pulls();
@@ -306,27 +316,30 @@ impl Worker {
         if sequence != self.folds {
             return;
         }
-        let shards = joined.shards.len() as u32;
-        let mut parts = vec![Vec::new(); shards as usize];
+        let count = joined.parts;
+        let mut parts = vec![Vec::new(); count as usize];
         for (block, number) in blocks.into_iter().zip(0..) {
-            parts[(number % shards) as usize].push((number, block));
+            parts[(number % count) as usize].push((number, block));
         }
         self.push(now, 0, parts);
         if self.pulling.as_ref().is_none_or(|(clock, _)| *clock != self.clock) {
             self.pulling = Some((self.clock, BTreeMap::new()));
-            (0..shards).for_each(|shard| self.pull(now, shard));
+            (0..count).for_each(|part| self.pull(now, part));
         }
     }
 
-    /// Sends every shard its part of the sums.
+    /// Sends every part of the sums to all shards that hold it.
     fn push(&mut self, now: Duration, weight: i64, parts: Vec<Vec<(u32, Block)>>) {
         let (Some(joined), Some(order)) = (&self.joined, &self.order) else { return };
         let contribution = Contribution { member: joined.member, sequence: order.number };
         let id = PushId { run: joined.run, epoch: order.epoch, shard: 0, clock: order.clock, contribution };
         self.stage = Stage::Pushing;
-        self.unstaged = (0..).zip(&parts).map(|(shard, _)| shard).collect();
-        for (shard, blocks) in (0..).zip(parts) {
-            self.ask_shard(now, shard, ToShard::Push { id: PushId { shard, ..id }, weight, blocks: Arc::new(blocks) });
+        self.unstaged = (0..joined.shards.len() as u32).filter(|shard| !self.lost.contains(shard)).collect();
+        let parts: Vec<_> = parts.into_iter().map(Arc::new).collect();
+        for shard in self.unstaged.clone() {
+            let part = self.part_of(shard);
+            let ask = ToShard::Push { id: PushId { shard: part, ..id }, weight, blocks: parts[part as usize].clone() };
+            self.ask_shard(now, shard, ask);
         }
     }
 
@@ -439,21 +452,57 @@ impl Worker {
             return;
         }
         self.unstaged.remove(&shard);
-        if self.unstaged.is_empty() {
+        self.finish_when_staged(now);
+    }
+
+    fn finish_when_staged(&mut self, now: Duration) {
+        if let (Some(order), Stage::Pushing, true) = (&self.order, self.stage, self.unstaged.is_empty()) {
             self.stage = Stage::Idle;
             self.done = order.number;
             self.poll(now);
         }
     }
 
+    /// Some shards have come or gone: what was asked of one that is gone is asked of another that holds the same.
+    fn know_shards(&mut self, now: Duration, view: u32, lost: Vec<u32>) {
+        if view > self.view {
+            self.view = view;
+            self.lost = lost.into_iter().collect();
+            let lost = self.lost.clone();
+            for (to, ask) in self.calls.take(|to| matches!(to, To::Shard(shard) if lost.contains(&shard))) {
+                if let (To::Shard(shard), Ask::Shard(ask @ (ToShard::Read { .. } | ToShard::Pull { .. }))) = (to, ask) {
+                    self.ask_part(now, self.part_of(shard), ask);
+                }
+            }
+            self.unstaged.retain(|shard| !lost.contains(shard));
+            self.finish_when_staged(now);
+        }
+        self.poll(now);
+    }
+
+    fn part_of(&self, shard: u32) -> u32 {
+        self.joined.as_ref().map_or(0, |joined| shard % joined.parts.max(1))
+    }
+
+    /// Asks a shard that holds a part; workers begin with different ones. When all of them are lost, the run goes back.
+    fn ask_part(&mut self, now: Duration, part: u32, ask: ToShard) {
+        let Some(joined) = &self.joined else { return };
+        let copies = joined.shards.len() as u32 / joined.parts.max(1);
+        let first = joined.member.worker % copies.max(1);
+        let all = (0..copies).map(|copy| part + (first + copy) % copies * joined.parts);
+        if let Some(shard) = all.into_iter().find(|shard| !self.lost.contains(shard)) {
+            self.ask_shard(now, shard, ask);
+        }
+    }
+
     fn pulled(&mut self, now: Duration, shard: u32, (epoch, clock): (u32, u64), candidates: Candidates) {
-        let shards = self.joined.as_ref().map_or(0, |joined| joined.shards.len());
+        let (part, count) = (self.part_of(shard), self.joined.as_ref().map_or(0, |joined| joined.parts));
         let Some((pulling, parts)) = &mut self.pulling else { return };
         if epoch != self.epoch || clock != *pulling || clock != self.clock {
             return;
         }
-        parts.insert(shard, candidates);
-        if parts.len() == shards {
+        parts.insert(part, candidates);
+        if parts.len() == count as usize {
             let all = std::mem::take(parts).into_values().flatten().collect();
             self.pulling = None;
             self.advance(now, all);
@@ -475,14 +524,14 @@ impl Worker {
         self.calls.retain(|_, ask| !matches!(ask, Ask::Run(ToRun::Poll { .. })));
         if let Some(member) = self.member() {
             let totals = if self.done == self.known { self.totals.clone() } else { Vec::new() };
-            self.ask_run(now, ToRun::Poll { member, known: self.known, done: self.done, bytes: self.bytes, totals });
+            self.ask_run(now, ToRun::Poll { member, known: self.known, done: self.done, view: self.view, bytes: self.bytes, totals });
         }
     }
 
-    fn pull(&mut self, now: Duration, shard: u32) {
+    fn pull(&mut self, now: Duration, part: u32) {
         let (Some(joined), Some((clock, _))) = (&self.joined, &self.pulling) else { return };
         let ask = ToShard::Pull { run: joined.run, epoch: self.epoch, clock: *clock };
-        self.ask_shard(now, shard, ask);
+        self.ask_part(now, part, ask);
     }
 
     fn forget_pulls(&mut self) {

@@ -17,7 +17,7 @@ use crate::message::{Slice, ToShard};
 #[derive(Default)]
 pub(super) struct Batch {
     keys: Keys,
-    /// Shards whose rows have not come.
+    /// Parts of the parameters whose rows have not come.
     missing: BTreeSet<u32>,
     rows: BTreeMap<u32, Arc<Vec<(u32, Block)>>>,
 }
@@ -57,22 +57,23 @@ impl Worker {
             return;
         }
         let (Some(joined), Some(order)) = (&self.joined, &self.order) else { return };
-        let (run, epoch, least, shards) = (joined.run, order.epoch, order.least, joined.shards.len() as u32);
-        let keys = Keys::new(keys, shards);
-        let missing: BTreeSet<u32> = (0..shards).filter(|&shard| keys.are_on(shard)).collect();
-        let asks: Vec<_> = missing.iter().map(|&shard| (shard, Arc::new(keys.of(shard)))).collect();
+        let (run, epoch, least, parts) = (joined.run, order.epoch, order.least, joined.parts);
+        let keys = Keys::new(keys, parts);
+        let missing: BTreeSet<u32> = (0..parts).filter(|&part| keys.are_on(part)).collect();
+        let asks: Vec<_> = missing.iter().map(|&part| (part, Arc::new(keys.of(part)))).collect();
         self.batch = Batch { keys, missing, rows: BTreeMap::new() };
         self.stage = Stage::Reading;
-        for (shard, blocks) in asks {
-            self.ask_shard(now, shard, ToShard::Read { run, epoch, least, blocks });
+        for (part, blocks) in asks {
+            self.ask_part(now, part, ToShard::Read { run, epoch, least, blocks });
         }
         self.step_when_read(now);
     }
 
     /// Takes the rows that a shard has read.
     pub(super) fn rows(&mut self, now: Duration, shard: u32, epoch: u32, blocks: Arc<Vec<(u32, Block)>>) {
-        if self.stage == Stage::Reading && epoch == self.epoch && self.batch.missing.remove(&shard) {
-            self.batch.rows.insert(shard, blocks);
+        let part = self.part_of(shard);
+        if self.stage == Stage::Reading && epoch == self.epoch && self.batch.missing.remove(&part) {
+            self.batch.rows.insert(part, blocks);
             self.step_when_read(now);
         }
     }
@@ -97,9 +98,9 @@ impl Worker {
         if !self.is_answer(now, sequence, Stage::Stepping) {
             return;
         }
-        let shards = self.joined.as_ref().map_or(0, |joined| joined.shards.len() as u32);
+        let parts = self.joined.as_ref().map_or(0, |joined| joined.parts);
         let Sums { tables, weight, totals } = sums;
-        match std::mem::take(&mut self.batch).keys.parted(tables, shards) {
+        match std::mem::take(&mut self.batch).keys.parted(tables, parts) {
             Err(problem) => self.fail(now, problem),
             Ok(parts) => {
                 self.totals = totals;

@@ -40,7 +40,11 @@ pub struct Checker<'a> {
     folds: BTreeMap<Process, Fold>,
     pushes: BTreeMap<(Round, Contribution), Push>,
     staged: BTreeSet<(Process, Round, Contribution)>,
+    /// Shards that others stand in for.
+    lost: BTreeSet<u32>,
     commits: BTreeMap<Round, Vec<Contribution>>,
+    /// Rounds after which the run has gone on.
+    advanced_after: BTreeSet<Round>,
     applied: BTreeMap<Round, BTreeMap<u32, Candidates>>,
     /// What was committed, as each epoch sees it.
     logs: BTreeMap<u32, Vec<Vec<Packet>>>,
@@ -100,7 +104,9 @@ impl<'a> Checker<'a> {
             folds: BTreeMap::new(),
             pushes: BTreeMap::new(),
             staged: BTreeSet::new(),
+            lost: BTreeSet::new(),
             commits: BTreeMap::new(),
+            advanced_after: BTreeSet::new(),
             applied: BTreeMap::new(),
             logs: BTreeMap::from([(1, Vec::new())]),
             epoch: 1,
@@ -185,7 +191,7 @@ impl<'a> Checker<'a> {
             std::collections::btree_map::Entry::Vacant(entry) => {
                 let fold = self.folds.get(&process).ok_or("a push without a fold")?;
                 ensure(fold.clock == id.clock, || format!("sums of clock {} are pushed for {id:?}", fold.clock))?;
-                entry.insert(Push { tiles: fold.tiles.clone(), parts: part(&fold.blocks, self.scenario.shards) })
+                entry.insert(Push { tiles: fold.tiles.clone(), parts: part(&fold.blocks, self.scenario.parts()) })
             }
         };
         ensure(push.parts.get(&id.shard) == Some(blocks), || format!("pushed are other sums than were folded: {id:?}"))
@@ -200,7 +206,7 @@ impl<'a> Checker<'a> {
         for contribution in contributions {
             let push = self.pushes.get(&(round, *contribution));
             tiles.extend(push.ok_or_else(|| format!("{contribution:?} is named in {round:?} and was never pushed"))?.tiles.iter().copied());
-            for shard in 0..self.scenario.shards {
+            for shard in (0..self.scenario.shards).filter(|shard| !self.lost.contains(shard)) {
                 let is_staged = self.staged.iter().any(|(p, r, c)| p.node == Node::Shard(shard) && (r, c) == (&round, contribution));
                 ensure(is_staged, || format!("{contribution:?} is named in {round:?} and not staged on shard {shard}"))?;
             }
@@ -219,15 +225,20 @@ impl<'a> Checker<'a> {
         for contribution in named {
             let is_staged = self.staged.contains(&(process, round, *contribution));
             ensure(is_staged, || format!("{process:?} applies {contribution:?}, and has not staged it"))?;
-            let part = self.pushes[&(round, *contribution)].parts[&shard].as_ref().clone();
+            let part = self.pushes[&(round, *contribution)].parts[&(shard % self.scenario.parts())].as_ref().clone();
             sums = Some(sums.map_or(part.clone(), |sums| added(sums, part)));
         }
         ensure(sums.as_ref() == Some(&update.sums), || format!("{process:?} applies other sums in {round:?} than are named"))?;
         let on_shards = self.applied.entry(round).or_default();
         let before = on_shards.insert(shard, update.candidates.clone());
         ensure(before.is_none(), || format!("{process:?} applies {round:?} again"))?;
-        if on_shards.len() == self.scenario.shards as usize {
-            let all: Candidates = on_shards.values().flatten().cloned().collect();
+        let parts = self.scenario.parts();
+        let of_part = |part: u32| on_shards.iter().find(|(shard, _)| *shard % parts == part).map(|(_, candidates)| candidates);
+        let same = of_part(shard % parts) == Some(&update.candidates);
+        ensure(same, || format!("{process:?} comes to other candidates in {round:?} than who holds the same"))?;
+        let is_first = on_shards.keys().filter(|other| *other % parts == shard % parts).count() == 1;
+        if is_first && let Some(all) = (0..parts).map(of_part).collect::<Option<Vec<_>>>() {
+            let all: Candidates = all.into_iter().flatten().cloned().collect();
             let log = self.logs.get_mut(&round.0).ok_or("an epoch that never began")?;
             ensure(log.len() as u64 == round.1, || format!("{round:?} follows {} committed clocks", log.len()))?;
             log.push(packets(&all));
@@ -235,9 +246,13 @@ impl<'a> Checker<'a> {
         Ok(())
     }
 
-    fn is_applied_on_all(&self, round: Round) -> Verdict {
-        let on_shards = self.applied.get(&round).map_or(0, BTreeMap::len);
-        ensure(on_shards == self.scenario.shards as usize, || format!("the run goes on after {round:?}, applied on {on_shards} shards"))
+    fn is_applied_on_all(&mut self, round: Round) -> Verdict {
+        if !self.advanced_after.insert(round) {
+            return Ok(());
+        }
+        let has = |shard: &u32| self.applied.get(&round).is_some_and(|on_shards| on_shards.contains_key(shard));
+        let missing = (0..self.scenario.shards).find(|shard| !self.lost.contains(shard) && !has(shard));
+        ensure(missing.is_none(), || format!("the run goes on after {round:?}, which is not applied on shard {missing:?}"))
     }
 
     /// A worker goes on with what its epoch has committed.
@@ -248,7 +263,17 @@ impl<'a> Checker<'a> {
     }
 
     fn told(&mut self, note: &Note) -> Verdict {
-        let Note::ShardLost { shard, why, from, to } = note else { return Ok(()) };
+        let (shard, why, from, to) = match note {
+            Note::ReplicaLost { shard, .. } => {
+                self.lost.insert(*shard);
+                return Ok(());
+            }
+            Note::ReplicaBack { shard } => return ensure(self.lost.remove(shard), || format!("shard {shard} was not lost")),
+            Note::ShardLost { shard, why, from, to } => (shard, why, from, to),
+            Note::Joined { .. } | Note::Gone { .. } => return Ok(()),
+        };
+        only_without_others(self.scenario, &self.lost, *shard, (*from, *to))?;
+        self.lost.clear();
         let was_reborn = self.reborn.remove(shard);
         ensure(*why != Why::Restarted || was_reborn, || format!("shard {shard} was not started anew"))?;
         let plan = self.scenario.plan;
@@ -263,6 +288,13 @@ impl<'a> Checker<'a> {
         ensure(log.len() as u64 == self.scenario.plan.rounds, || format!("the run ends after {} clocks", log.len()))?;
         ensure(model == sequential(&self.scenario.plan), || "the model is another than one process comes to".into())
     }
+}
+
+/// A run goes back for a shard only while no other holds the same.
+pub fn only_without_others(scenario: &Scenario, lost: &BTreeSet<u32>, shard: u32, (from, to): (u64, u64)) -> Verdict {
+    let mut others = (0..scenario.shards).filter(|other| *other != shard && other % scenario.parts() == shard % scenario.parts());
+    let stands_in = others.find(|other| !lost.contains(other)).filter(|_| from != to);
+    ensure(stands_in.is_none(), || format!("the run goes back for shard {shard}, and shard {stands_in:?} holds the same"))
 }
 
 pub fn worker_ended(process: Process, result: &Result<(), Problem>) -> Verdict {

@@ -56,6 +56,8 @@ pub struct Scenario {
     /// The training is by steps.
     pub steps: Option<StepPlan>,
     pub shards: u32,
+    /// So many of them hold each part of the parameters.
+    pub copies: u32,
     /// When each worker comes first.
     pub workers: Vec<Duration>,
     /// How many workers the run waits for.
@@ -89,7 +91,8 @@ impl Scenario {
     pub fn new(seed: u64) -> Self {
         let random = &mut Random::new(seed, 1);
         let plan = Plan { seed, tiles: 1 + random.below(9) as u32, rounds: random.below(13), period: 1 + random.below(5) };
-        let (shards, workers) = (1 + random.below(3) as u32, 1 + random.below(5));
+        let copies = Random::new(seed, 7).pick(&[1, 1, 2, 3]);
+        let (shards, workers) = (copies * (1 + random.below(3) as u32), 1 + random.below(5));
         let late = random.pick(&[0, 100, 5_000]);
         let workers: Vec<Duration> = (0..workers).map(|_| random.millis(0, late)).collect();
         let fold = Duration::from_millis(random.pick(&[2, 20, 200]));
@@ -117,10 +120,16 @@ impl Scenario {
             faults,
             plan,
             shards,
+            copies,
             workers,
             fold,
             weather,
         }
+    }
+
+    /// In how many parts shards hold the parameters.
+    pub fn parts(&self) -> u32 {
+        self.shards / self.copies
     }
 
     /// When a run must have ended, whatever happened before calm.

@@ -57,10 +57,11 @@ pub trait Shell {
 }
 
 fn maker(scenario: &Scenario, salt: u64, journal: &Arc<Mutex<Journal>>) -> Maker {
-    let (journal, steps, tiles) = (journal.clone(), scenario.steps, scenario.plan.tiles);
+    let (journal, steps, tiles, copies) = (journal.clone(), scenario.steps, scenario.plan.tiles, scenario.copies);
     Box::new(move |plan| {
         Ok(match steps {
-            None => Made::Rounds(replica(plan, salt, &journal)),
+            // Shards that hold the same part give the same candidates.
+            None => Made::Rounds(replica(plan, if copies > 1 { None } else { Some(salt) }, &journal)),
             Some(steps) => Made::Steps(Box::new(StepToy::new(steps, tiles, &journal))),
         })
     })
@@ -112,6 +113,7 @@ impl RunShell {
             patience: scenario.patience,
             tiles: scenario.plan.tiles,
             shards: (0..scenario.shards).map(address).collect(),
+            copies: scenario.copies as usize,
             plan: scenario.plan.packet(),
             sync: scenario.steps.map_or(Sync::Bsp, |steps| steps.sync),
             cut: Saved::default(),

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use quelea_params::message::{Apply, Contribution, FromRun, FromShard, Member, Order, Pushed, Slice, ToRun, ToShard, Which};
 use quelea_params::run::{Cut, Note, Sync};
 
-use crate::checker::{Burst, ending, ensure, worker_ended};
+use crate::checker::{Burst, ending, ensure, only_without_others, worker_ended};
 use crate::faults::Scenario;
 use crate::steps::{StepPlan, counted, hash};
 use crate::trace::{Body, Entry, Event, Message, Node, Process};
@@ -31,6 +31,8 @@ struct StepChecker<'a> {
     /// Members that are gone.
     gone: BTreeSet<Member>,
     staged: BTreeSet<(Node, u32, Contribution)>,
+    /// Shards that others stand in for.
+    lost: BTreeSet<u32>,
     /// Commits before this epoch, and the slices in them.
     base: (u64, Vec<Slice>),
     /// The same for each cut, by its number.
@@ -47,6 +49,8 @@ struct StepChecker<'a> {
     members: BTreeMap<Process, Member>,
     /// Who waits for an order with which call.
     polls: BTreeMap<(u64, u64), Member>,
+    /// The last such call of each worker's process.
+    last_polls: BTreeMap<Process, u64>,
 }
 
 pub fn check(scenario: &Scenario, plan: StepPlan, trace: &[Entry]) -> Verdict {
@@ -58,6 +62,7 @@ pub fn check(scenario: &Scenario, plan: StepPlan, trace: &[Entry]) -> Verdict {
         given: BTreeMap::new(),
         gone: BTreeSet::new(),
         staged: BTreeSet::new(),
+        lost: BTreeSet::new(),
         base: (0, Vec::new()),
         cuts: BTreeMap::from([(0, (0, Vec::new()))]),
         saved: 0,
@@ -66,6 +71,7 @@ pub fn check(scenario: &Scenario, plan: StepPlan, trace: &[Entry]) -> Verdict {
         current: BTreeMap::new(),
         members: BTreeMap::new(),
         polls: BTreeMap::new(),
+        last_polls: BTreeMap::new(),
     };
     for (line, entry) in trace.iter().enumerate() {
         checker.take(entry).map_err(|problem| format!("event {line} at {:?}: {problem}", entry.at))?;
@@ -85,7 +91,17 @@ impl StepChecker<'_> {
                 self.gone.insert(*member);
                 Ok(())
             }
-            Event::Told(Note::ShardLost { from, to, .. }) => {
+            Event::Told(Note::ReplicaLost { shard, .. }) => {
+                self.lost.insert(*shard);
+                Ok(())
+            }
+            Event::Told(Note::ReplicaBack { shard }) => {
+                self.lost.remove(shard);
+                Ok(())
+            }
+            Event::Told(Note::ShardLost { shard, from, to, .. }) => {
+                only_without_others(self.scenario, &self.lost, *shard, (*from, *to))?;
+                self.lost.clear();
                 let last = self.cuts[&self.saved].0;
                 ensure(from == to || *to == last, || format!("the run goes back to commit {to}, and {last} was saved last"))
             }
@@ -127,6 +143,7 @@ impl StepChecker<'_> {
             (Node::Shard(_), Body::FromShard(FromShard::Refused { what })) => Err(format!("{process:?} refuses: {what}")),
             (Node::Worker(_), Body::ToRun(ToRun::Poll { member, .. })) => {
                 self.members.insert(process, *member);
+                self.last_polls.insert(process, message.call);
                 Ok(())
             }
             (Node::Worker(_), Body::ToShard(ToShard::Read { epoch, least, .. })) => {
@@ -146,7 +163,8 @@ impl StepChecker<'_> {
         match &message.body {
             Body::FromRun(FromRun::Order(order)) => {
                 let member = *self.members.get(&process).ok_or("an order for nobody")?;
-                if self.polls.get(&(message.link, message.call)) != Some(&member) {
+                let is_asked = self.last_polls.get(&process) == Some(&message.call);
+                if !is_asked || self.polls.get(&(message.link, message.call)) != Some(&member) {
                     return Ok(());
                 }
                 let contribution = Contribution { member, sequence: order.number };
@@ -209,7 +227,7 @@ impl StepChecker<'_> {
         }
         ensure(self.commits.len() as u64 == place, || format!("commit {clock} follows {} commits", self.commits.len()))?;
         for contribution in contributions {
-            for shard in 0..self.scenario.shards {
+            for shard in (0..self.scenario.shards).filter(|shard| !self.lost.contains(shard)) {
                 let is_staged = self.staged.contains(&(Node::Shard(shard), self.epoch, *contribution));
                 ensure(is_staged, || format!("{contribution:?} is named and not staged on shard {shard}"))?;
             }

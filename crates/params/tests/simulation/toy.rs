@@ -119,24 +119,24 @@ struct Toy {
     model: Model,
     kept: BTreeMap<u32, u64>,
     /// Goes into candidates, but not into the model: tells one update from its repetition in a later epoch.
-    salt: u64,
+    salt: Option<u64>,
     journal: Arc<Mutex<Journal>>,
 }
 
-/// A replica that writes to `journal`; no two processes may have the same `salt`.
-pub fn replica(plan: &Packet, salt: u64, journal: &Arc<Mutex<Journal>>) -> Box<dyn Replica> {
+/// A replica that writes to `journal`; no two processes may have the same `salt`, if they have any.
+pub fn replica(plan: &Packet, salt: Option<u64>, journal: &Arc<Mutex<Journal>>) -> Box<dyn Replica> {
     let model = Model::new(Plan::read(plan));
     journal.lock().expect("one thread").model = model.hash;
-    Box::new(Toy { model, kept: BTreeMap::new(), salt: salt << 32, journal: journal.clone() })
+    Box::new(Toy { model, kept: BTreeMap::new(), salt: salt.map(|salt| salt << 32), journal: journal.clone() })
 }
 
 impl Replica for Toy {
     fn update(&mut self, sums: Vec<(u32, Block)>) -> Result<Vec<(u32, Packet)>, Problem> {
         let mut candidates = Vec::new();
         for (number, sum) in &sums {
-            self.salt += 1;
+            self.salt.iter_mut().for_each(|salt| *salt += 1);
             let value = keep(&mut self.kept, *number, sum);
-            let bytes = [value.to_le_bytes(), self.salt.to_le_bytes()].concat();
+            let bytes = [value.to_le_bytes(), self.salt.unwrap_or_default().to_le_bytes()].concat();
             candidates.push((*number, bytes.into()));
         }
         self.journal.lock().expect("one thread").updates.push(Update { sums, candidates: candidates.clone() });

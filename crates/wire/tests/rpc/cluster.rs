@@ -100,6 +100,7 @@ pub fn train(plan: &Plan, terms: &Terms, listener: Listener, addresses: &Address
             sync: Sync::Bsp,
             tiles: plan.tiles,
             shards: addresses.shards_of_workers.clone(),
+            copies: 1,
             plan: plan.packet(),
             cut: Saved::default(),
             cut_every: None,

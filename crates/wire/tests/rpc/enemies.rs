@@ -68,7 +68,10 @@ impl Target<'_> {
     fn frame(&self) -> Vec<u8> {
         let member = Member { run: 1, worker: 77, incarnation: 1_000_000 };
         let head = match self.service {
-            1 => postcard::to_allocvec(&(ToRun::Poll { member, known: 0, done: 0, bytes: 0, totals: Vec::new() }, [0u8; 0].as_slice())),
+            1 => postcard::to_allocvec(&(
+                ToRun::Poll { member, known: 0, done: 0, view: 0, bytes: 0, totals: Vec::new() },
+                [0u8; 0].as_slice(),
+            )),
             _ => postcard::to_allocvec(&(ToShard::Ping { run: 0, clock: 0 }, [0u8; 0].as_slice())),
         };
         let head = head.expect("a head");

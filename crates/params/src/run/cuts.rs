@@ -146,16 +146,16 @@ impl Run {
     }
 
     fn save(&mut self, now: Duration, shard: u32, table: u32, from: u64) {
-        let Open::Collecting(Saved { cut, .. }, left) = &mut self.cuts.open else { return };
+        let Open::Collecting(saved, left) = &mut self.cuts.open else { return };
         if (table as usize) < self.work.tables() {
-            let ask = ToShard::Save { run: self.settings.run, epoch: self.epoch, commits: cut.commits, table, from };
+            let ask = ToShard::Save { run: self.settings.run, epoch: self.epoch, commits: saved.cut.commits, table, from };
             return self.shards.call(now, shard, ask);
         }
-        let ask = ToShard::Forget { run: self.settings.run, epoch: self.epoch, commits: cut.commits };
+        let ask = ToShard::Forget { run: self.settings.run, epoch: self.epoch, commits: saved.cut.commits };
         self.shards.call(now, shard, ask);
         left.remove(&shard);
-        if let (true, Open::Collecting(saved, _)) = (left.is_empty(), std::mem::replace(&mut self.cuts.open, Open::Nothing)) {
-            self.cuts.open = Open::Writing(saved);
+        if left.is_empty() {
+            self.cuts.open = Open::Writing(std::mem::take(saved));
             self.actions.push(Action::Save(Saving::End));
         }
     }

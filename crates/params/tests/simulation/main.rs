@@ -18,7 +18,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use broken::Defect;
 use faults::Scenario;
-use trace::{Entry, fingerprint};
+use trace::{Entry, Event, fingerprint};
 use world::World;
 
 const USUAL_SEEDS: u64 = 60;
@@ -69,6 +69,15 @@ fn a_seed_replays_exactly() {
         assert_eq!(fingerprint(&first), fingerprint(&second), "seed {seed}");
     }
     assert_ne!(fingerprint(&play(1, Defect::Nothing).0), fingerprint(&play(2, Defect::Nothing).0));
+}
+
+#[test]
+fn runs_with_several_shards_go_back_to_cuts() {
+    let goes_back = |seed: &u64| {
+        let several = Scenario::new(*seed).shards > 1;
+        several && play(*seed, Defect::Nothing).0.iter().any(|entry| matches!(entry.event, Event::CutRestored(_)))
+    };
+    assert!((0..2 * USUAL_SEEDS).any(|seed| goes_back(&seed)));
 }
 
 /// Whether a defect is found out in some history by rounds, and in some by steps.

@@ -16,16 +16,20 @@ use std::time::Duration;
 use program::{Folder, table};
 use tiles::{Choices, several_tiles};
 
-const LEARNERS: [&str; 4] = [
+const LEARNERS: [&str; 6] = [
     "--model gradient-boosting --target y --set model.n_estimators=60 --set data.validation=0.2 --set model.early_stopping_rounds=50",
     "--model gradient-boosting --target x0 --set model.n_estimators=20 --set model.objective=quantile --set data.ignore=[\"y\"]",
     "--model logistic-regression --target y --set model.tol=1e-9",
     "--model k-means --set model.n_clusters=20 --set model.tol=0 --set data.ignore=[\"y\"]",
+    "--model sparse-logistic-regression --target y --set model.passes=40 --set model.patience=0 --set model.batch_rows=1000",
+    "--model factorization-machine --target y --set model.factors=4 --set model.passes=20 --set model.patience=0",
 ];
 /// In one process, and with several.
 const PROCESSES: [&str; 3] =
     ["--threads 2", "--threads 1 --set cluster.workers=1", "--threads 1 --set cluster.workers=3 --set cluster.shards=2"];
 const SAVED: &str = "--set checkpoint.to=saved --set checkpoint.every=0";
+const ENDLESS_STEPS: &str = "train --data t.csv --model sparse-logistic-regression --target y --set model.passes=100000 \
+                             --set model.patience=0 --set model.batch_rows=4000 --output m.onnx";
 const ENDLESS: &str = "train --data t.csv --model gradient-boosting --target y --set model.n_estimators=100000 --output m.onnx";
 
 /// A training that is under way, with what it prints.
@@ -146,15 +150,15 @@ fn a_checkpoint_is_never_lost_without_a_word() {
 #[test]
 fn a_stopped_training_says_how_to_go_on() {
     let folder = several_tiles(40_000);
-    for processes in PROCESSES {
+    for (processes, endless) in PROCESSES.iter().flat_map(|processes| [(processes, ENDLESS), (processes, ENDLESS_STEPS)]) {
         // None is written by the clock: the stop itself saves what is known.
-        let (mut child, mut out) = begin(&folder, &format!("{ENDLESS} --set checkpoint.to=saved --set checkpoint.every=1000 {processes}"));
+        let (mut child, mut out) = begin(&folder, &format!("{endless} --set checkpoint.to=saved --set checkpoint.every=1000 {processes}"));
         wait_for(&mut out, "\"done\":5,");
         signal(&child, "-INT");
         let told = wait_for(&mut out, "\"checkpoint\"");
         assert!(told.contains("--resume") && told.contains("saved"), "{told}");
         assert_eq!(child.wait().unwrap().code(), Some(130));
-        let (mut child, mut out) = begin(&folder, &format!("{ENDLESS} {SAVED} --resume {processes}"));
+        let (mut child, mut out) = begin(&folder, &format!("{endless} {SAVED} --resume {processes}"));
         let resumed = wait_for(&mut out, "\"resumed\"");
         let done: u64 = resumed.split("\"done\":").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
         // The fifth tree is told when it is grown, and saved when the next round has begun.

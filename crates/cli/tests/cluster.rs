@@ -163,13 +163,39 @@ fn whoever_dies_or_hangs_the_file_is_the_same() {
     let expected: Vec<Vec<u8>> = LEARNERS.iter().map(|learner| alone(&folder, learner)).collect();
     for seed in seeds(8) {
         let learner = seed as usize % LEARNERS.len();
-        let child = train(&folder, LEARNERS[learner], "hurt.onnx", &format!("{PATIENT} --set cluster.workers=3 --set cluster.shards=2"));
+        let saved = ["", "--set checkpoint.to=saved --set checkpoint.every=0.1"][seed as usize / LEARNERS.len() % 2];
+        let child =
+            train(&folder, LEARNERS[learner], "hurt.onnx", &format!("{PATIENT} --set cluster.workers=3 --set cluster.shards=2 {saved}"));
         let (done, seen) = hurt(&child, seed);
         let id = child.id();
         let found = model(&folder, child, "hurt.onnx");
         assert!(found == expected[learner], "seed {seed}, {}: {done:?}", LEARNERS[learner]);
         assert!(children(id).is_empty());
         wait_for_the_end(&seen);
+    }
+    folder.is_clean();
+}
+
+/// Without a checkpoint it would begin anew.
+#[test]
+fn a_lost_shard_takes_a_training_by_steps_back_to_its_checkpoint() {
+    let folder = several_tiles(30_000);
+    let more = format!("{PATIENT} --set cluster.workers=2 --set cluster.shards=2 --set checkpoint.to=saved --set checkpoint.every=0");
+    for (mode, learner) in [("", BY_STEPS), ("--set sync.mode=asp", BY_STEPS), ("", LEARNERS[6])] {
+        let child = train(&folder, learner, "lost.onnx", &format!("{more} {mode} --set model.passes=300"));
+        while !folder.path("saved/checkpoint").exists() {
+            sleep(Duration::from_millis(5));
+        }
+        let shard = children(child.id()).into_iter().find(|(_, line)| line.contains(" shard ")).expect("a shard lives").0;
+        send("-KILL", shard);
+        let ended = child.wait_with_output().unwrap();
+        let told = String::from_utf8_lossy(&ended.stdout);
+        assert!(ended.status.success(), "{told}\n{}", String::from_utf8_lossy(&ended.stderr));
+        let back = told.lines().find(|line| line.contains("goes back from")).unwrap_or_else(|| panic!("{told}"));
+        assert!(!back.contains("to round 0"), "{back}");
+        if mode.is_empty() {
+            assert!(fs::read(folder.path("lost.onnx")).unwrap() == alone(&folder, &format!("{learner} --set model.passes=300")));
+        }
     }
     folder.is_clean();
 }

@@ -1,6 +1,7 @@
 //! Our side of the benchmarks: times the library in this process, on tables of numbers in memory, on pushes to shards or on
 //! their tables, and prints one line of JSON. The drivers beside this crate run it next to the peers.
 
+mod empty;
 mod memory;
 mod push;
 mod score;
@@ -24,6 +25,7 @@ const USAGE: &str = "usage: quelea-benches fit JOB.toml TABLE TEST MODEL
        quelea-benches predict MODEL TABLE THREADS REPEATS
        quelea-benches one-row MODEL TABLE ROWS
        quelea-benches push rpc|grpc|rest|plain WORKERS SHARDS ROUNDS
+       quelea-benches empty WORKERS SHARDS ROWS WIDTH KEYS STEPS
        quelea-benches sparse read|add FILE ROWS KEYS WIDTH CALLS";
 
 fn main() -> Result<()> {
@@ -38,6 +40,14 @@ fn main() -> Result<()> {
         ["push", over, workers, shards, rounds] => {
             push::messages(push::protocol(over)?, workers.parse()?, shards.parse()?, rounds.parse()?)?
         }
+        ["empty", workers, shards, rows, width, keys, steps] => empty::steps(empty::Size {
+            workers: workers.parse()?,
+            shards: shards.parse()?,
+            rows: rows.parse()?,
+            width: width.parse()?,
+            keys: keys.parse()?,
+            steps: steps.parse()?,
+        })?,
         ["sparse", what, file, rows, keys, width, calls] => {
             let size = sparse::Size { rows: rows.parse()?, keys: keys.parse()?, width: width.parse()?, calls: calls.parse()? };
             sparse::run(what, file, size)?

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 use quelea_core::block::Block;
-use quelea_params::message::{Apply, Contribution, FromShard, Member, PushId, Pushed, ToShard};
+use quelea_params::message::{After, Apply, Contribution, FromShard, Member, PushId, Pushed, ToShard};
 use quelea_params::{Course, Packet, Problem, Replica, Timing};
 use quelea_wire::{Client, Listener, Protocol, Terms, Token, serve_shard};
 use serde_json::{Value, json};
@@ -155,7 +155,7 @@ fn lead(workers: usize, terms: &Terms, addresses: &[String], rounds: usize, barr
             life: 0,
             plan: Packet::default(),
             timing: terms.timing,
-            after: (0, 0),
+            after: After::default(),
             window: Vec::new(),
         };
         runtime.block_on(client.call(open))?;

@@ -200,6 +200,48 @@ fn a_lost_shard_takes_a_training_by_steps_back_to_its_checkpoint() {
     folder.is_clean();
 }
 
+/// The run does not go back, and the shard that comes in its place counts again, so that the replica can die in turn.
+#[test]
+fn a_replica_stands_in_for_a_shard_that_dies() {
+    let folder = several_tiles(30_000);
+    let more = format!("{PATIENT} --set cluster.workers=2 --set cluster.shards=2 --set cluster.replicas=1");
+    let boosting = "--model gradient-boosting --target y --set model.n_estimators=150";
+    for (learner, mode) in [(BY_STEPS, ""), (BY_STEPS, "--set sync.mode=asp"), (BY_STEPS, MODES[0]), (boosting, "")] {
+        let longer = if learner == boosting { "" } else { "--set model.passes=400" };
+        let mut child = train(&folder, learner, "stood.onnx", &format!("{more} {mode} {longer}"));
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut told = String::new();
+        // Shard 0 and then its replica, number 2: by then it is the second of the four, and the new shard 0 is the last.
+        for victim in [0, 1] {
+            read_until(&mut out, &mut told, "\"training\"");
+            let mut shards: Vec<u32> =
+                children(child.id()).into_iter().filter(|(_, line)| line.contains(" shard ")).map(|(p, _)| p).collect();
+            shards.sort_unstable();
+            send("-KILL", shards[victim]);
+            read_until(&mut out, &mut told, "there again");
+        }
+        out.read_to_string(&mut told).unwrap();
+        assert!(child.wait().unwrap().success(), "{told}");
+        assert_eq!((told.matches("goes on with a replica").count(), told.matches("goes back").count()), (2, 0), "{told}");
+        if mode.is_empty() {
+            assert!(fs::read(folder.path("stood.onnx")).unwrap() == alone(&folder, &format!("{learner} {longer}")));
+        }
+    }
+    folder.is_clean();
+}
+
+/// Reads what a training prints until a line holds `word`, or to its end.
+fn read_until(out: &mut impl BufRead, told: &mut String, word: &str) {
+    let mut line = String::new();
+    while out.read_line(&mut line).unwrap() > 0 {
+        told.push_str(&line);
+        if line.contains(word) {
+            return;
+        }
+        line.clear();
+    }
+}
+
 #[test]
 fn a_killed_run_leaves_no_process_behind() {
     let folder = several_tiles(30_000);

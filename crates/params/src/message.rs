@@ -205,6 +205,17 @@ pub struct Slice {
     pub number: u64,
 }
 
+/// What came before a shard begins, by steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct After {
+    /// Commits.
+    pub commits: u64,
+    /// How often rules were applied in them.
+    pub applied: u64,
+    /// What is pushed for earlier clocks comes too late.
+    pub closed: u64,
+}
+
 /// How a commit's contributions go into the parameters of a learner by steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Apply {
@@ -234,8 +245,8 @@ pub enum ToShard {
         plan: Packet,
         /// How long everybody waits in this run.
         timing: Timing,
-        /// By steps: the commits before the epoch, and how often rules were applied in them.
-        after: (u64, u64),
+        /// By steps: what came before.
+        after: After,
         /// By steps: the last contributions of members that are among these commits.
         window: Vec<Contribution>,
     },

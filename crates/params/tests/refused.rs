@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use quelea_core::block::Block;
 use quelea_core::steps::{Course, Fetched, Parameters, Rule, Start};
-use quelea_params::message::{Apply, Contribution, FromShard, Member, PushId, Pushed, ToShard};
+use quelea_params::message::{After, Apply, Contribution, FromShard, Member, PushId, Pushed, ToShard};
 use quelea_params::shard::Shard;
 use quelea_params::tables::shard_of;
 use quelea_params::{Caller, Made, Packet, Problem, Stepper, Timing};
@@ -55,7 +55,7 @@ fn shard() -> Teller {
         life: 0,
         plan: Packet::default(),
         timing: TIMING,
-        after: (0, 0),
+        after: After::default(),
         window: Vec::new(),
     };
     assert_eq!(shard.ask(open), Some(FromShard::Opened { epoch: 1 }));

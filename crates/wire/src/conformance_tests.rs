@@ -251,7 +251,7 @@ fn what_shards_hear_and_say_comes_as_it_went() {
         life: u32::MAX,
         plan,
         timing: timing(),
-        after: (3, 4),
+        after: After { commits: 3, applied: 4, closed: 5 },
         window: window.clone(),
     }));
     for (blocks, weight) in blocks_of_all_sizes().into_iter().zip([i64::MIN, 0, i64::MAX]) {

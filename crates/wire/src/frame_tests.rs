@@ -61,7 +61,7 @@ fn message() -> impl Strategy<Value = ToShard> {
     prop_oneof![
         4 => vec(block(), 0..6).prop_map(push),
         2 => vec(block(), 0..6).prop_map(|blocks| ToShard::Read { run: 1, epoch: 2, least: 3, blocks: Arc::new((0..).zip(blocks).collect()) }),
-        1 => (any::<u64>(), packet()).prop_map(|(run, plan)| ToShard::Open { run, epoch: 1, shard: 0, shards: 2, life: 3, plan, timing: timing(), after: (7, 8), window: Vec::new() }),
+        1 => (any::<u64>(), packet()).prop_map(|(run, plan)| ToShard::Open { run, epoch: 1, shard: 0, shards: 2, life: 3, plan, timing: timing(), after: quelea_params::message::After { commits: 7, applied: 8, closed: 9 }, window: Vec::new() }),
         1 => (any::<u64>(), vec(candidates, 0..4)).prop_map(|(from, clocks)| ToShard::Replay { run: 1, epoch: 2, from, clocks }),
         1 => any::<u64>().prop_map(|clock| ToShard::Ping { run: 5, clock }),
     ]

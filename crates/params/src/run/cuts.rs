@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Action, Phase, Run, State, Why};
 use crate::Problem;
-use crate::message::ToShard;
+use crate::message::{After, ToShard};
 use crate::tables::{Chunk, shard_of};
 
 /// Where a training by steps stands after some commits. The rows of its tables, which are apart from it, complete it.
@@ -30,6 +30,13 @@ pub struct Cut {
     pub passed: u64,
     /// The totals of these and of all passes that have begun.
     pub totals: BTreeMap<u64, Vec<i128>>,
+}
+
+impl Cut {
+    /// What shards begin with after it.
+    pub(super) fn after(&self, closed: u64) -> After {
+        After { commits: self.commits, applied: self.applied, closed }
+    }
 }
 
 /// A cut that can be gone back to.

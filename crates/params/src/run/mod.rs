@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use quelea_core::block::Block;
 
-use crate::message::{Apply, Candidates, Contribution, FromRun, FromShard, Joined, Member, ToRun, ToShard};
+use crate::message::{After, Apply, Candidates, Contribution, FromRun, FromShard, Joined, Member, ToRun, ToShard};
 use crate::{Caller, Maker, Problem};
 pub use action::{Action, Note, Settings, Status, Sync, Why};
 use collect::Collecting;
@@ -227,16 +227,20 @@ impl Run {
                 // What was sent before may be answered by a shard that had not begun yet.
                 self.shards.calls.retain(|to, _| to != shard);
                 match self.work.log() {
-                    _ if self.shards.states[shard as usize] == State::Joining => self.replica_opened(now, shard),
+                    _ if self.is_joining(shard) => self.replica_opened(now, shard),
                     Some(_) => self.replay(now, shard, 0),
                     None => self.restore(now, shard),
                 }
             }
-            (FromShard::At { epoch, .. }, ToShard::Load { part, table, blocks, .. }) if epoch == self.epoch => match self.joining {
-                Some(_) => self.replica_loaded(now, part, table, last_key(&blocks)),
-                None => self.loaded(now, shard, part),
-            },
-            (FromShard::At { epoch, .. }, ToShard::Copy { .. }) if epoch == self.epoch => self.replica_can_copy(now),
+            (FromShard::At { epoch, .. }, ToShard::Load { part, table, blocks, .. }) if epoch == self.epoch => {
+                match self.is_joining(shard) {
+                    true => self.replica_loaded(now, part, table, last_key(&blocks)),
+                    false => self.loaded(now, shard, part),
+                }
+            }
+            (FromShard::At { epoch, .. }, ToShard::Copy { .. }) if epoch == self.epoch && self.is_source(shard) => {
+                self.replica_can_copy(now)
+            }
             (FromShard::Rows { epoch, blocks, .. }, ToShard::Save { table, .. }) if epoch == self.epoch && self.is_source(shard) => {
                 self.page_for_replica(now, table, blocks);
             }
@@ -244,7 +248,7 @@ impl Run {
                 self.copied(now, shard, table, &blocks);
             }
             (FromShard::Gone, ToShard::Save { commits, .. }) => self.copy_is_gone(now, shard, commits),
-            (FromShard::At { clock, .. }, ToShard::Replay { .. }) if self.joining.is_some() => self.replica_at(now, shard, clock),
+            (FromShard::At { clock, .. }, ToShard::Replay { .. }) if self.is_joining(shard) => self.replica_at(now, shard, clock),
             (FromShard::At { clock, .. }, ToShard::Replay { .. }) => self.replay(now, shard, clock),
             (FromShard::At { .. }, ToShard::Advance { .. }) => self.shard_is_ready(now, shard),
             (FromShard::Committed { clock, candidates, .. }, ToShard::Commit { .. }) => self.committed(now, shard, clock, candidates),
@@ -505,11 +509,12 @@ impl Run {
     }
 
     fn open(&mut self, now: Duration, shard: u32) {
-        self.open_at(now, shard, State::Opening, (self.cuts.origin().commits, self.cuts.origin().applied), Vec::new());
+        let after = self.cuts.origin().after(0);
+        self.open_at(now, shard, State::Opening, after, Vec::new());
     }
 
-    /// Lets a shard begin after so many commits, in which rules were applied so often, and with these contributions of the epoch.
-    fn open_at(&mut self, now: Duration, shard: u32, state: State, after: (u64, u64), window: Vec<Contribution>) {
+    /// Lets a shard begin after some commits, and with these contributions of the epoch.
+    fn open_at(&mut self, now: Duration, shard: u32, state: State, after: After, window: Vec<Contribution>) {
         self.shards.states[shard as usize] = state;
         self.shards.calls.retain(|to, _| to != shard);
         let Settings { run, plan, timing, .. } = &self.settings;

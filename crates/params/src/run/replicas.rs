@@ -29,9 +29,9 @@ impl Run {
         self.shards.states[shard as usize] = State::Lost;
         self.shards.calls.retain(|to, _| to != shard);
         self.view += u32::from(was_live);
-        if let Some(joining) = self.joining.take_if(|joining| joining.shard == shard || joining.from == shard) {
-            // It is as if it had not begun.
-            self.shards.states[joining.shard as usize] = if joining.shard == shard { State::Lost } else { State::Behind };
+        self.joining.take_if(|joining| joining.shard == shard);
+        if self.is_source(shard) {
+            self.give_up_joining();
         }
         self.abandon_cut_of(shard);
         self.actions.push(Action::Tell(Note::ReplicaLost { shard, why }));
@@ -73,11 +73,17 @@ impl Run {
         self.abandon_cut_of(from);
         self.shards.lives[shard as usize] += 1;
         self.joining = Some(Joining { shard, from, commits: self.clock(), pages: 0 });
-        let after = self.work.cut(0).map(|cut| (cut.commits, cut.applied)).unwrap_or_default();
+        let closed = if self.work.drains() { 0 } else { self.clock() };
+        let after = self.work.cut(0).map(|cut| cut.after(closed)).unwrap_or_default();
         let last = |entry: &Entry| Contribution { member: entry.member, sequence: entry.done };
         let window = self.members.iter().map(last).collect();
         self.open_at(now, shard, State::Joining, after, window);
         true
+    }
+
+    /// Whether a shard takes in what another has.
+    pub(super) fn is_joining(&self, shard: u32) -> bool {
+        self.joining.as_ref().is_some_and(|joining| joining.shard == shard)
     }
 
     /// Whether a shard gives what it has to one that joins.
@@ -144,9 +150,16 @@ impl Run {
 
     /// What a shard was to take in is not there any more: it begins again.
     pub(super) fn join_again(&mut self, now: Duration) {
-        let Some(joining) = self.joining.take() else { return };
-        self.shards.states[joining.shard as usize] = State::Behind;
+        self.give_up_joining();
         self.dispatch(now);
+    }
+
+    /// It is as if the shard that joins had not begun.
+    fn give_up_joining(&mut self) {
+        if let Some(Joining { shard, .. }) = self.joining.take() {
+            self.shards.states[shard as usize] = State::Behind;
+            self.shards.calls.retain(|to, _| to != shard);
+        }
     }
 
     fn replica_joined(&mut self, now: Duration) {

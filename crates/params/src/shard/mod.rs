@@ -10,7 +10,7 @@ mod steps;
 
 use std::time::Duration;
 
-use crate::message::{Contribution, FromShard, ToShard};
+use crate::message::{After, Contribution, FromShard, ToShard};
 use crate::tables::Keeps;
 use crate::{Caller, Maker, Packet, Problem, Timing};
 pub(crate) use rounds::in_order;
@@ -127,7 +127,7 @@ impl Shard {
         now: Duration,
         (run, epoch, life): (u64, u32, u32),
         keeps: Keeps,
-        (plan, after, window): (&Packet, (u64, u64), Vec<Contribution>),
+        (plan, after, window): (&Packet, After, Vec<Contribution>),
         answers: &mut Answers,
     ) -> FromShard {
         if self.serving.as_ref().is_some_and(|s| s.run == run) {

@@ -9,7 +9,7 @@ use quelea_core::block::Block;
 use super::Answers;
 use super::rounds::Rounds;
 use super::steps::Steps;
-use crate::message::{Apply, Candidates, Contribution, FromShard, Member, PushId, Pushed};
+use crate::message::{After, Apply, Candidates, Contribution, FromShard, Member, PushId, Pushed};
 use crate::tables::Keeps;
 use crate::{Caller, Made, Problem};
 
@@ -83,12 +83,12 @@ impl Serving {
         (run, epoch, life): (u64, u32, u32),
         keeps: Keeps,
         made: Made,
-        (after, window): ((u64, u64), Vec<Contribution>),
+        (after, window): (After, Vec<Contribution>),
         fenced: BTreeMap<u32, u32>,
     ) -> Result<Self, Problem> {
         let (kept, clock) = match made {
             Made::Rounds(replica) => (Kept::Rounds(Rounds::new(replica)), 0),
-            Made::Steps(stepper) => (Kept::Steps(Steps::new(stepper.as_ref(), keeps, after.1)?), after.0),
+            Made::Steps(stepper) => (Kept::Steps(Steps::new(stepper.as_ref(), keeps, after)?), after.commits),
         };
         Ok(Self {
             run,

@@ -7,7 +7,7 @@ use quelea_core::block::Block;
 use quelea_core::steps::Parameters;
 
 use super::serving::Staged;
-use crate::message::{Apply, FromShard};
+use crate::message::{After, Apply, FromShard};
 use crate::tables::{Addition, Chunk, Keeps, Tables, together};
 use crate::{Problem, Stepper};
 
@@ -31,10 +31,17 @@ pub(super) struct Steps {
 }
 
 impl Steps {
-    /// Tables before anything is loaded into them; rules were applied so often before.
-    pub fn new(stepper: &dyn Stepper, keeps: Keeps, applied: u64) -> Result<Self, Problem> {
+    /// Tables before anything is loaded into them.
+    pub fn new(stepper: &dyn Stepper, keeps: Keeps, after: After) -> Result<Self, Problem> {
         let widths = stepper.tables().iter().map(|Parameters { width, .. }| *width).collect();
-        Ok(Self { widths, tables: Tables::new(stepper.tables(), keeps)?, applied, closed: 0, loaded: 0, copy: None })
+        Ok(Self {
+            widths,
+            tables: Tables::new(stepper.tables(), keeps)?,
+            applied: after.applied,
+            closed: after.closed,
+            loaded: 0,
+            copy: None,
+        })
     }
 
     /// Takes a part of a cut, if it is the next; whether it has it.

@@ -138,7 +138,8 @@ impl StepChecker<'_> {
             }
             (Node::Shard(_), Body::FromShard(FromShard::Pushed { id, pushed: Pushed::Applied })) => {
                 let is_new = self.staged.insert((process.node, id.epoch, id.contribution));
-                ensure(is_new, || format!("{process:?} stages twice: {id:?}"))
+                // What comes in the place of a lost shard knows only who is a member then.
+                ensure(is_new || self.gone.contains(&id.contribution.member), || format!("{process:?} stages twice: {id:?}"))
             }
             (Node::Shard(_), Body::FromShard(FromShard::Refused { what })) => Err(format!("{process:?} refuses: {what}")),
             (Node::Worker(_), Body::ToRun(ToRun::Poll { member, .. })) => {

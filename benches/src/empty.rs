@@ -1,0 +1,184 @@
+//! Steps without a learner: workers read rows of a table from shards over `rpc` and push as many sums back, and every step is
+//! committed; all between threads of this process.
+
+use std::sync::{Arc, Barrier};
+use std::thread::scope;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use quelea_core::block::Block;
+use quelea_core::counter::mix;
+use quelea_core::steps::{Course, Fetched, Parameters, Rule, Start};
+use quelea_params::message::{After, Apply, Contribution, FromShard, Member, PushId, Pushed, ToShard};
+use quelea_params::tables::shard_of;
+use quelea_params::{Made, Maker, Packet, Problem, Stepper, Timing};
+use quelea_wire::{Client, Listener, Protocol, Terms, Token, serve_shard};
+use serde_json::{Value, json};
+use tokio::runtime::{Builder, Runtime};
+
+const ANY_PORT: &str = "127.0.0.1:0";
+const RUN: u64 = 1;
+/// Numbers of the table that one message loads.
+const LOADED_AT_ONCE: u64 = 1 << 22;
+
+/// What is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Size {
+    /// Workers at once.
+    pub workers: usize,
+    /// Shards.
+    pub shards: u32,
+    /// Rows of the table, under keys 0, 1, 2, …
+    pub rows: u64,
+    /// Numbers of a row.
+    pub width: usize,
+    /// Rows that a worker reads and pushes in a step; all of them, if they are as many as the table has.
+    pub keys: u64,
+    /// Steps.
+    pub steps: u64,
+}
+
+impl Size {
+    /// The keys of a worker's step that a shard has, in ascending order.
+    fn keys_of(&self, worker: usize, step: u64, shard: u32) -> Vec<u64> {
+        let drawn = |place| mix(mix(worker as u64 + 1, step + 1), place) % self.rows;
+        let mut keys: Vec<u64> = if self.keys == self.rows { (0..self.rows).collect() } else { (0..self.keys).map(drawn).collect() };
+        keys.retain(|key| shard_of(*key, self.shards) == shard);
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+}
+
+/// Seconds of each worker's reads and pushes, and of whole steps.
+pub fn steps(size: Size) -> Result<Value> {
+    let second = Duration::from_secs(1);
+    let timing = Timing { keepalive: second, lease: 600 * second, request_timeout: 600 * second, retries: 0 };
+    let terms = Terms { protocol: Protocol::Rpc, tls: None, token: Token::random()?, timing, connect_timeout: 10 * second };
+    let listeners: Vec<Listener> = (0..size.shards).map(|_| Listener::bind(ANY_PORT, &terms)).collect::<Result<_, _>>()?;
+    let addresses: Vec<String> = listeners.iter().map(Listener::address).collect();
+    let barrier = Barrier::new(size.workers + 1);
+    let (over, is_over) = tokio::sync::watch::channel(false);
+    scope(|scope| {
+        for listener in listeners {
+            let (terms, mut is_over) = (terms.clone(), is_over.clone());
+            let stop = async move { drop(is_over.changed().await) };
+            let maker = maker(size.width);
+            scope.spawn(move || runtime()?.block_on(async { Ok::<_, anyhow::Error>(serve_shard(listener, terms, maker, stop).await?) }));
+        }
+        let (terms, addresses, barrier) = (&terms, &addresses, &barrier);
+        let work = |worker| scope.spawn(move || work(worker, size, terms, addresses, barrier));
+        let workers: Vec<_> = (0..size.workers).map(work).collect();
+        let whole = lead(size, terms, addresses, barrier);
+        let (mut reads, mut pushes) = (Vec::new(), Vec::new());
+        for worker in workers {
+            let (read, pushed) = worker.join().expect("a worker does not panic")?;
+            reads.extend(read);
+            pushes.extend(pushed);
+        }
+        over.send_replace(true);
+        Ok(json!({ "reads": reads, "pushes": pushes, "steps": whole? }))
+    })
+}
+
+fn runtime() -> Result<Runtime> {
+    Ok(Builder::new_current_thread().enable_all().build()?)
+}
+
+fn maker(width: usize) -> Maker {
+    let table = Parameters { name: "weights".into(), width, start: Start::Zero, rule: Rule::Sum, unit: 1e-6 };
+    Box::new(move |_| Ok(Made::Steps(Box::new(Empty([table.clone()])))))
+}
+
+/// A learner by steps that nobody drives.
+struct Empty([Parameters; 1]);
+
+impl Stepper for Empty {
+    fn tables(&self) -> &[Parameters] {
+        &self.0
+    }
+    fn course(&self) -> Course {
+        Course { passes: 1, slices: 1 }
+    }
+    fn pass(&mut self, _: Vec<i128>) -> Result<bool, Problem> {
+        Ok(true)
+    }
+    fn finish(&mut self, _: Vec<Fetched>) -> Result<(), Problem> {
+        Ok(())
+    }
+}
+
+fn contribution(worker: usize, step: u64) -> Contribution {
+    Contribution { member: Member { run: RUN, worker: worker as u32, incarnation: 0 }, sequence: step as u32 + 1 }
+}
+
+/// The run's part: fills the table, and times and commits the steps.
+fn lead(size: Size, terms: &Terms, addresses: &[String], barrier: &Barrier) -> Result<Vec<f64>> {
+    let runtime = runtime()?;
+    let mut clients = Vec::new();
+    for (shard, address) in (0..).zip(addresses) {
+        let mut client = runtime.block_on(Client::connect(address, terms))?;
+        runtime.block_on(fill(&mut client, size, shard, terms.timing))?;
+        clients.push(client);
+    }
+    let mut seconds = Vec::new();
+    for clock in 0..size.steps {
+        barrier.wait();
+        let start = Instant::now();
+        barrier.wait();
+        for client in &mut clients {
+            let contributions = (0..size.workers).map(|worker| contribution(worker, clock)).collect();
+            let commit = ToShard::Commit { run: RUN, epoch: 1, clock, contributions, apply: Apply::Together, copy: false };
+            let answer = runtime.block_on(client.call(commit))?;
+            ensure!(matches!(answer, FromShard::Committed { .. }), "{answer:?}");
+        }
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    Ok(seconds)
+}
+
+async fn fill(client: &mut Client, size: Size, shard: u32, timing: Timing) -> Result<()> {
+    let (plan, after) = (Packet::default(), After::default());
+    let open = ToShard::Open { run: RUN, epoch: 1, shard, shards: size.shards, life: 0, plan, timing, after, window: Vec::new() };
+    client.call(open).await?;
+    let at_once = (LOADED_AT_ONCE / size.width as u64).max(1);
+    for part in 0..size.rows.div_ceil(at_once) {
+        let all = part * at_once..size.rows.min((part + 1) * at_once);
+        let keys: Vec<u64> = all.filter(|key| shard_of(*key, size.shards) == shard).collect();
+        let rows = vec![1.0; keys.len() * size.width];
+        let blocks = Arc::new(vec![(0, Block::Keys(keys)), (1, Block::Values(rows))]);
+        let answer = client.call(ToShard::Load { run: RUN, epoch: 1, part, table: 0, blocks }).await?;
+        ensure!(matches!(answer, FromShard::At { .. }), "{answer:?}");
+    }
+    Ok(())
+}
+
+/// A worker's part: seconds of its reads, and of its pushes.
+fn work(worker: usize, size: Size, terms: &Terms, addresses: &[String], barrier: &Barrier) -> Result<(Vec<f64>, Vec<f64>)> {
+    let runtime = runtime()?;
+    let connect = |address: &String| runtime.block_on(Client::connect(address, terms));
+    let mut clients: Vec<Client> = addresses.iter().map(connect).collect::<Result<_, _>>()?;
+    let (mut reads, mut pushes) = (Vec::new(), Vec::new());
+    for clock in 0..size.steps {
+        let keys: Vec<Vec<u64>> = (0..size.shards).map(|shard| size.keys_of(worker, clock, shard)).collect();
+        let sums: Vec<Vec<i64>> = keys.iter().map(|keys| vec![1; keys.len() * size.width]).collect();
+        barrier.wait();
+        let start = Instant::now();
+        for (client, keys) in clients.iter_mut().zip(&keys) {
+            let blocks = Arc::new(vec![(0, Block::Keys(keys.clone()))]);
+            let answer = runtime.block_on(client.call(ToShard::Read { run: RUN, epoch: 1, least: clock, blocks }))?;
+            ensure!(matches!(answer, FromShard::Rows { .. }), "{answer:?}");
+        }
+        let read = start.elapsed().as_secs_f64();
+        for ((shard, client), (keys, sums)) in (0..).zip(&mut clients).zip(keys.into_iter().zip(sums)) {
+            let id = PushId { run: RUN, epoch: 1, shard, clock, contribution: contribution(worker, clock) };
+            let blocks = Arc::new(vec![(0, Block::Keys(keys)), (1, Block::Integers(sums))]);
+            let answer = runtime.block_on(client.call(ToShard::Push { id, weight: 1, blocks }))?;
+            ensure!(matches!(answer, FromShard::Pushed { pushed: Pushed::Applied, .. }), "{answer:?}");
+        }
+        reads.push(read);
+        pushes.push(start.elapsed().as_secs_f64() - read);
+        barrier.wait();
+    }
+    Ok((reads, pushes))
+}

@@ -181,8 +181,9 @@ fn whoever_dies_or_hangs_the_file_is_the_same() {
 fn a_lost_shard_takes_a_training_by_steps_back_to_its_checkpoint() {
     let folder = several_tiles(30_000);
     let more = format!("{PATIENT} --set cluster.workers=2 --set cluster.shards=2 --set checkpoint.to=saved --set checkpoint.every=0");
-    for (mode, learner) in [("", BY_STEPS), ("--set sync.mode=asp", BY_STEPS), ("", LEARNERS[6])] {
-        let child = train(&folder, learner, "lost.onnx", &format!("{more} {mode} --set model.passes=300"));
+    let factors = format!("{} --set model.batch_rows=2000", LEARNERS[6]);
+    for (mode, learner) in [("", BY_STEPS), ("--set sync.mode=asp", BY_STEPS), ("", &factors)] {
+        let child = train(&folder, learner, "lost.onnx", &format!("{more} {mode} --set model.passes=150"));
         while !folder.path("saved/checkpoint").exists() {
             sleep(Duration::from_millis(5));
         }
@@ -194,7 +195,7 @@ fn a_lost_shard_takes_a_training_by_steps_back_to_its_checkpoint() {
         let back = told.lines().find(|line| line.contains("goes back from")).unwrap_or_else(|| panic!("{told}"));
         assert!(!back.contains("to round 0"), "{back}");
         if mode.is_empty() {
-            assert!(fs::read(folder.path("lost.onnx")).unwrap() == alone(&folder, &format!("{learner} --set model.passes=300")));
+            assert!(fs::read(folder.path("lost.onnx")).unwrap() == alone(&folder, &format!("{learner} --set model.passes=150")));
         }
     }
     folder.is_clean();

@@ -37,8 +37,9 @@ struct StepChecker<'a> {
     reads: BTreeMap<(Process, u64, u64), Contribution>,
     /// The last order that each worker's process has received.
     current: BTreeMap<Process, Contribution>,
-    /// Whom each worker's process takes itself for.
-    members: BTreeMap<Process, Member>,
+    /// Whom each worker's process takes itself for, and the call with which it waits for an order: it has no ear for the
+    /// answers to earlier ones.
+    members: BTreeMap<Process, (Member, u64)>,
     /// Who waits for an order with which call.
     polls: BTreeMap<(u64, u64), Member>,
 }
@@ -104,7 +105,7 @@ impl StepChecker<'_> {
             }
             (Node::Shard(_), Body::FromShard(FromShard::Refused { what })) => Err(format!("{process:?} refuses: {what}")),
             (Node::Worker(_), Body::ToRun(ToRun::Poll { member, .. })) => {
-                self.members.insert(process, *member);
+                self.members.insert(process, (*member, message.call));
                 Ok(())
             }
             (Node::Worker(_), Body::ToShard(ToShard::Read { epoch, least, .. })) => {
@@ -123,8 +124,8 @@ impl StepChecker<'_> {
     fn received(&mut self, process: Process, message: &Message) -> Verdict {
         match &message.body {
             Body::FromRun(FromRun::Order(order)) => {
-                let member = *self.members.get(&process).ok_or("an order for nobody")?;
-                if self.polls.get(&(message.link, message.call)) != Some(&member) {
+                let (member, call) = *self.members.get(&process).ok_or("an order for nobody")?;
+                if call != message.call || self.polls.get(&(message.link, message.call)) != Some(&member) {
                     return Ok(());
                 }
                 let contribution = Contribution { member, sequence: order.number };

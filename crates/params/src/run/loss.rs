@@ -119,7 +119,7 @@ impl Run {
             return;
         }
         self.phase = Phase::Ended;
-        let polls: Vec<Caller> = self.members.iter().filter_map(|entry| entry.parked.map(|(to, _, _)| to)).collect();
+        let polls: Vec<Caller> = self.members.iter_mut().filter_map(|entry| entry.parked.take().map(|(to, _, _)| to)).collect();
         for to in polls {
             self.actions.push(Action::Answer { to, answer: FromRun::Ended });
             self.forget(to.peer);

@@ -18,6 +18,8 @@ use crate::{Made, Problem, Stepper};
 
 /// Whose contributions are dropped so often in a row, gives tiles to one whose are not.
 const DROPPED_IN_A_ROW: u32 = 2;
+/// Tiles change hands when they are this part of a pass behind: whoever gets one has to fetch it, and makes all its mini-batches anew.
+const PART_BEHIND: u64 = 2;
 
 /// How far a tile is.
 #[derive(Debug, Clone, Copy, Default)]
@@ -172,9 +174,11 @@ impl Steps {
         }
     }
 
-    /// Who is dropped again and again takes the tiles that are farthest, and gives those that are behind.
+    /// Who is dropped again and again takes the tiles that are farthest, and gives those that are far behind. Tiles that go on
+    /// together stay together, so that the mini-batches that they make come again in every pass.
     fn rotate(&mut self, members: &mut Members) {
         let progress = |tile: &u32| (self.tiles[*tile as usize].contributed, *tile);
+        let gap = self.course.slices.div_ceil(PART_BEHIND);
         let sorted = |entry: &Entry| {
             let mut tiles: Vec<u32> = entry.owned.iter().copied().collect();
             tiles.sort_unstable_by_key(progress);
@@ -188,7 +192,7 @@ impl Steps {
             let behind = sorted(entry);
             entry.standing.dropped_in_a_row = 0;
             for (behind, far) in behind.into_iter().zip(far.into_iter().rev()) {
-                if progress(&behind).0 < progress(&far).0 {
+                if progress(&behind).0 + gap <= progress(&far).0 {
                     members.swap((late, behind), (other, far));
                 }
             }

@@ -45,12 +45,11 @@ struct StepChecker<'a> {
     reads: BTreeMap<(Process, u64, u64), Contribution>,
     /// The last order that each worker's process has received.
     current: BTreeMap<Process, Contribution>,
-    /// Whom each worker's process takes itself for.
-    members: BTreeMap<Process, Member>,
+    /// Whom each worker's process takes itself for, and the call with which it waits for an order: it has no ear for the
+    /// answers to earlier ones.
+    members: BTreeMap<Process, (Member, u64)>,
     /// Who waits for an order with which call.
     polls: BTreeMap<(u64, u64), Member>,
-    /// The last such call of each worker's process.
-    last_polls: BTreeMap<Process, u64>,
 }
 
 pub fn check(scenario: &Scenario, plan: StepPlan, trace: &[Entry]) -> Verdict {
@@ -71,7 +70,6 @@ pub fn check(scenario: &Scenario, plan: StepPlan, trace: &[Entry]) -> Verdict {
         current: BTreeMap::new(),
         members: BTreeMap::new(),
         polls: BTreeMap::new(),
-        last_polls: BTreeMap::new(),
     };
     for (line, entry) in trace.iter().enumerate() {
         checker.take(entry).map_err(|problem| format!("event {line} at {:?}: {problem}", entry.at))?;
@@ -143,8 +141,7 @@ impl StepChecker<'_> {
             }
             (Node::Shard(_), Body::FromShard(FromShard::Refused { what })) => Err(format!("{process:?} refuses: {what}")),
             (Node::Worker(_), Body::ToRun(ToRun::Poll { member, .. })) => {
-                self.members.insert(process, *member);
-                self.last_polls.insert(process, message.call);
+                self.members.insert(process, (*member, message.call));
                 Ok(())
             }
             (Node::Worker(_), Body::ToShard(ToShard::Read { epoch, least, .. })) => {
@@ -163,9 +160,8 @@ impl StepChecker<'_> {
     fn received(&mut self, process: Process, message: &Message) -> Verdict {
         match &message.body {
             Body::FromRun(FromRun::Order(order)) => {
-                let member = *self.members.get(&process).ok_or("an order for nobody")?;
-                let is_asked = self.last_polls.get(&process) == Some(&message.call);
-                if !is_asked || self.polls.get(&(message.link, message.call)) != Some(&member) {
+                let (member, call) = *self.members.get(&process).ok_or("an order for nobody")?;
+                if call != message.call || self.polls.get(&(message.link, message.call)) != Some(&member) {
                     return Ok(());
                 }
                 let contribution = Contribution { member, sequence: order.number };

@@ -183,7 +183,8 @@ async fn small_call(client: &mut Client) -> Result<f64> {
 fn push_all(worker: usize, terms: &Terms, addresses: &[String], rounds: usize, barrier: &Barrier) -> Result<()> {
     let runtime = runtime()?;
     let clients = runtime.block_on(connect(terms, addresses))?;
-    let sums = |shard: u32| vec![(shard, Block::Integers(vec![1; BYTES / 8 / addresses.len()]))];
+    // Numbers that need all their bytes, so that they go as they lie in memory.
+    let sums = |shard: u32| vec![(shard, Block::Integers(vec![i64::MAX; BYTES / 8 / addresses.len()]))];
     let blocks: Vec<_> = (0..addresses.len() as u32).map(|shard| Arc::new(sums(shard))).collect();
     let mut clients: Vec<(Client, Arc<_>)> = clients.into_iter().zip(blocks).collect();
     for clock in 0..rounds as u64 {
@@ -193,7 +194,7 @@ fn push_all(worker: usize, terms: &Terms, addresses: &[String], rounds: usize, b
             let id = PushId { run: RUN, epoch: 1, shard, clock, contribution: contribution(worker) };
             pushes.spawn_on(
                 async move {
-                    let answer = client.call(ToShard::Push { id, weight: 0, blocks: blocks.clone() }).await;
+                    let answer = client.call(ToShard::Push { id, weight: 0, list: None, blocks: blocks.clone() }).await;
                     (shard, (client, blocks), answer)
                 },
                 runtime.handle(),

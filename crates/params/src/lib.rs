@@ -3,6 +3,7 @@
 //! and in a simulation. What they promise is written in `docs/consistency.md`.
 
 mod calls;
+mod list;
 pub mod message;
 mod packet;
 mod problem;
@@ -14,6 +15,7 @@ pub mod tables;
 pub mod worker;
 
 pub use calls::{Caller, Timing};
+pub use list::ListName;
 pub use packet::Packet;
 pub use problem::Problem;
 pub use replica::{Course, Made, Maker, Replica};

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use quelea_core::block::Block;
 use serde::{Deserialize, Serialize};
 
+use crate::list::ListName;
 use crate::{Packet, Problem, Timing};
 
 /// The version of these messages. Programs of different versions do not work together.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// One life of a worker: a worker that joins again, or takes the place of a dead one, has another incarnation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -284,7 +285,9 @@ pub enum ToShard {
         id: PushId,
         /// By steps: the weight of the mini-batch.
         weight: i64,
-        /// The sums of this shard's blocks, each under its number. Shells send them beside the rest, as they lie in memory.
+        /// By steps: the list of its keys, if the shard should know it; then they are not in the blocks.
+        list: Option<ListName>,
+        /// The sums of this shard's blocks, each under its number. Shells send them beside the rest.
         /// By steps: for table number t its keys as block 2t and its sums as block 2t + 1.
         #[serde(skip)]
         blocks: Arc<Vec<(u32, Block)>>,
@@ -306,7 +309,9 @@ pub enum ToShard {
         epoch: u32,
         /// So many commits must be in it.
         least: u64,
-        /// The keys, block t for table number t.
+        /// The list of its keys, if the shard should know it; then they are not in the blocks.
+        list: Option<ListName>,
+        /// The keys, block t for table number t. The shard remembers them for a while.
         #[serde(skip)]
         blocks: Arc<Vec<(u32, Block)>>,
     },
@@ -367,6 +372,8 @@ pub enum FromShard {
     },
     /// Nothing to pull yet; ask again.
     Wait,
+    /// The shard does not know, or not any more, the list that the call names: it must be made again with the keys.
+    Unlisted,
     /// The clock was committed so long ago that the run must be asked; or its epoch is over.
     Gone,
     /// Done.

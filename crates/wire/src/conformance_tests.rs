@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use quelea_core::block::{Block, PickedRow};
 use quelea_params::message::*;
-use quelea_params::{Packet, Problem, Timing};
+use quelea_params::{ListName, Packet, Problem, Timing};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{Receiver, channel};
@@ -239,14 +239,15 @@ fn what_shards_hear_and_say_comes_as_it_went() {
     ];
     asks.extend(packets().into_iter().map(|plan| ToShard::Open { run, epoch, shard: 0, shards: u32::MAX, plan, timing: timing() }));
     for (blocks, weight) in blocks_of_all_sizes().into_iter().zip([i64::MIN, 0, i64::MAX]) {
-        asks.push(ToShard::Push { id: id(), weight, blocks: blocks.clone() });
-        asks.push(ToShard::Read { run, epoch, least: u64::MAX, blocks });
+        asks.push(ToShard::Push { id: id(), weight, list: Some(ListName::of(&[vec![weight as u64]])), blocks: blocks.clone() });
+        asks.push(ToShard::Read { run, epoch, least: u64::MAX, list: None, blocks });
     }
     let mut answers = vec![
         FromShard::Opened { epoch },
         FromShard::At { epoch, clock },
         FromShard::Committed { epoch, clock, candidates: candidates() },
         FromShard::Wait,
+        FromShard::Unlisted,
         FromShard::Gone,
         FromShard::Noted,
         FromShard::Unknown,
@@ -389,7 +390,7 @@ fn what_is_too_large_is_named() {
         now(async {
             let (mut server, address) = serve::<OfShard>("127.0.0.1:0", &terms);
             let (peer, mut events) = connected::<OfShard>(&address, &terms).await;
-            peer.call(1, ToShard::Push { id: PushId { clock: 5, ..id() }, weight: 1, blocks: too_large() });
+            peer.call(1, ToShard::Push { id: PushId { clock: 5, ..id() }, weight: 1, list: None, blocks: too_large() });
             let said = told(&mut events).await;
             assert!(said.starts_with("the sums for clock 5 of 20") && said.ends_with("; the most is 16777216"), "{said}");
             let server::Event::Closed(_) = server.next().await else { panic!("nothing was sent") };

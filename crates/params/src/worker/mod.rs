@@ -15,7 +15,8 @@ use quelea_core::block::Block;
 use crate::calls::Calls;
 use crate::message::{Candidates, Contribution, FromRun, FromShard, Joined, Member, Order, PushId, Pushed, Slice, ToRun, ToShard, Which};
 use crate::shard::in_order;
-use crate::{Packet, Problem, Timing};
+use crate::{ListName, Packet, Problem, Timing};
+use keys::Told;
 use steps::Batch;
 
 /// Tiles that are asked for at once.
@@ -135,6 +136,8 @@ pub struct Worker {
     /// By steps: whether the last of them is not done, though its order may be over.
     is_computing: bool,
     batch: Batch,
+    /// By steps: the lists that shards were told in this epoch.
+    told: Told,
     /// By steps: the totals of the last order that was carried out.
     totals: Vec<i128>,
     /// The last order that came.
@@ -170,6 +173,7 @@ impl Worker {
             folds: 0,
             is_computing: false,
             batch: Batch::default(),
+            told: Told::default(),
             totals: Vec::new(),
             known: 0,
             done: 0,
@@ -283,6 +287,7 @@ impl Worker {
                 Ask::Shard(ask @ ToShard::Read { .. }) => self.ask_shard(now, shard, ask),
                 _ => self.pull(now, shard),
             },
+            FromShard::Unlisted => self.unlisted(now, shard, asked),
             FromShard::Gone => {
                 self.forget_pulls();
                 self.ready(now);
@@ -307,9 +312,9 @@ impl Worker {
             return;
         }
         let shards = joined.shards.len() as u32;
-        let mut parts = vec![Vec::new(); shards as usize];
+        let mut parts = vec![(None, Vec::new()); shards as usize];
         for (block, number) in blocks.into_iter().zip(0..) {
-            parts[(number % shards) as usize].push((number, block));
+            parts[(number % shards) as usize].1.push((number, block));
         }
         self.push(now, 0, parts);
         if self.pulling.as_ref().is_none_or(|(clock, _)| *clock != self.clock) {
@@ -319,14 +324,14 @@ impl Worker {
     }
 
     /// Sends every shard its part of the sums.
-    fn push(&mut self, now: Duration, weight: i64, parts: Vec<Vec<(u32, Block)>>) {
+    fn push(&mut self, now: Duration, weight: i64, parts: Vec<(Option<ListName>, Vec<(u32, Block)>)>) {
         let (Some(joined), Some(order)) = (&self.joined, &self.order) else { return };
         let contribution = Contribution { member: joined.member, sequence: order.number };
         let id = PushId { run: joined.run, epoch: order.epoch, shard: 0, clock: order.clock, contribution };
         self.stage = Stage::Pushing;
         self.unstaged = (0..).zip(&parts).map(|(shard, _)| shard).collect();
-        for (shard, blocks) in (0..).zip(parts) {
-            self.ask_shard(now, shard, ToShard::Push { id: PushId { shard, ..id }, weight, blocks: Arc::new(blocks) });
+        for (shard, (list, blocks)) in (0..).zip(parts) {
+            self.ask_shard(now, shard, ToShard::Push { id: PushId { shard, ..id }, weight, list, blocks: Arc::new(blocks) });
         }
     }
 
@@ -364,6 +369,7 @@ impl Worker {
         if order.epoch != self.epoch {
             self.epoch = order.epoch;
             self.clock = 0;
+            self.told = Told::default();
             self.forget_pulls();
             self.forget_log();
             self.actions.push(Action::Compute(Task::Restart));

@@ -10,8 +10,8 @@ use quelea_core::steps::Sums;
 
 use super::keys::Keys;
 use super::{Action, Ask, Stage, Task, Worker};
-use crate::Problem;
 use crate::message::{Slice, ToShard};
+use crate::{ListName, Problem};
 
 /// The mini-batch of an order.
 #[derive(Default)]
@@ -56,22 +56,43 @@ impl Worker {
         if !self.is_answer(now, sequence, Stage::Batching) {
             return;
         }
-        let (Some(joined), Some(order)) = (&self.joined, &self.order) else { return };
-        let (run, epoch, least, shards) = (joined.run, order.epoch, order.least, joined.shards.len() as u32);
+        let Some(joined) = &self.joined else { return };
+        let shards = joined.shards.len() as u32;
         let keys = Keys::new(keys, shards);
         let missing: BTreeSet<u32> = (0..shards).filter(|&shard| keys.are_on(shard)).collect();
-        let asks: Vec<_> = missing.iter().map(|&shard| (shard, Arc::new(keys.of(shard)))).collect();
-        self.batch = Batch { keys, missing, rows: BTreeMap::new() };
+        self.batch = Batch { keys, missing: missing.clone(), rows: BTreeMap::new() };
         self.stage = Stage::Reading;
-        for (shard, blocks) in asks {
-            self.ask_shard(now, shard, ToShard::Read { run, epoch, least, blocks });
-        }
+        missing.into_iter().for_each(|shard| self.read_rows(now, shard));
         self.step_when_read(now);
+    }
+
+    /// Asks a shard for its rows; it is told their keys if it does not know them.
+    fn read_rows(&mut self, now: Duration, shard: u32) {
+        let (Some(joined), Some(order)) = (&self.joined, &self.order) else { return };
+        let list = self.batch.keys.name(shard).filter(|name| self.told.has(shard, *name));
+        let blocks = if list.is_some() { Vec::new() } else { self.batch.keys.of(shard, 1) };
+        let ask = ToShard::Read { run: joined.run, epoch: order.epoch, least: order.least, list, blocks: Arc::new(blocks) };
+        self.ask_shard(now, shard, ask);
+    }
+
+    /// Makes a call again whose list a shard does not know.
+    pub(super) fn unlisted(&mut self, now: Duration, shard: u32, asked: Ask) {
+        let Ask::Shard(ToShard::Read { list: Some(name), .. } | ToShard::Push { list: Some(name), .. }) = asked else { return };
+        self.told.forget(shard, name);
+        match asked {
+            Ask::Shard(ToShard::Push { id, weight, blocks, .. }) => {
+                let keys = self.batch.keys.of(shard, 2);
+                let blocks = keys.into_iter().chain(blocks.iter().cloned()).collect();
+                self.ask_shard(now, shard, ToShard::Push { id, weight, list: None, blocks: Arc::new(blocks) });
+            }
+            _ => self.read_rows(now, shard),
+        }
     }
 
     /// Takes the rows that a shard has read.
     pub(super) fn rows(&mut self, now: Duration, shard: u32, epoch: u32, blocks: Arc<Vec<(u32, Block)>>) {
         if self.stage == Stage::Reading && epoch == self.epoch && self.batch.missing.remove(&shard) {
+            self.batch.keys.name(shard).into_iter().for_each(|name| self.told.note(shard, name));
             self.batch.rows.insert(shard, blocks);
             self.step_when_read(now);
         }
@@ -97,14 +118,22 @@ impl Worker {
         if !self.is_answer(now, sequence, Stage::Stepping) {
             return;
         }
-        let shards = self.joined.as_ref().map_or(0, |joined| joined.shards.len() as u32);
         let Sums { tables, weight, totals } = sums;
-        match std::mem::take(&mut self.batch).keys.parted(tables, shards) {
+        match self.batch.keys.parted(tables) {
             Err(problem) => self.fail(now, problem),
             Ok(parts) => {
                 self.totals = totals;
+                let parts = (0..).zip(parts).map(|(shard, sums)| self.with_keys(shard, sums)).collect();
                 self.push(now, weight, parts);
             }
+        }
+    }
+
+    /// A shard's part of a push, with the name of its keys or with the keys.
+    fn with_keys(&self, shard: u32, sums: Vec<(u32, Block)>) -> (Option<ListName>, Vec<(u32, Block)>) {
+        match self.batch.keys.name(shard).filter(|name| self.told.has(shard, *name)) {
+            Some(name) => (Some(name), sums),
+            None => (None, self.batch.keys.of(shard, 2).into_iter().chain(sums).collect()),
         }
     }
 

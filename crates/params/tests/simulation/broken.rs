@@ -29,11 +29,11 @@ impl Tamper {
     /// What the shard gets to see of a message.
     pub fn request(&mut self, defect: Defect, message: ToShard) -> ToShard {
         match message {
-            ToShard::Push { mut id, weight, blocks } if defect == Defect::NoWindow => {
+            ToShard::Push { mut id, weight, list, blocks } if defect == Defect::NoWindow => {
                 let times = self.seen.entry((id.epoch, id.clock, id.contribution)).or_default();
                 id.contribution.sequence += *times * REPEATED;
                 *times += 1;
-                ToShard::Push { id, weight, blocks }
+                ToShard::Push { id, weight, list, blocks }
             }
             ToShard::Commit { run, epoch, clock, contributions, apply } if defect != Defect::Nothing => {
                 let named = |c: &Contribution| contributions.contains(&Contribution { sequence: c.sequence % REPEATED, ..*c });
@@ -42,7 +42,9 @@ impl Tamper {
                 let counted = staged.filter(|c| defect == Defect::NoStaging || named(c));
                 ToShard::Commit { run, epoch, clock, contributions: all.chain(counted).collect(), apply }
             }
-            ToShard::Read { run, epoch, blocks, .. } if defect == Defect::IgnoresLeast => ToShard::Read { run, epoch, least: 0, blocks },
+            ToShard::Read { run, epoch, list, blocks, .. } if defect == Defect::IgnoresLeast => {
+                ToShard::Read { run, epoch, least: 0, list, blocks }
+            }
             other => other,
         }
     }

@@ -72,6 +72,8 @@ pub struct Scenario {
     pub supervised: bool,
     /// The run kills a shard that it has lost, rather than connecting to it once more.
     pub killed_when_lost: f64,
+    /// How often a shard has forgotten a list of keys that it is told the name of.
+    pub forgotten: f64,
     /// Each comes when so many things have happened.
     pub faults: Vec<(u64, Fault)>,
     pub fate: Fate,
@@ -104,6 +106,7 @@ impl Scenario {
             slow: random.pick(&[1, 1, 3, 40]),
             supervised: random.chance(0.5),
             killed_when_lost: random.pick(&[0.0, 0.5, 1.0]),
+            forgotten: Random::new(seed, 5).pick(&[0.0, 0.3, 1.0]),
             fate: fate(random, shards),
             fate_step: random.below(2 * busy),
             calm: random.millis(500, 60_000),

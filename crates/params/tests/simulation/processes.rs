@@ -8,10 +8,11 @@ use quelea_params::message::{FromRun, ToShard};
 use quelea_params::run::{self, Run, Settings, Sync};
 use quelea_params::shard::{Answers, Shard};
 use quelea_params::worker::{self, Ask, Task, To, Worker};
-use quelea_params::{Caller, Made, Maker};
+use quelea_params::{Caller, ListName, Made, Maker};
 
 use crate::broken::{Defect, Tamper};
 use crate::faults::Scenario;
+use crate::random::Random;
 use crate::steps::{StepComputer, StepPlan, StepToy};
 use crate::toy::{Computer, Journal, Plan, replica};
 use crate::trace::{Body, Event, Message, Node, Process};
@@ -164,19 +165,33 @@ pub struct ShardShell {
     applied: Vec<Event>,
     defect: Defect,
     tamper: Tamper,
+    forgotten: f64,
+    random: Random,
 }
 
 impl ShardShell {
     pub fn new(me: Process, salt: u64, scenario: &Scenario, defect: Defect) -> Self {
         let journal = Arc::default();
         let machine = Shard::new(maker(scenario, salt, &journal), scenario.timing);
-        Self { me, machine, journal, answers: Vec::new(), applied: Vec::new(), defect, tamper: Tamper::default() }
+        let (forgotten, random) = (scenario.forgotten, Random::new(scenario.seed ^ salt, 6));
+        Self { me, machine, journal, answers: Vec::new(), applied: Vec::new(), defect, tamper: Tamper::default(), forgotten, random }
+    }
+
+    /// A name that nobody has told stands for one that was forgotten.
+    fn forget(&mut self, mut ask: ToShard) -> ToShard {
+        if let ToShard::Read { list: Some(name), .. } | ToShard::Push { list: Some(name), .. } = &mut ask
+            && self.random.chance(self.forgotten)
+        {
+            *name = ListName::of(&[]);
+        }
+        ask
     }
 }
 
 impl Shell for ShardShell {
     fn receive(&mut self, now: Duration, from: Node, Message { link, call, body }: Message) {
         let Body::ToShard(ask) = body else { panic!("{from:?} sends {body:?} to a shard") };
+        let ask = self.forget(ask);
         let ask = self.tamper.request(self.defect, ask);
         let commit = match &ask {
             ToShard::Commit { epoch, clock, .. } => Some((*epoch, *clock)),

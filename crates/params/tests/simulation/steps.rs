@@ -31,10 +31,11 @@ impl StepPlan {
         vec![table("sums", WIDTHS[0], Rule::Sum), table("ordered", WIDTHS[1], rule)]
     }
 
-    /// Some keys are everybody's, some a tile's, some of few slices.
+    /// Some keys are everybody's, some a tile's, some of few slices. They come again in every pass.
     fn keys_of(&self, slice: Slice) -> [Vec<u64>; 2] {
-        let rare = 1_000 + mix(self.seed, mix(u64::from(slice.tile), slice.number)) % 40;
-        let common = mix(slice.number, u64::from(slice.tile)) % 4;
+        let of_pass = slice.number % self.course.slices;
+        let rare = 1_000 + mix(self.seed, mix(u64::from(slice.tile), of_pass)) % 40;
+        let common = mix(of_pass, u64::from(slice.tile)) % 4;
         [vec![0, 1 + common, 100 + u64::from(slice.tile), rare], vec![7, 8 + common]]
     }
 

@@ -12,6 +12,7 @@ pub mod run;
 pub mod shard;
 mod stepper;
 pub mod tables;
+mod traffic;
 pub mod worker;
 
 pub use calls::{Caller, Timing};
@@ -20,3 +21,4 @@ pub use packet::Packet;
 pub use problem::Problem;
 pub use replica::{Course, Made, Maker, Replica};
 pub use stepper::Stepper;
+pub use traffic::{Bits, Traffic};

@@ -7,6 +7,7 @@ use quelea_core::block::Block;
 use serde::{Deserialize, Serialize};
 
 use crate::list::ListName;
+use crate::traffic::{Bits, Traffic};
 use crate::{Packet, Problem, Timing};
 
 /// The version of these messages. Programs of different versions do not work together.
@@ -156,6 +157,8 @@ pub struct Joined {
     pub shards: Vec<String>,
     /// How long everybody waits in this run.
     pub timing: Timing,
+    /// By steps: what is left out of what is sent.
+    pub traffic: Traffic,
 }
 
 /// What a member is to do.
@@ -173,6 +176,10 @@ pub struct Order {
     pub fold: Which,
     /// By steps: so many commits must be in what is pulled.
     pub least: u64,
+    /// By steps: the last of the member's orders that counts. What was pushed for those after it is dropped.
+    pub counts: u32,
+    /// By steps: whether all that the member holds back is to be pushed, and exactly.
+    pub flush: bool,
 }
 
 /// Which tiles.
@@ -309,6 +316,8 @@ pub enum ToShard {
         epoch: u32,
         /// So many commits must be in it.
         least: u64,
+        /// What of each number is wanted.
+        bits: Bits,
         /// The list of its keys, if the shard should know it; then they are not in the blocks.
         list: Option<ListName>,
         /// The keys, block t for table number t. The shard remembers them for a while.

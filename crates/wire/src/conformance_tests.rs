@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use quelea_core::block::{Block, PickedRow};
 use quelea_params::message::*;
-use quelea_params::{ListName, Packet, Problem, Timing};
+use quelea_params::{Bits, ListName, Packet, Problem, Timing, Traffic};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{Receiver, channel};
@@ -131,6 +131,10 @@ where
     }
 }
 
+fn traffic() -> Traffic {
+    Traffic { bits: Bits::Eight, top: 0.1, significance: 1e-300, units: vec![0.0, f64::MIN_POSITIVE] }
+}
+
 fn packets() -> Vec<Packet> {
     [Vec::new(), vec![0], (0..=255).collect(), vec![7; 3 << 20]].into_iter().map(Packet::from).collect()
 }
@@ -202,11 +206,11 @@ fn what_workers_and_runs_say_comes_as_it_went() {
     ];
     asks.extend(problems().into_iter().map(|problem| ToRun::Fail { member, problem }));
     let order = |owned, fold| {
-        let order = Order { number: u32::MAX, epoch: 1, clock: u64::MAX, owned, fold, least: u64::MAX };
+        let order = Order { number: u32::MAX, epoch: 1, clock: u64::MAX, owned, fold, least: u64::MAX, counts: u32::MAX, flush: true };
         FromRun::Order(order)
     };
     let slices = (0..5_000).map(|tile| Slice { tile, number: u64::MAX - u64::from(tile) }).collect();
-    let joined = |plan, shards| FromRun::Joined(Joined { member, run: u64::MAX, plan, shards, timing: timing() });
+    let joined = |plan, shards| FromRun::Joined(Joined { member, run: u64::MAX, plan, shards, timing: timing(), traffic: traffic() });
     let mut answers = vec![
         order(None, Which::Owned),
         order(Some(Vec::new()), Which::These((0..5_000).collect())),
@@ -240,7 +244,7 @@ fn what_shards_hear_and_say_comes_as_it_went() {
     asks.extend(packets().into_iter().map(|plan| ToShard::Open { run, epoch, shard: 0, shards: u32::MAX, plan, timing: timing() }));
     for (blocks, weight) in blocks_of_all_sizes().into_iter().zip([i64::MIN, 0, i64::MAX]) {
         asks.push(ToShard::Push { id: id(), weight, list: Some(ListName::of(&[vec![weight as u64]])), blocks: blocks.clone() });
-        asks.push(ToShard::Read { run, epoch, least: u64::MAX, list: None, blocks });
+        asks.push(ToShard::Read { run, epoch, least: u64::MAX, bits: Bits::Sixteen, list: None, blocks });
     }
     let mut answers = vec![
         FromShard::Opened { epoch },

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use quelea_core::block::PickedRow;
-use quelea_params::Packet;
+use quelea_params::{Bits, Packet};
 use quelea_params::message::{Contribution, FromShard, Member, PushId, ToRun, ToShard};
 
 use super::*;
@@ -63,7 +63,7 @@ fn message() -> impl Strategy<Value = ToShard> {
     let candidates = vec((any::<u32>(), packet()), 0..4);
     prop_oneof![
         4 => vec(block(), 0..6).prop_map(push),
-        2 => vec(block(), 0..6).prop_map(|blocks| ToShard::Read { run: 1, epoch: 2, least: 3, list: None, blocks: Arc::new((0..).zip(blocks).collect()) }),
+        2 => vec(block(), 0..6).prop_map(|blocks| ToShard::Read { run: 1, epoch: 2, least: 3, bits: Bits::Eight, list: None, blocks: Arc::new((0..).zip(blocks).collect()) }),
         1 => (any::<u64>(), packet()).prop_map(|(run, plan)| ToShard::Open { run, epoch: 1, shard: 0, shards: 2, plan, timing: timing() }),
         1 => (any::<u64>(), vec(candidates, 0..4)).prop_map(|(from, clocks)| ToShard::Replay { run: 1, epoch: 2, from, clocks }),
         1 => any::<u64>().prop_map(|clock| ToShard::Ping { run: 5, clock }),

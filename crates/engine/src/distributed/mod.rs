@@ -16,13 +16,13 @@ use std::time::Duration;
 
 use quelea_core::learner::Learner;
 use quelea_core::learner::{Fitted, Progress};
-use quelea_core::spec::{Job, Mode, Shards as ShardsOfJob, Sync as SyncOfJob};
+use quelea_core::spec::{Job, Mode, Shards as ShardsOfJob, Sync as SyncOfJob, Traffic as TrafficOfJob};
 use quelea_core::steps::{Parameters, StepLearner};
 use quelea_core::tile::Tile;
 use quelea_learn::registry::Visitor;
 use quelea_params::message::{Candidates, Member};
 use quelea_params::run::{Note, Run, Settings, Status, Sync, Why};
-use quelea_params::{Packet, Problem};
+use quelea_params::{Bits, Packet, Problem, Traffic};
 use quelea_wire::{Hooks, Listener, Terms, serve_run};
 
 use crate::checkpoint::{Checkpoints, Clock};
@@ -43,6 +43,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const OWN_HOST: &str = "127.0.0.1";
 /// Rounds that the fastest worker may be ahead of the slowest in mode "ssp", when the job does not say.
 const STALENESS: u64 = 3;
+/// What is told of a run with a table `traffic`.
+const LEFT_OUT: &str = "workers leave out some of what they send (traffic): the model depends on how many of them there are";
 
 /// Trains on prepared rows as `job` says, after the clocks of `history`; `start_from` is the model file to go on from.
 pub(crate) fn fit(
@@ -71,6 +73,9 @@ pub(crate) fn fit(
     control.tell(Event::Cluster { message: format!("the run listens at {url}; more workers join with `quelea worker --run {url}`") });
     let share = threads.count.div_ceil(job.cluster.workers.max(1));
     let workers = Workers::start(program, job.cluster.workers, &own_url, job.run.threads.unwrap_or(share), control);
+    if job.traffic != TrafficOfJob::default() {
+        control.tell(Event::Cluster { message: LEFT_OUT.into() });
+    }
     let outcome = Outcome::default();
     let settings = Settings {
         run: run_number(),
@@ -82,6 +87,7 @@ pub(crate) fn fit(
         shards: addresses.clone(),
         plan: plan.write()?,
         sync: sync(&job.sync),
+        traffic: traffic(job, &plan.tables),
         history: history.into_iter().map(|clock| (0..).zip(clock).collect()).collect(),
     };
     let told = Arc::new(Told::default());
@@ -125,6 +131,16 @@ fn sync(sync: &SyncOfJob) -> Sync {
         Mode::Ssp => Sync::Ssp(sync.staleness.unwrap_or(STALENESS)),
         Mode::Asp => Sync::Asp,
     }
+}
+
+fn traffic(job: &Job, tables: &[Parameters]) -> Traffic {
+    let TrafficOfJob { bits, top, significance } = job.traffic;
+    let bits = match bits {
+        8 => Bits::Eight,
+        16 => Bits::Sixteen,
+        _ => Bits::All,
+    };
+    Traffic { bits, top, significance, units: tables.iter().map(|table| table.unit).collect() }
 }
 
 /// What has been told of the progress of a run.

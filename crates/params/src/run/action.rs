@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::message::{Candidates, FromRun, Member, ToShard};
-use crate::{Caller, Packet, Problem, Timing};
+use crate::{Caller, Packet, Problem, Timing, Traffic};
 
 /// What a run is given.
 pub struct Settings {
@@ -27,6 +27,8 @@ pub struct Settings {
     pub history: Vec<Candidates>,
     /// By steps: who waits for whom.
     pub sync: Sync,
+    /// By steps: what workers leave out of what they send.
+    pub traffic: Traffic,
 }
 
 /// Who waits for whom in a training by steps. By rounds it is always [`Sync::Bsp`].

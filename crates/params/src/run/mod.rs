@@ -280,8 +280,9 @@ impl Run {
             Some(member) => member,
             None => self.admit(now, from, name),
         };
-        let Settings { run, plan, shards, timing, .. } = &self.settings;
-        FromRun::Joined(Joined { member, run: *run, plan: plan.clone(), shards: shards.clone(), timing: *timing })
+        let Settings { run, plan, shards, timing, traffic, .. } = &self.settings;
+        let (plan, shards, traffic) = (plan.clone(), shards.clone(), traffic.clone());
+        FromRun::Joined(Joined { member, run: *run, plan, shards, timing: *timing, traffic })
     }
 
     fn admit(&mut self, now: Duration, from: Caller, name: String) -> Member {

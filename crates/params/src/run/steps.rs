@@ -30,6 +30,8 @@ struct Progress {
 pub(super) struct Steps {
     stepper: Box<dyn Stepper>,
     sync: Sync,
+    /// Whether members hold back some of what they push.
+    holds_back: bool,
     course: Course,
     commits: u64,
     tiles: Vec<Progress>,
@@ -46,11 +48,12 @@ pub(super) struct Steps {
 }
 
 impl Steps {
-    pub fn new(stepper: Box<dyn Stepper>, sync: Sync, tiles: u32) -> Self {
+    pub fn new(stepper: Box<dyn Stepper>, sync: Sync, tiles: u32, holds_back: bool) -> Self {
         let course = stepper.course();
         Self {
             stepper,
             sync,
+            holds_back,
             course,
             commits: 0,
             tiles: vec![Progress::default(); tiles as usize],
@@ -86,6 +89,10 @@ impl Steps {
         let first = slices.iter().map(pass).min();
         slices.retain(|slice| Some(pass(slice)) == first);
         slices
+    }
+
+    fn is_last_of_pass(&self, slice: &Slice) -> bool {
+        (slice.number + 1).is_multiple_of(self.course.slices)
     }
 
     fn waits_for_commit(&self, entry: &Entry) -> bool {
@@ -174,7 +181,8 @@ impl Steps {
             let behind = sorted(entry);
             entry.standing.dropped_in_a_row = 0;
             for (behind, far) in behind.into_iter().zip(far.into_iter().rev()) {
-                if progress(&behind).0 < progress(&far).0 {
+                // Who holds something back must not be left without work.
+                if progress(&behind).0 < progress(&far).0 && (!self.holds_back || self.remains(far)) {
                     members.swap((late, behind), (other, far));
                 }
             }
@@ -210,7 +218,7 @@ impl Work for Steps {
 
     fn restart(&mut self, made: Made, members: &mut Members) -> Result<(), Problem> {
         let Made::Steps(stepper) = made else { return Err(Problem::internal("a plan is of steps and then of rounds")) };
-        *self = Self::new(stepper, self.sync, self.tiles.len() as u32);
+        *self = Self::new(stepper, self.sync, self.tiles.len() as u32, self.holds_back);
         members.iter_mut().for_each(|entry| entry.standing.begin_anew());
         Ok(())
     }
@@ -240,12 +248,15 @@ impl Work for Steps {
             if !slices.is_empty() {
                 slices.iter().for_each(|slice| self.tiles[slice.tile as usize].ordered = true);
                 let (clock, least) = self.terms(entry);
-                entry.issue_slices(now, (epoch, clock), slices, least);
+                let flush = slices.iter().any(|slice| self.is_last_of_pass(slice));
+                entry.standing.holds_back |= self.holds_back && !flush;
+                entry.issue_slices(now, (epoch, clock), slices, (least, flush));
             }
         }
     }
 
     fn contributed(&mut self, carried: Carried, members: &mut Members) {
+        let is_flushed = carried.slices.iter().any(|slice| self.is_last_of_pass(slice));
         for slice in &carried.slices {
             let tile = &mut self.tiles[slice.tile as usize];
             tile.contributed += 1;
@@ -254,6 +265,7 @@ impl Work for Steps {
         members.measure_one(carried.contribution.member);
         if let Some(entry) = members.get_mut(carried.contribution.member) {
             entry.standing.clock += 1;
+            entry.standing.holds_back &= !is_flushed;
             // The next commit takes it; another one may be on its way.
             entry.standing.least = self.commits + 1 + u64::from(!self.named.is_empty());
         }

@@ -60,6 +60,6 @@ pub(super) trait Work: Send {
 pub(super) fn begin(settings: &mut Settings, maker: &Maker) -> Result<Box<dyn Work>, Problem> {
     Ok(match maker(&settings.plan)? {
         Made::Rounds(replica) => Box::new(Rounds::new(replica, settings.tiles, std::mem::take(&mut settings.history))?),
-        Made::Steps(stepper) => Box::new(Steps::new(stepper, settings.sync, settings.tiles)),
+        Made::Steps(stepper) => Box::new(Steps::new(stepper, settings.sync, settings.tiles, settings.traffic.is_less())),
     })
 }

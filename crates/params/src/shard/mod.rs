@@ -54,9 +54,9 @@ impl Shard {
                 Ok(serving) => serving.want(now, from, Want::Candidates { clock }, answers),
                 Err(answer) => Some(answer),
             },
-            ToShard::Read { run, epoch, least, list, blocks } => {
+            ToShard::Read { run, epoch, least, bits, list, blocks } => {
                 match self.of_epoch(run, epoch).and_then(|s| Ok((s.keys_to_read(list, blocks)?, s))) {
-                    Ok((keys, serving)) => serving.want(now, from, Want::Rows { least, keys }, answers),
+                    Ok((keys, serving)) => serving.want(now, from, Want::Rows { least, bits, keys }, answers),
                     Err(answer) => Some(answer),
                 }
             }

@@ -12,7 +12,7 @@ use super::rounds::Rounds;
 use super::steps::Steps;
 use crate::message::{Apply, Candidates, Contribution, FromShard, Member, PushId, Pushed};
 use crate::tables::Keeps;
-use crate::{Caller, ListName, Made, Problem};
+use crate::{Bits, Caller, ListName, Made, Problem};
 
 /// Clocks whose contributions and candidates are remembered after their commit.
 const REMEMBERED: usize = 4;
@@ -44,10 +44,10 @@ enum Kept {
 }
 
 impl Kept {
-    fn rows(&self, keys: &[Vec<u64>]) -> Result<Vec<(u32, Block)>, String> {
+    fn rows(&self, keys: &[Vec<u64>], bits: Bits) -> Result<Vec<(u32, Block)>, String> {
         match self {
             Self::Rounds(_) => Ok(Vec::new()),
-            Self::Steps(steps) => steps.rows(keys),
+            Self::Steps(steps) => steps.rows(keys, bits),
         }
     }
 }
@@ -81,7 +81,7 @@ pub(super) enum Want {
     /// The candidates of a clock.
     Candidates { clock: u64 },
     /// Rows of tables with at least so many commits.
-    Rows { least: u64, keys: Keys },
+    Rows { least: u64, bits: Bits, keys: Keys },
 }
 
 impl Want {
@@ -180,7 +180,7 @@ impl Serving {
             (Want::Candidates { clock }, _) if *clock >= self.clock => None,
             (Want::Candidates { clock }, _) => Some(self.committed_at(*clock).unwrap_or(FromShard::Gone)),
             (Want::Rows { least, .. }, _) if *least > self.clock => None,
-            (Want::Rows { keys, .. }, kept) => Some(match kept.rows(keys) {
+            (Want::Rows { bits, keys, .. }, kept) => Some(match kept.rows(keys, *bits) {
                 Ok(rows) => FromShard::Rows { epoch: self.epoch, clock: self.clock, blocks: Arc::new(rows) },
                 Err(what) => FromShard::Refused { what },
             }),

@@ -10,7 +10,7 @@ use super::lists::{Keys, Lists};
 use super::serving::Staged;
 use crate::message::{Apply, FromShard};
 use crate::tables::{Addition, Keeps, Tables, together};
-use crate::{ListName, Problem, Stepper};
+use crate::{Bits, ListName, Problem, Stepper};
 
 /// About how many numbers of a table one message holds.
 const COLLECTED_AT_ONCE: usize = 1 << 20;
@@ -78,11 +78,12 @@ impl Steps {
     }
 
     /// The rows that a worker asks for, or why it cannot have them.
-    pub fn rows(&self, keys: &[Vec<u64>]) -> Result<Blocks, String> {
+    pub fn rows(&self, keys: &[Vec<u64>], bits: Bits) -> Result<Blocks, String> {
         let of = |(table, keys): (usize, &Vec<u64>)| {
             let mut values = Vec::new();
             let read = self.tables.read(table, keys, &mut values);
             read.map_err(|problem| format!("in table {table}, {}", words(problem)))?;
+            bits.round_values(&mut values);
             Ok((table as u32, Block::Values(values)))
         };
         keys.iter().enumerate().map(of).collect()

@@ -13,6 +13,7 @@ use quelea_core::counter::mix;
 use quelea_core::steps::Parameters;
 
 use crate::Problem;
+pub(crate) use index::{Index, NOWHERE};
 use table::Table;
 pub use together::{Addition, together};
 

@@ -51,6 +51,20 @@ impl Keys {
         Some(self.parts.get(shard as usize)?.name)
     }
 
+    /// All keys of each table.
+    pub fn whole(&self) -> Vec<Vec<u64>> {
+        if let [part] = &self.parts[..] {
+            return part.keys.clone();
+        }
+        let mut tables: Vec<Vec<u64>> = self.counts.iter().map(|count| vec![0; *count]).collect();
+        for part in &self.parts {
+            for ((keys, places), table) in part.keys.iter().zip(&part.places).zip(&mut tables) {
+                keys.iter().zip(places).for_each(|(key, place)| table[*place as usize] = *key);
+            }
+        }
+        tables
+    }
+
     /// The keys of a shard as blocks whose numbers are `step` apart.
     pub fn of(&self, shard: u32, step: u32) -> Blocks {
         let keys = self.parts.get(shard as usize).into_iter().flat_map(|part| &part.keys);
@@ -98,6 +112,15 @@ impl Keys {
             }
         }
         Ok(())
+    }
+
+    /// The largest number in each row of each table.
+    pub fn sizes(&self, tables: &[Vec<f32>]) -> Vec<Vec<f32>> {
+        let of = |(count, values): (&usize, &Vec<f32>)| {
+            let width = values.len().checked_div(*count).unwrap_or_default().max(1);
+            values.chunks_exact(width).map(|row| row.iter().fold(0.0, |most: f32, value| most.max(value.abs()))).collect()
+        };
+        self.counts.iter().zip(tables).map(of).collect()
     }
 
     /// The sums that each shard is to stage: those of table number t as block 2t + 1.

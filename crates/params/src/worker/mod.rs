@@ -4,6 +4,7 @@
 //! the clock that the computing side has come to, or the keys of a mini-batch.
 
 mod keys;
+mod residual;
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,7 @@ use crate::message::{Candidates, Contribution, FromRun, FromShard, Joined, Membe
 use crate::shard::in_order;
 use crate::{ListName, Packet, Problem, Timing};
 use keys::Told;
+use residual::Residuals;
 use steps::Batch;
 
 /// Tiles that are asked for at once.
@@ -101,6 +103,9 @@ pub enum Task {
     },
 }
 
+/// A shard's part of a push: the list of its keys if the shard knows it, and the blocks.
+type Part = (Option<ListName>, Vec<(u32, Block)>);
+
 /// What a worker is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -138,6 +143,8 @@ pub struct Worker {
     batch: Batch,
     /// By steps: the lists that shards were told in this epoch.
     told: Told,
+    /// By steps: what is held back.
+    residuals: Residuals,
     /// By steps: the totals of the last order that was carried out.
     totals: Vec<i128>,
     /// The last order that came.
@@ -174,6 +181,7 @@ impl Worker {
             is_computing: false,
             batch: Batch::default(),
             told: Told::default(),
+            residuals: Residuals::default(),
             totals: Vec::new(),
             known: 0,
             done: 0,
@@ -324,7 +332,7 @@ impl Worker {
     }
 
     /// Sends every shard its part of the sums.
-    fn push(&mut self, now: Duration, weight: i64, parts: Vec<(Option<ListName>, Vec<(u32, Block)>)>) {
+    fn push(&mut self, now: Duration, weight: i64, parts: Vec<Part>) {
         let (Some(joined), Some(order)) = (&self.joined, &self.order) else { return };
         let contribution = Contribution { member: joined.member, sequence: order.number };
         let id = PushId { run: joined.run, epoch: order.epoch, shard: 0, clock: order.clock, contribution };
@@ -339,6 +347,7 @@ impl Worker {
         self.actions.push(Action::Connect(joined.shards.clone()));
         self.actions.push(Action::Compute(Task::Open(joined.plan.clone())));
         self.timing = joined.timing;
+        self.residuals = Residuals::new(joined.traffic.clone());
         self.joined = Some(joined);
         self.is_computing = false;
         self.poll(now);
@@ -370,9 +379,13 @@ impl Worker {
             self.epoch = order.epoch;
             self.clock = 0;
             self.told = Told::default();
+            self.residuals.forget();
             self.forget_pulls();
             self.forget_log();
             self.actions.push(Action::Compute(Task::Restart));
+        }
+        if let Err(problem) = self.residuals.settle(order.counts) {
+            return self.fail(now, problem);
         }
         if let Some(owned) = &order.owned {
             self.owned.clone_from(owned);

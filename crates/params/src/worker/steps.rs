@@ -9,17 +9,21 @@ use quelea_core::block::Block;
 use quelea_core::steps::Sums;
 
 use super::keys::Keys;
-use super::{Action, Ask, Stage, Task, Worker};
+use super::residual::Pushing;
+use super::{Action, Ask, Part, Stage, Task, Worker};
 use crate::message::{Slice, ToShard};
-use crate::{ListName, Problem};
+use crate::Problem;
 
 /// The mini-batch of an order.
 #[derive(Default)]
 pub(super) struct Batch {
+    /// The keys that are read, and then those that are pushed.
     keys: Keys,
     /// Shards whose rows have not come.
     missing: BTreeSet<u32>,
     rows: BTreeMap<u32, Arc<Vec<(u32, Block)>>>,
+    /// How large the values of each row are, table by table, if that decides what is pushed.
+    sizes: Vec<Vec<f32>>,
 }
 
 impl Worker {
@@ -60,7 +64,7 @@ impl Worker {
         let shards = joined.shards.len() as u32;
         let keys = Keys::new(keys, shards);
         let missing: BTreeSet<u32> = (0..shards).filter(|&shard| keys.are_on(shard)).collect();
-        self.batch = Batch { keys, missing: missing.clone(), rows: BTreeMap::new() };
+        self.batch = Batch { keys, missing: missing.clone(), ..Batch::default() };
         self.stage = Stage::Reading;
         missing.into_iter().for_each(|shard| self.read_rows(now, shard));
         self.step_when_read(now);
@@ -71,7 +75,7 @@ impl Worker {
         let (Some(joined), Some(order)) = (&self.joined, &self.order) else { return };
         let list = self.batch.keys.name(shard).filter(|name| self.told.has(shard, *name));
         let blocks = if list.is_some() { Vec::new() } else { self.batch.keys.of(shard, 1) };
-        let ask = ToShard::Read { run: joined.run, epoch: order.epoch, least: order.least, list, blocks: Arc::new(blocks) };
+        let ask = ToShard::Read { run: joined.run, epoch: order.epoch, least: order.least, bits: self.residuals.traffic().bits, list, blocks: Arc::new(blocks) };
         self.ask_shard(now, shard, ask);
     }
 
@@ -106,6 +110,9 @@ impl Worker {
         match self.batch.keys.joined(rows.into_iter().collect()) {
             Err(what) => self.fail(now, Problem::internal(format!("shards answer with {what}"))),
             Ok(pulled) => {
+                if self.residuals.traffic().significance > 0.0 {
+                    self.batch.sizes = self.batch.keys.sizes(&pulled);
+                }
                 self.stage = Stage::Stepping;
                 let sequence = self.next_task();
                 self.actions.push(Action::Compute(Task::Step { sequence, pulled }));
@@ -118,19 +125,34 @@ impl Worker {
         if !self.is_answer(now, sequence, Stage::Stepping) {
             return;
         }
-        let Sums { tables, weight, totals } = sums;
-        match self.batch.keys.parted(tables) {
+        match self.parts(sums) {
             Err(problem) => self.fail(now, problem),
-            Ok(parts) => {
-                self.totals = totals;
-                let parts = (0..).zip(parts).map(|(shard, sums)| self.with_keys(shard, sums)).collect();
-                self.push(now, weight, parts);
-            }
+            Ok((weight, parts)) => self.push(now, weight, parts),
         }
     }
 
+    /// What each shard is sent of these sums, and their weight.
+    fn parts(&mut self, sums: Sums) -> Result<(i64, Vec<Part>), Problem> {
+        let Sums { mut tables, mut weight, totals } = sums;
+        self.totals = totals;
+        if self.residuals.traffic().is_less()
+            && let (Some(joined), Some(order)) = (&self.joined, &self.order)
+        {
+            let pushing = Pushing { order: order.number, weight, flush: order.flush, sizes: &self.batch.sizes };
+            let read = self.batch.keys.whole();
+            let (sent, weight_of_sent) = self.residuals.send(read.iter().cloned().zip(tables).collect(), &pushing)?;
+            let (keys, sums): (Vec<_>, Vec<_>) = sent.into_iter().unzip();
+            (tables, weight) = (sums, weight_of_sent);
+            if keys != read {
+                self.batch.keys = Keys::new(keys, joined.shards.len() as u32);
+            }
+        }
+        let parts = (0..).zip(self.batch.keys.parted(tables)?);
+        Ok((weight, parts.map(|(shard, sums)| self.with_keys(shard, sums)).collect()))
+    }
+
     /// A shard's part of a push, with the name of its keys or with the keys.
-    fn with_keys(&self, shard: u32, sums: Vec<(u32, Block)>) -> (Option<ListName>, Vec<(u32, Block)>) {
+    fn with_keys(&self, shard: u32, sums: Vec<(u32, Block)>) -> Part {
         match self.batch.keys.name(shard).filter(|name| self.told.has(shard, *name)) {
             Some(name) => (Some(name), sums),
             None => (None, self.batch.keys.of(shard, 2).into_iter().chain(sums).collect()),

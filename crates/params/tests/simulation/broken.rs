@@ -42,8 +42,8 @@ impl Tamper {
                 let counted = staged.filter(|c| defect == Defect::NoStaging || named(c));
                 ToShard::Commit { run, epoch, clock, contributions: all.chain(counted).collect(), apply }
             }
-            ToShard::Read { run, epoch, list, blocks, .. } if defect == Defect::IgnoresLeast => {
-                ToShard::Read { run, epoch, least: 0, list, blocks }
+            ToShard::Read { run, epoch, bits, list, blocks, .. } if defect == Defect::IgnoresLeast => {
+                ToShard::Read { run, epoch, least: 0, bits, list, blocks }
             }
             other => other,
         }

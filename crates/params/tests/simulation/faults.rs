@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use quelea_core::steps::Course;
-use quelea_params::Timing;
+use quelea_params::{Bits, Timing};
 use quelea_params::run::Sync;
 
 use crate::random::Random;
@@ -140,7 +140,10 @@ fn steps(seed: u64) -> Option<StepPlan> {
         3 => Sync::Asp,
         _ => return None,
     };
-    Some(StepPlan { seed, course: Course { passes: random.below(4), slices: 1 + random.below(4) }, sync })
+    let course = Course { passes: random.below(4), slices: 1 + random.below(4) };
+    let bits = random.pick(&[Bits::All, Bits::Sixteen, Bits::Eight, Bits::Eight]);
+    let less = (bits, random.pick(&[1.0, 1.0, 0.3]), random.pick(&[0.0, 0.0, 0.5]));
+    Some(StepPlan { seed, course, sync, less: random.chance(0.5).then_some(less) })
 }
 
 fn weather(random: &mut Random) -> Weather {

@@ -8,7 +8,7 @@ use quelea_params::message::{FromRun, ToShard};
 use quelea_params::run::{self, Run, Settings, Sync};
 use quelea_params::shard::{Answers, Shard};
 use quelea_params::worker::{self, Ask, Task, To, Worker};
-use quelea_params::{Caller, ListName, Made, Maker};
+use quelea_params::{Caller, ListName, Made, Maker, Traffic};
 
 use crate::broken::{Defect, Tamper};
 use crate::faults::Scenario;
@@ -87,6 +87,7 @@ impl RunShell {
             shards: (0..scenario.shards).map(address).collect(),
             plan: scenario.plan.packet(),
             sync: scenario.steps.map_or(Sync::Bsp, |steps| steps.sync),
+            traffic: scenario.steps.map_or_else(Traffic::default, |steps| steps.traffic()),
         };
         let effects = (0..scenario.shards).map(|shard| Effect::Connect(Node::Shard(shard))).collect();
         let machine = Run::new(now, settings, maker(scenario, 0, &journal)).expect("the toy learner begins");

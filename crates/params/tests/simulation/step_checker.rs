@@ -3,12 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quelea_params::message::{Apply, Contribution, FromRun, FromShard, Member, Order, Pushed, Slice, ToRun, ToShard, Which};
+use quelea_core::block::Block;
+use quelea_core::steps::Fetched;
+use quelea_params::ListName;
+use quelea_params::message::{Apply, Contribution, FromRun, FromShard, Member, Order, PushId, Pushed, Slice, ToRun, ToShard, Which};
 use quelea_params::run::{Note, Sync};
 
 use crate::checker::{Burst, ending, ensure, worker_ended};
 use crate::faults::Scenario;
-use crate::steps::{StepPlan, counted, hash};
+use crate::steps::{StepPlan, WIDTHS, counted, hash, tables_of};
 use crate::trace::{Body, Entry, Event, Message, Node, Process};
 
 type Verdict = Result<(), String>;
@@ -28,8 +31,13 @@ struct StepChecker<'a> {
     burst: Burst,
     /// All orders of this epoch.
     given: BTreeMap<Contribution, Given>,
-    /// Members that are gone.
+    /// Members that are gone, and whether some went in this epoch: what they held back is lost.
     gone: BTreeSet<Member>,
+    is_lossy: bool,
+    /// Lists of keys by their names.
+    lists: BTreeMap<ListName, Vec<Vec<u64>>>,
+    /// Keys and sums of each table in what was pushed, by epoch, contribution and shard.
+    pushed: BTreeMap<(u32, Contribution, u32), Vec<(Vec<u64>, Vec<i64>)>>,
     staged: BTreeSet<(Node, u32, Contribution)>,
     /// What each commit of this epoch names.
     commits: Vec<(Vec<Contribution>, Apply)>,
@@ -51,6 +59,9 @@ pub fn check(scenario: &Scenario, plan: StepPlan, trace: &[Entry]) -> Verdict {
         burst: Burst::default(),
         given: BTreeMap::new(),
         gone: BTreeSet::new(),
+        is_lossy: false,
+        lists: BTreeMap::new(),
+        pushed: BTreeMap::new(),
         staged: BTreeSet::new(),
         commits: Vec::new(),
         reads: BTreeMap::new(),
@@ -74,6 +85,7 @@ impl StepChecker<'_> {
             Event::Received(process, message) => self.received(*process, message),
             Event::Told(Note::Gone { member, .. }) => {
                 self.gone.insert(*member);
+                self.is_lossy = self.plan.less.is_some();
                 Ok(())
             }
             Event::Told(Note::ShardLost { to, .. }) => ensure(*to == 0, || format!("the run goes back to commit {to}, which nobody has")),
@@ -88,6 +100,7 @@ impl StepChecker<'_> {
                 self.epoch = *epoch;
                 self.given.clear();
                 self.commits.clear();
+                self.is_lossy = false;
                 Ok(())
             }
             (Node::Run, Body::FromRun(FromRun::Order(order))) => {
@@ -107,7 +120,12 @@ impl StepChecker<'_> {
                 self.members.insert(process, *member);
                 Ok(())
             }
-            (Node::Worker(_), Body::ToShard(ToShard::Read { epoch, least, .. })) => {
+            (Node::Worker(_), Body::ToShard(ToShard::Push { id, list, blocks, .. })) => self.pushes(id, *list, blocks),
+            (Node::Worker(_), Body::ToShard(ToShard::Read { epoch, least, list, blocks, .. })) => {
+                if list.is_none() {
+                    let keys: Vec<Vec<u64>> = blocks.iter().filter_map(|(_, block)| keys_of(block)).collect();
+                    self.lists.insert(ListName::of(&keys), keys);
+                }
                 let current = self.current.get(&process).ok_or("rows are read without an order")?;
                 if *epoch == self.epoch {
                     let asked = self.given.get(current).map(|given| given.order.least);
@@ -150,6 +168,35 @@ impl StepChecker<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A worker pushes: the same, however often.
+    fn pushes(&mut self, id: &PushId, list: Option<ListName>, blocks: &[(u32, Block)]) -> Verdict {
+        let told: Vec<Vec<u64>> = blocks.iter().filter_map(|(_, block)| keys_of(block)).collect();
+        let keys = match list {
+            Some(name) => self.lists.get(&name).ok_or("a push names a list that nobody was told")?.clone(),
+            None => told,
+        };
+        let sums = blocks.iter().filter_map(|(_, block)| if let Block::Integers(sums) = block { Some(sums.clone()) } else { None });
+        let push: Vec<_> = keys.into_iter().zip(sums).collect();
+        ensure(push.len() == WIDTHS.len(), || format!("{id:?} has {} tables", push.len()))?;
+        let before = self.pushed.entry((id.epoch, id.contribution, id.shard)).or_insert_with(|| push.clone());
+        ensure(*before == push, || format!("{id:?} is pushed in two ways"))
+    }
+
+    /// The sums of all that was committed, as it was pushed.
+    fn added(&self) -> Vec<Fetched> {
+        let mut tables = vec![BTreeMap::new(); WIDTHS.len()];
+        let named = self.commits.iter().flat_map(|(named, _)| named);
+        for push in named.flat_map(|who| (0..self.scenario.shards).filter_map(|shard| self.pushed.get(&(self.epoch, *who, shard)))) {
+            for ((table, width), (keys, sums)) in tables.iter_mut().zip(WIDTHS).zip(push) {
+                for (key, row) in keys.iter().zip(sums.chunks_exact(width)) {
+                    let all = table.entry(*key).or_insert_with(|| vec![0; width]);
+                    all.iter_mut().zip(row).for_each(|(all, sum)| *all += sum);
+                }
+            }
+        }
+        tables_of(tables)
     }
 
     /// The run gives an order.
@@ -227,8 +274,16 @@ impl StepChecker<'_> {
         let all = (0..tiles).flat_map(|tile| (0..last).map(move |number| Slice { tile, number }));
         let committed = counted(self.slices());
         ensure(committed == counted(all), || format!("{} slices of {} are committed", committed.len(), u64::from(tiles) * last))?;
+        if self.plan.is_exact() {
+            return ensure(model == hash(&self.plan, &self.plan.sequential(tiles)), || "the tables are not those of one process".into());
+        }
+        ensure(model == hash(&self.plan, &self.added()), || "the tables are not what was committed".into())?;
         let slices: Vec<Slice> = committed.into_keys().collect();
-        let expected = if self.plan.sync == Sync::Bsp { self.plan.sequential(tiles) } else { self.plan.added(&slices) };
-        ensure(model == hash(&expected), || "the tables are not what was committed".into())
+        let is_whole = self.is_lossy || model == hash(&self.plan, &self.plan.added(&slices));
+        ensure(is_whole, || "something is still held back at the end, though nobody is gone".into())
     }
+}
+
+fn keys_of(block: &Block) -> Option<Vec<u64>> {
+    if let Block::Keys(keys) = block { Some(keys.clone()) } else { None }
 }

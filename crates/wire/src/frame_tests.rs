@@ -5,8 +5,8 @@ use std::sync::Arc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use quelea_core::block::PickedRow;
-use quelea_params::{Bits, Packet};
 use quelea_params::message::{Contribution, FromShard, Member, PushId, ToRun, ToShard};
+use quelea_params::{Bits, Packet};
 
 use super::*;
 

@@ -332,7 +332,9 @@ mod tests {
 
     fn short(digits: u32, range: std::ops::Range<u32>) -> impl Strategy<Value = f32> {
         let bits = (any::<bool>(), range, 0u32..1 << digits);
-        let of = move |(sign, exponent, number): (bool, u32, u32)| f32::from_bits(u32::from(sign) << 31 | exponent << 23 | number << (23 - digits));
+        let of = move |(sign, exponent, number): (bool, u32, u32)| {
+            f32::from_bits(u32::from(sign) << 31 | exponent << 23 | number << (23 - digits))
+        };
         prop_oneof![4 => bits.prop_map(of), 1 => prop_oneof![Just(0.0f32), Just(-0.0)]]
     }
 

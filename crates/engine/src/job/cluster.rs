@@ -72,7 +72,10 @@ fn check_traffic(job: &Job) -> Result<()> {
         return Err(wrong("traffic.top", format!("{top} is not possible; this is a share of the rows, above 0 and up to 1")));
     }
     if !(0.0..=MOST_SIGNIFICANCE).contains(&significance) {
-        return Err(wrong("traffic.significance", format!("{significance} is not possible; this is a number from 0 to {MOST_SIGNIFICANCE}")));
+        return Err(wrong(
+            "traffic.significance",
+            format!("{significance} is not possible; this is a number from 0 to {MOST_SIGNIFICANCE}"),
+        ));
     }
     // Gradients may come late and rounded; means, of which clusters consist, may not.
     let has_gradients = |learner: &&registry::Entry| learner.by_steps && learner.targets != Targets::None;

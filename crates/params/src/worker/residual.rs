@@ -207,8 +207,12 @@ mod tests {
 
     fn traffic() -> impl Strategy<Value = Traffic> {
         let bits = prop_oneof![Just(Bits::All), Just(Bits::Sixteen), Just(Bits::Eight)];
-        (bits, prop_oneof![Just(1.0), 0.01f64..1.0], prop_oneof![Just(0.0), 0.0f64..2.0])
-            .prop_map(|(bits, top, significance)| Traffic { bits, top, significance, units: vec![1e-6] })
+        (bits, prop_oneof![Just(1.0), 0.01f64..1.0], prop_oneof![Just(0.0), 0.0f64..2.0]).prop_map(|(bits, top, significance)| Traffic {
+            bits,
+            top,
+            significance,
+            units: vec![1e-6],
+        })
     }
 
     fn rows(table: &Table) -> Rows {

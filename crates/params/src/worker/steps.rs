@@ -11,8 +11,8 @@ use quelea_core::steps::Sums;
 use super::keys::Keys;
 use super::residual::Pushing;
 use super::{Action, Ask, Part, Stage, Task, Worker};
-use crate::message::{Slice, ToShard};
 use crate::Problem;
+use crate::message::{Slice, ToShard};
 
 /// The mini-batch of an order.
 #[derive(Default)]
@@ -75,7 +75,8 @@ impl Worker {
         let (Some(joined), Some(order)) = (&self.joined, &self.order) else { return };
         let list = self.batch.keys.name(shard).filter(|name| self.told.has(shard, *name));
         let blocks = if list.is_some() { Vec::new() } else { self.batch.keys.of(shard, 1) };
-        let ask = ToShard::Read { run: joined.run, epoch: order.epoch, least: order.least, bits: self.residuals.traffic().bits, list, blocks: Arc::new(blocks) };
+        let (run, epoch, least, bits) = (joined.run, order.epoch, order.least, self.residuals.traffic().bits);
+        let ask = ToShard::Read { run, epoch, least, bits, list, blocks: Arc::new(blocks) };
         self.ask_shard(now, shard, ask);
     }
 

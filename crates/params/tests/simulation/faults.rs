@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use quelea_core::steps::Course;
-use quelea_params::{Bits, Timing};
 use quelea_params::run::Sync;
+use quelea_params::{Bits, Timing};
 
 use crate::random::Random;
 use crate::steps::StepPlan;

@@ -21,9 +21,9 @@ use hyper::body::Body;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, ReadBuf};
 
+use crate::WireError;
 use crate::frame::{self, Frame};
 use crate::message::{Message, OfRun, Service};
-use crate::WireError;
 
 /// A frame, as the body of a request or of an answer.
 const FRAME: &str = "application/octet-stream";

@@ -387,7 +387,7 @@ mod tests {
         assert_eq!(bytes(Block::Integers((0..640).map(|number| (number % 2_048) << (number % 15)).collect())), 1_280 + 20);
         assert_eq!(bytes(Block::Integers(vec![i64::MAX; 640])), 8 * 640);
         assert_eq!(bytes(Block::Keys((0..640).map(|number| number * 100).collect())), 640);
-        assert_eq!(bytes(Block::Keys((0..640).map(|number| number << 55).collect())), 8 * 640);
+        assert_eq!(bytes(Block::Keys((0..640).map(|number: u64| number.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect())), 8 * 640);
         assert_eq!(bytes(Block::Values(vec![0.0, 1.5, -0.125, 30.0])), 4);
         assert_eq!(bytes(Block::Values(vec![0.0, 1.001_953_1, -0.125, 3e4])), 8);
         assert_eq!(bytes(Block::Values(vec![0.1; 4])), 16);

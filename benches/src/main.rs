@@ -24,7 +24,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const USAGE: &str = "usage: quelea-benches fit JOB.toml TABLE TEST MODEL
        quelea-benches predict MODEL TABLE THREADS REPEATS
        quelea-benches one-row MODEL TABLE ROWS
-       quelea-benches push rpc|grpc|rest|plain WORKERS SHARDS ROUNDS
+       quelea-benches push rpc|grpc|rest|plain WORKERS SHARDS ROUNDS NUMBER
        quelea-benches empty WORKERS SHARDS ROWS WIDTH KEYS STEPS
        quelea-benches sparse read|add FILE ROWS KEYS WIDTH CALLS";
 
@@ -36,9 +36,9 @@ fn main() -> Result<()> {
         ["predict", model, table, threads, repeats] => {
             score::batches(&read_model(Path::new(model))?, table, threads.parse()?, repeats.parse()?)?
         }
-        ["push", "plain", workers, shards, rounds] => push::plain(workers.parse()?, shards.parse()?, rounds.parse()?)?,
-        ["push", over, workers, shards, rounds] => {
-            push::messages(push::protocol(over)?, workers.parse()?, shards.parse()?, rounds.parse()?)?
+        ["push", "plain", workers, shards, rounds, _] => push::plain(workers.parse()?, shards.parse()?, rounds.parse()?)?,
+        ["push", over, workers, shards, rounds, number] => {
+            push::messages(push::protocol(over)?, (workers.parse()?, shards.parse()?), rounds.parse()?, number.parse()?)?
         }
         ["empty", workers, shards, rows, width, keys, steps] => empty::steps(empty::Size {
             workers: workers.parse()?,

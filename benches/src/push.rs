@@ -81,8 +81,8 @@ pub fn protocol(name: &str) -> Result<Protocol> {
     })
 }
 
-/// Rounds of pushes, until all are staged; and the median microseconds of a small call.
-pub fn messages(protocol: Protocol, workers: usize, shards: usize, rounds: usize) -> Result<Value> {
+/// Rounds of pushes of this number, many times, until all are staged; and the median microseconds of a small call.
+pub fn messages(protocol: Protocol, (workers, shards): (usize, usize), rounds: usize, number: i64) -> Result<Value> {
     let second = Duration::from_secs(1);
     let timing = Timing { keepalive: second, lease: 60 * second, request_timeout: 60 * second, retries: 0 };
     let terms = Terms { protocol, tls: None, token: Token::random()?, timing, connect_timeout: 10 * second };
@@ -98,7 +98,7 @@ pub fn messages(protocol: Protocol, workers: usize, shards: usize, rounds: usize
         }
         for worker in 0..workers {
             let (terms, barrier, addresses) = (&terms, &barrier, &addresses);
-            scope.spawn(move || push_all(worker, terms, addresses, rounds, barrier).expect("shards take what is pushed"));
+            scope.spawn(move || push_all(worker, terms, addresses, (rounds, number), barrier).expect("shards take what is pushed"));
         }
         let measured = lead(workers, &terms, &addresses, rounds, &barrier);
         over.send_replace(true);
@@ -190,10 +190,10 @@ async fn small_call(client: &mut Client) -> Result<f64> {
 }
 
 /// A worker's part: pushes to all shards at once.
-fn push_all(worker: usize, terms: &Terms, addresses: &[String], rounds: usize, barrier: &Barrier) -> Result<()> {
+fn push_all(worker: usize, terms: &Terms, addresses: &[String], (rounds, number): (usize, i64), barrier: &Barrier) -> Result<()> {
     let runtime = runtime()?;
     let clients = runtime.block_on(connect(terms, addresses))?;
-    let sums = |shard: u32| vec![(shard, Block::Integers(vec![1; BYTES / 8 / addresses.len()]))];
+    let sums = |shard: u32| vec![(shard, Block::Integers(vec![number; BYTES / 8 / addresses.len()]))];
     let blocks: Vec<_> = (0..addresses.len() as u32).map(|shard| Arc::new(sums(shard))).collect();
     let mut clients: Vec<(Client, Arc<_>)> = clients.into_iter().zip(blocks).collect();
     for clock in 0..rounds as u64 {
@@ -203,7 +203,7 @@ fn push_all(worker: usize, terms: &Terms, addresses: &[String], rounds: usize, b
             let id = PushId { run: RUN, epoch: 1, shard, clock, contribution: contribution(worker) };
             pushes.spawn_on(
                 async move {
-                    let answer = client.call(ToShard::Push { id, weight: 0, blocks: blocks.clone() }).await;
+                    let answer = client.call(ToShard::Push { id, weight: 0, list: None, blocks: blocks.clone() }).await;
                     (shard, (client, blocks), answer)
                 },
                 runtime.handle(),

@@ -130,6 +130,20 @@ fn in_every_mode_a_hurt_training_ends_as_good_as_another() {
     folder.is_clean();
 }
 
+#[test]
+fn what_workers_leave_out_costs_hardly_anything() {
+    let folder = several_tiles(30_000);
+    let whole = auc(train(&folder, BY_STEPS, "less.onnx", ""));
+    for less in ["--set traffic.bits=16", "--set traffic.bits=8", "--set traffic.top=0.5", "--set traffic.significance=0.001"] {
+        for mode in ["bsp", "asp"] {
+            let more = format!("{less} --set sync.mode={mode} --set cluster.workers=2 --set cluster.shards=2");
+            let found = auc(train(&folder, BY_STEPS, "less.onnx", &more));
+            assert!((found - whole).abs() < 0.01, "{more}: {found}, and {whole} with everything");
+        }
+    }
+    folder.is_clean();
+}
+
 /// Seeds of runs that are hurt.
 fn seeds(few: u64) -> std::ops::Range<u64> {
     let number = |name: &str, or: u64| std::env::var(name).map_or(or, |value| value.parse().unwrap());

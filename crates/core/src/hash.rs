@@ -1,5 +1,5 @@
 //! The hash of categories: which bucket of a sparse feature a text of a column falls into. It never changes, because model
-//! files depend on it.
+//! files depend on it. And the hash that tells lists apart.
 
 use twox_hash::XxHash3_128;
 
@@ -18,6 +18,11 @@ pub fn bucket(column: &str, text: &str, buckets: u32) -> u32 {
     bytes.push(BETWEEN);
     bytes.extend_from_slice(text.as_bytes());
     (XxHash3_128::oneshot(&bytes) as u64 % u64::from(buckets)) as u32
+}
+
+/// The 128-bit XXH3 hash of bytes: no two different ones that anybody meets by chance have the same.
+pub fn wide(bytes: &[u8]) -> u128 {
+    XxHash3_128::oneshot(bytes)
 }
 
 #[cfg(test)]

@@ -30,6 +30,9 @@ pub struct Job {
     /// Who waits for whom when a learner by stochastic steps trains with several workers.
     #[serde(default)]
     pub sync: Sync,
+    /// What workers leave out of what they send when a learner by stochastic steps trains with parameter shards.
+    #[serde(default)]
+    pub traffic: Traffic,
     /// How the processes of a cluster talk to each other, and how long they wait.
     #[serde(default)]
     pub transport: Transport,
@@ -234,6 +237,27 @@ pub struct Sync {
     /// With mode "ssp": how many rounds the fastest worker may be ahead of the slowest; 3 when not given. With 0 they go in step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub staleness: Option<u64>,
+}
+
+/// What workers leave out of what they send: for slow networks. What is left out of a push is held back and added to the worker's
+/// next push of the same key, and all of it is sent at the end of every pass. The model then depends on how many workers there are,
+/// in every mode, and what a worker that dies holds back is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Traffic {
+    /// How many bits a number takes, in rows that are pulled and in sums that are pushed: 32, the default, for numbers as they are;
+    /// 16 for 3 decimal digits, or 8 for 1.
+    pub bits: u8,
+    /// The share of a mini-batch's rows that is pushed, above 0 and up to 1, those with the largest sums; 1, the default, for all.
+    pub top: f64,
+    /// A row is pushed when its gradient is at least so many times as large as its values; 0, the default, for always.
+    pub significance: f64,
+}
+
+impl Default for Traffic {
+    fn default() -> Self {
+        Self { bits: 32, top: 1.0, significance: 0.0 }
+    }
 }
 
 /// Modes of synchronisation, from all waiting for all to nobody waiting for anybody.

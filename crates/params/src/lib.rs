@@ -3,6 +3,7 @@
 //! and in a simulation. What they promise is written in `docs/consistency.md`.
 
 mod calls;
+mod list;
 pub mod message;
 mod packet;
 mod problem;
@@ -11,10 +12,13 @@ pub mod run;
 pub mod shard;
 mod stepper;
 pub mod tables;
+mod traffic;
 pub mod worker;
 
 pub use calls::{Caller, Timing};
+pub use list::ListName;
 pub use packet::Packet;
 pub use problem::Problem;
 pub use replica::{Course, Made, Maker, Replica};
 pub use stepper::Stepper;
+pub use traffic::{Bits, Traffic};

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use quelea_core::block::Block;
 use serde::{Deserialize, Serialize};
 
+use crate::list::ListName;
+use crate::traffic::{Bits, Traffic};
 use crate::{Packet, Problem, Timing};
 
 /// The version of these messages. Programs of different versions do not work together.
@@ -166,6 +168,8 @@ pub struct Joined {
     pub parts: u32,
     /// How long everybody waits in this run.
     pub timing: Timing,
+    /// By steps: what is left out of what is sent.
+    pub traffic: Traffic,
 }
 
 /// What a member is to do.
@@ -183,6 +187,10 @@ pub struct Order {
     pub fold: Which,
     /// By steps: so many commits must be in what is pulled.
     pub least: u64,
+    /// By steps: the last of the member's orders that counts. What was pushed for those after it is dropped.
+    pub counts: u32,
+    /// By steps: whether all that the member holds back is to be pushed, and exactly.
+    pub flush: bool,
 }
 
 /// Which tiles.
@@ -358,7 +366,9 @@ pub enum ToShard {
         id: PushId,
         /// By steps: the weight of the mini-batch.
         weight: i64,
-        /// The sums of this shard's blocks, each under its number. Shells send them beside the rest, as they lie in memory.
+        /// By steps: the list of its keys, if the shard should know it; then they are not in the blocks.
+        list: Option<ListName>,
+        /// The sums of this shard's blocks, each under its number. Shells send them beside the rest.
         /// By steps: for table number t its keys as block 2t and its sums as block 2t + 1.
         #[serde(skip)]
         blocks: Arc<Vec<(u32, Block)>>,
@@ -380,7 +390,11 @@ pub enum ToShard {
         epoch: u32,
         /// So many commits must be in it.
         least: u64,
-        /// The keys, block t for table number t.
+        /// What of each number is wanted.
+        bits: Bits,
+        /// The list of its keys, if the shard should know it; then they are not in the blocks.
+        list: Option<ListName>,
+        /// The keys, block t for table number t. The shard remembers them for a while.
         #[serde(skip)]
         blocks: Arc<Vec<(u32, Block)>>,
     },
@@ -442,6 +456,8 @@ pub enum FromShard {
     },
     /// Nothing to pull yet; ask again.
     Wait,
+    /// The shard does not know, or not any more, the list that the call names: it must be made again with the keys.
+    Unlisted,
     /// The clock was committed so long ago that the run must be asked; or its epoch is over.
     Gone,
     /// Done.

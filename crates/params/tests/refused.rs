@@ -9,7 +9,7 @@ use quelea_core::steps::{Course, Fetched, Parameters, Rule, Start};
 use quelea_params::message::{After, Apply, Contribution, FromShard, Member, PushId, Pushed, ToShard};
 use quelea_params::shard::Shard;
 use quelea_params::tables::shard_of;
-use quelea_params::{Caller, Made, Packet, Problem, Stepper, Timing};
+use quelea_params::{Bits, Caller, Made, Packet, Problem, Stepper, Timing};
 
 const SECOND: Duration = Duration::from_secs(1);
 const TIMING: Timing = Timing { keepalive: SECOND, lease: Duration::from_secs(5), request_timeout: SECOND, retries: 3 };
@@ -68,7 +68,7 @@ fn contribution(sequence: u32) -> Contribution {
 
 fn push(sequence: u32, weight: i64, blocks: Blocks) -> ToShard {
     let id = PushId { run: 1, epoch: 1, shard: 0, clock: 0, contribution: contribution(sequence) };
-    ToShard::Push { id, weight, blocks: Arc::new(blocks) }
+    ToShard::Push { id, weight, list: None, blocks: Arc::new(blocks) }
 }
 
 /// What is right by chance now and then.
@@ -94,7 +94,7 @@ proptest! {
         let is_taken = matches!(pushed, Some(FromShard::Pushed { pushed: Pushed::Applied, .. }));
         let is_refused = matches!(pushed, Some(FromShard::Refused { .. }));
         prop_assert!(is_taken || is_refused);
-        let read = shard.ask(ToShard::Read { run: 1, epoch: 1, least: 0, blocks: Arc::new(read) });
+        let read = shard.ask(ToShard::Read { run: 1, epoch: 1, least: 0, bits: Bits::All, list: None, blocks: Arc::new(read) });
         let is_answered = matches!(read, Some(FromShard::Rows { .. } | FromShard::Refused { .. }));
         prop_assert!(is_answered);
         let collected = shard.ask(ToShard::Collect { run: 1, epoch: 1, table, from: u64::MAX });
@@ -112,7 +112,7 @@ proptest! {
         let is_committed = matches!(shard.ask(commit), Some(FromShard::Committed { clock: 0, .. }));
         prop_assert!(is_committed);
         let keys = Arc::new(vec![(0, Block::Keys(vec![key])), (1, Block::Keys(Vec::new()))]);
-        let read = shard.ask(ToShard::Read { run: 1, epoch: 1, least: 1, blocks: keys });
+        let read = shard.ask(ToShard::Read { run: 1, epoch: 1, least: 1, bits: Bits::All, list: None, blocks: keys });
         let rows = Arc::new(vec![(0, Block::Values(vec![3.0, 4.0])), (1, Block::Values(Vec::new()))]);
         prop_assert_eq!(read, Some(FromShard::Rows { epoch: 1, clock: 1, blocks: rows }));
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use quelea_core::block::{Block, PickedRow};
 use quelea_params::message::*;
-use quelea_params::{Packet, Problem, Timing};
+use quelea_params::{Bits, ListName, Packet, Problem, Timing, Traffic};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{Receiver, channel};
@@ -131,6 +131,10 @@ where
     }
 }
 
+fn traffic() -> Traffic {
+    Traffic { bits: Bits::Eight, top: 0.1, significance: 1e-300, units: vec![0.0, f64::MIN_POSITIVE] }
+}
+
 fn packets() -> Vec<Packet> {
     [Vec::new(), vec![0], (0..=255).collect(), vec![7; 3 << 20]].into_iter().map(Packet::from).collect()
 }
@@ -203,11 +207,13 @@ fn what_workers_and_runs_say_comes_as_it_went() {
     ];
     asks.extend(problems().into_iter().map(|problem| ToRun::Fail { member, problem }));
     let order = |owned, fold| {
-        let order = Order { number: u32::MAX, epoch: 1, clock: u64::MAX, owned, fold, least: u64::MAX };
+        let order = Order { number: u32::MAX, epoch: 1, clock: u64::MAX, owned, fold, least: u64::MAX, counts: u32::MAX, flush: true };
         FromRun::Order(order)
     };
     let slices = (0..5_000).map(|tile| Slice { tile, number: u64::MAX - u64::from(tile) }).collect();
-    let joined = |plan, shards| FromRun::Joined(Joined { member, run: u64::MAX, plan, shards, parts: u32::MAX, timing: timing() });
+    let joined = |plan, shards| {
+        FromRun::Joined(Joined { member, run: u64::MAX, plan, shards, parts: u32::MAX, timing: timing(), traffic: traffic() })
+    };
     let mut answers = vec![
         order(None, Which::Owned),
         order(Some(Vec::new()), Which::These((0..5_000).collect())),
@@ -255,15 +261,16 @@ fn what_shards_hear_and_say_comes_as_it_went() {
         window: window.clone(),
     }));
     for (blocks, weight) in blocks_of_all_sizes().into_iter().zip([i64::MIN, 0, i64::MAX]) {
-        asks.push(ToShard::Push { id: id(), weight, blocks: blocks.clone() });
+        asks.push(ToShard::Push { id: id(), weight, list: Some(ListName::of(&[vec![weight as u64]])), blocks: blocks.clone() });
         asks.push(ToShard::Load { run, epoch, part: u64::MAX, table: u32::MAX, blocks: blocks.clone() });
-        asks.push(ToShard::Read { run, epoch, least: u64::MAX, blocks });
+        asks.push(ToShard::Read { run, epoch, least: u64::MAX, bits: Bits::Sixteen, list: None, blocks });
     }
     let mut answers = vec![
         FromShard::Opened { epoch },
         FromShard::At { epoch, clock },
         FromShard::Committed { epoch, clock, candidates: candidates() },
         FromShard::Wait,
+        FromShard::Unlisted,
         FromShard::Gone,
         FromShard::Noted,
         FromShard::Unknown,
@@ -406,7 +413,7 @@ fn what_is_too_large_is_named() {
         now(async {
             let (mut server, address) = serve::<OfShard>("127.0.0.1:0", &terms);
             let (peer, mut events) = connected::<OfShard>(&address, &terms).await;
-            peer.call(1, ToShard::Push { id: PushId { clock: 5, ..id() }, weight: 1, blocks: too_large() });
+            peer.call(1, ToShard::Push { id: PushId { clock: 5, ..id() }, weight: 1, list: None, blocks: too_large() });
             let said = told(&mut events).await;
             assert!(said.starts_with("the sums for clock 5 of 20") && said.ends_with("; the most is 16777216"), "{said}");
             let server::Event::Closed(_) = server.next().await else { panic!("nothing was sent") };

@@ -1,9 +1,10 @@
 //! Frames: a message with the number of its call, behind its length.
 //!
 //! A frame is 20 bytes of header (call: u64, bytes of the head: u32, bytes beside it: u64; the lowest byte first), the
-//! head (the message and the shapes of its blocks, in postcard's format), and the blocks' numbers. A frame without a head
-//! stands for an answer that cannot be sent; beside it lies why.
+//! head (the message and the shapes of its blocks, in postcard's format), and the blocks' numbers, packed where that makes them
+//! shorter (`pack`). A frame without a head stands for an answer that cannot be sent; beside it lies why.
 
+use std::borrow::Cow;
 use std::io::{self, IoSlice};
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::WireError;
-use crate::message::{Message, Shape, bytes_of, rows};
+use crate::message::{Message, Shape, rows};
+use crate::pack::{self, Floats, sent};
 
 /// Small frames are read many at a time, large ones past this buffer.
 pub(crate) const BUFFER_BYTES: usize = 16 << 10;
@@ -46,17 +48,30 @@ pub(crate) async fn write<M: Message>(
     message: &M,
     patience: Duration,
 ) -> Result<u64, WireError> {
-    let (start, header) = start_of(call, message)?;
-    let parts = std::iter::once(start.as_slice()).chain(message.blocks().iter().map(|(_, block)| bytes_of(block)));
+    let Frame { start, header, beside } = frame_of(call, message)?;
+    let parts = std::iter::once(start.as_slice()).chain(beside.iter().map(|part| &**part));
     write_all(to, &mut parts.map(IoSlice::new).collect::<Vec<_>>(), patience).await?;
     Ok(start.len() as u64 + header.beside)
 }
 
-/// What a frame begins with, ahead of the blocks' numbers: its header and its head.
-pub(crate) fn start_of<M: Message>(call: u64, message: &M) -> Result<(Vec<u8>, Header), WireError> {
-    let blocks = message.blocks();
-    let shapes: Vec<(u32, Shape)> = blocks.iter().map(|(number, block)| (*number, Shape::of(block))).collect();
-    let beside: u64 = blocks.iter().map(|(_, block)| bytes_of(block).len() as u64).sum();
+/// A frame that is to be written.
+pub(crate) struct Frame<'a> {
+    /// The header and the head.
+    pub start: Vec<u8>,
+    pub header: Header,
+    /// The blocks' numbers: where packing them gains nothing, as they lie in memory.
+    pub beside: Vec<Cow<'a, [u8]>>,
+}
+
+/// The frame of a message.
+pub(crate) fn frame_of<M: Message>(call: u64, message: &M) -> Result<Frame<'_>, WireError> {
+    let (mut shapes, mut parts) = (Vec::new(), Vec::new());
+    for (number, block) in message.blocks() {
+        let (shape, bytes) = sent(block);
+        shapes.push((*number, shape));
+        parts.push(bytes);
+    }
+    let beside: u64 = parts.iter().map(|part| part.len() as u64).sum();
     let mut start = vec![0; HEADER];
     start = postcard::to_extend(&(message, shapes), start).map_err(io::Error::other)?;
     let too_large = |bytes, most| WireError::TooLarge { what: message.what(), bytes, most };
@@ -66,7 +81,7 @@ pub(crate) fn start_of<M: Message>(call: u64, message: &M) -> Result<(Vec<u8>, H
         return Err(too_large(beside, MOST_BESIDE));
     }
     start[..HEADER].copy_from_slice(&header_of(call, head, beside));
-    Ok((start, Header { call, head: head.into(), beside }))
+    Ok(Frame { start, header: Header { call, head: head.into(), beside }, beside: parts })
 }
 
 fn header_of(call: u64, head: u32, beside: u64) -> [u8; HEADER] {
@@ -144,6 +159,18 @@ pub(crate) async fn read_behind<M: Message>(
             Shape::Keys(len) => Block::Keys(read_numbers(from, len).await?),
             Shape::Values(len) => Block::Values(read_numbers(from, len).await?),
             Shape::Rows(of) => rows(of),
+            Shape::PackedIntegers { len, bytes } => {
+                let packed = read_numbers(from, bytes).await?;
+                Block::Integers(pack::integers(&packed, len).ok_or_else(|| malformed("its integers cannot be read"))?)
+            }
+            Shape::PackedKeys { len, bytes } => {
+                let packed = read_numbers(from, bytes).await?;
+                Block::Keys(pack::keys(&packed, len).ok_or_else(|| malformed("its keys cannot be read"))?)
+            }
+            Shape::ShortValues { len, half, below } => {
+                let floats = Floats { half, below };
+                Block::Values(floats.unpack(&read_numbers::<u8>(from, len * floats.width()).await?))
+            }
         };
         blocks.push((number, block));
     }

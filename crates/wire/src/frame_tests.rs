@@ -5,8 +5,8 @@ use std::sync::Arc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use quelea_core::block::PickedRow;
-use quelea_params::Packet;
 use quelea_params::message::{Contribution, FromShard, Member, PushId, ToRun, ToShard};
+use quelea_params::{Bits, Packet};
 
 use super::*;
 
@@ -31,7 +31,7 @@ fn parsed<M: Message>(mut bytes: &[u8]) -> Result<(u64, M, u64), WireError> {
 fn push(blocks: Vec<Block>) -> ToShard {
     let contribution = Contribution { member: Member { run: 1, worker: 3, incarnation: 7 }, sequence: 9 };
     let id = PushId { run: u64::MAX, epoch: 1, shard: 2, clock: 1 << 40, contribution };
-    ToShard::Push { id, weight: 3, blocks: Arc::new((0..).map(|number: u32| number * 3).zip(blocks).collect()) }
+    ToShard::Push { id, weight: 3, list: None, blocks: Arc::new((0..).map(|number: u32| number * 3).zip(blocks).collect()) }
 }
 
 fn header(head: u32, beside: u64) -> Vec<u8> {
@@ -47,6 +47,9 @@ fn block() -> impl Strategy<Value = Block> {
     let row = (any::<u32>(), any::<u32>(), vec(-1e30f32..1e30, 0..4));
     prop_oneof![
         vec(any::<i64>(), 0..40).prop_map(Block::Integers),
+        vec(-9i64..9, 0..200).prop_map(|numbers| Block::Integers(numbers.into_iter().map(|number| number << 20).collect())),
+        vec(0u64..90_000, 0..200).prop_map(Block::Keys),
+        vec(-8i8..8, 0..40).prop_map(|numbers| Block::Values(numbers.into_iter().map(f32::from).collect())),
         vec(any::<i128>(), 0..40).prop_map(Block::Fixed),
         vec(any::<u64>(), 0..40).prop_map(Block::Keys),
         vec(-1e30f32..1e30, 0..40).prop_map(Block::Values),
@@ -60,7 +63,7 @@ fn message() -> impl Strategy<Value = ToShard> {
     let candidates = vec((any::<u32>(), packet()), 0..4);
     prop_oneof![
         4 => vec(block(), 0..6).prop_map(push),
-        2 => vec(block(), 0..6).prop_map(|blocks| ToShard::Read { run: 1, epoch: 2, least: 3, blocks: Arc::new((0..).zip(blocks).collect()) }),
+        2 => vec(block(), 0..6).prop_map(|blocks| ToShard::Read { run: 1, epoch: 2, least: 3, bits: Bits::Eight, list: None, blocks: Arc::new((0..).zip(blocks).collect()) }),
         1 => (any::<u64>(), packet()).prop_map(|(run, plan)| ToShard::Open { run, epoch: 1, shard: 0, shards: 2, life: 3, plan, timing: timing(), after: quelea_params::message::After { commits: 7, applied: 8, closed: 9 }, window: Vec::new() }),
         1 => (any::<u64>(), vec(candidates, 0..4)).prop_map(|(from, clocks)| ToShard::Replay { run: 1, epoch: 2, from, clocks }),
         1 => any::<u64>().prop_map(|clock| ToShard::Ping { run: 5, clock }),
@@ -82,14 +85,16 @@ proptest! {
         prop_assert!(parsed::<ToShard>(part).is_err());
     }
 
-    /// A bit of a number makes another number; whatever else is changed must not do any harm.
+    /// A bit of a number makes another number; whatever else is changed must not do any harm. Packed zeros are zeros whatever
+    /// their shift.
     #[test]
     fn a_changed_frame_is_another_message_or_an_error(message in message(), at: prop::sample::Index, bit in 0..8) {
         let mut bytes = written(1, &message);
         let at = at.index(bytes.len());
         bytes[at] ^= 1u8 << bit;
-        if let Ok((_, came, _)) = parsed::<ToShard>(&bytes) {
-            prop_assert!(at < 8 || came != message);
+        if let Ok((_, came, len)) = parsed::<ToShard>(&bytes) {
+            prop_assert!(len == bytes.len() as u64);
+            prop_assert!(at < 8 || came != message || message.blocks().iter().any(|(_, block)| matches!(sent(block).1, Cow::Owned(_))));
         }
     }
 
@@ -134,6 +139,11 @@ fn lengths_must_agree() {
     let mut short = whole.clone();
     short[12..20].copy_from_slice(&16u64.to_le_bytes());
     assert!(said(&short).contains("contradict"), "{}", said(&short));
+    // More numbers than bytes to hold them.
+    for shape in [Shape::PackedIntegers { len: 9, bytes: 8 }, Shape::PackedKeys { len: 9, bytes: 8 }] {
+        let head = postcard::to_allocvec(&(push(Vec::new()), vec![(0u32, shape)])).expect("a head");
+        assert!(said(&around(&head, &[0; 8])).contains("contradict"));
+    }
     // Two blocks that are long enough to add up to the right sum beyond the largest number.
     let shapes = vec![(0u32, Shape::Integers(u64::MAX / 8 + 1)), (1, Shape::Integers(3))];
     let head = postcard::to_allocvec(&(push(Vec::new()), shapes)).expect("a head");
@@ -164,9 +174,11 @@ fn memory_is_taken_for_what_has_come() {
     // A header and a head that promise all there may be, and nothing behind them.
     assert!(parsed::<ToShard>(&header(MOST_HEAD, MOST_BESIDE)).is_err());
     for len in [MOST_BESIDE / 8, 1 << 30] {
-        let head = postcard::to_allocvec(&(push(Vec::new()), vec![(0u32, Shape::Integers(len))])).expect("a head");
-        let promise = [header(head.len() as u32, len * 8), head].concat();
-        assert!(parsed::<ToShard>(&promise).is_err());
+        for shape in [Shape::Integers(len), Shape::PackedIntegers { len, bytes: len * 8 }, Shape::PackedKeys { len, bytes: len * 8 }] {
+            let head = postcard::to_allocvec(&(push(Vec::new()), vec![(0u32, shape)])).expect("a head");
+            let promise = [header(head.len() as u32, len * 8), head].concat();
+            assert!(parsed::<ToShard>(&promise).is_err());
+        }
     }
     // Heads whose lists claim to be endless: clocks of a log, orders, the shapes of blocks, rows.
     let endless = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];

@@ -13,6 +13,7 @@ mod frame;
 mod grpc;
 mod link;
 mod message;
+mod pack;
 mod peer;
 mod place;
 mod rest;

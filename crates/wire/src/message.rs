@@ -1,4 +1,4 @@
-//! What a message is on the wire: a head, and blocks beside it as they lie in memory.
+//! What a message is on the wire: a head, and blocks beside it as they lie in memory, or packed.
 
 use std::sync::Arc;
 
@@ -6,6 +6,8 @@ use quelea_core::block::{Block, PickedRow};
 use quelea_params::message::{FromRun, FromShard, ToRun, ToShard};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use crate::pack::Floats;
 
 #[cfg(target_endian = "big")]
 compile_error!("numbers are sent as they lie in memory, the lowest byte first");
@@ -147,6 +149,12 @@ pub(crate) enum Shape {
     Values(u64),
     /// The rows themselves, in the head.
     Rows(Vec<(u32, u32, Vec<f32>)>),
+    /// So many integers in so many bytes; see `pack`.
+    PackedIntegers { len: u64, bytes: u64 },
+    /// So many keys in so many bytes.
+    PackedKeys { len: u64, bytes: u64 },
+    /// So many parameters as short floats.
+    ShortValues { len: u64, half: bool, below: u8 },
 }
 
 impl Shape {
@@ -168,6 +176,9 @@ impl Shape {
             Self::Fixed(len) => len.checked_mul(16),
             Self::Bag(len) | Self::Values(len) => len.checked_mul(4),
             Self::Rows(_) => Some(0),
+            // Each has a byte at least, so what lies is paid for in bytes.
+            Self::PackedIntegers { len, bytes } | Self::PackedKeys { len, bytes } => (len <= bytes).then_some(*bytes),
+            Self::ShortValues { len, half, below } => len.checked_mul(Floats { half: *half, below: *below }.width()),
         }
     }
 }

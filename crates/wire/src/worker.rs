@@ -99,7 +99,6 @@ pub async fn join_run(
                 shell.worker.leave(clock.now());
             }
         }
-        shell.worker.has_moved(shell.shards.iter().map(Peer::moved).sum());
         shell.worker.tick(clock.now());
     };
     peer::finish_all(vec![shell.run]).await;
@@ -111,6 +110,7 @@ pub async fn join_run(
 
 impl Shell {
     fn hear(&mut self, now: Duration, heard: Heard) -> Result<(), WireError> {
+        self.worker.has_moved(self.shards.iter().map(Peer::moved).sum());
         match heard {
             Heard::OfRun(Event::Up) => {
                 self.failing = None;

@@ -16,14 +16,14 @@ use std::time::Duration;
 
 use quelea_core::learner::Learner;
 use quelea_core::learner::{Fitted, Progress};
-use quelea_core::spec::{Job, Mode, Shards as ShardsOfJob, Sync as SyncOfJob};
+use quelea_core::spec::{Job, Mode, Shards as ShardsOfJob, Sync as SyncOfJob, Traffic as TrafficOfJob};
 use quelea_core::steps::{Parameters, StepLearner};
 use quelea_core::tile::Tile;
 use quelea_learn::registry::Visitor;
 use quelea_params::message::{Candidates, Member};
 use quelea_params::run::{Note, Run, Saving, Settings, Status, Sync, Why};
 use quelea_params::tables::Chunk;
-use quelea_params::{Packet, Problem};
+use quelea_params::{Bits, Packet, Problem, Traffic};
 use quelea_wire::{Hooks, Listener, Terms, serve_run};
 
 use crate::checkpoint::{Checkpoints, Clock, Past};
@@ -44,6 +44,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const OWN_HOST: &str = "127.0.0.1";
 /// Rounds that the fastest worker may be ahead of the slowest in mode "ssp", when the job does not say.
 const STALENESS: u64 = 3;
+/// What is told of a run with a table `traffic`.
+const LEFT_OUT: &str = "workers leave out some of what they send (traffic): the model depends on how many of them there are";
 
 /// Trains on prepared rows as `job` says, from what is saved on; `start_from` is the model file to go on from.
 pub(crate) fn fit(
@@ -72,6 +74,9 @@ pub(crate) fn fit(
     control.tell(Event::Cluster { message: format!("the run listens at {url}; more workers join with `quelea worker --run {url}`") });
     let share = threads.count.div_ceil(job.cluster.workers.max(1));
     let workers = Workers::start(program, job.cluster.workers, &own_url, job.run.threads.unwrap_or(share), control);
+    if job.traffic != TrafficOfJob::default() {
+        control.tell(Event::Cluster { message: LEFT_OUT.into() });
+    }
     let outcome = Outcome::default();
     let settings = Settings {
         run: run_number(),
@@ -84,6 +89,7 @@ pub(crate) fn fit(
         copies: 1 + job.cluster.replicas,
         plan: plan.write()?,
         sync: sync(&job.sync),
+        traffic: traffic(job, &plan.tables),
         history: past.clocks.into_iter().map(|clock| (0..).zip(clock).collect()).collect(),
         cut: past.cut,
         cut_every: checkpoints.every(),
@@ -129,6 +135,16 @@ fn sync(sync: &SyncOfJob) -> Sync {
         Mode::Ssp => Sync::Ssp(sync.staleness.unwrap_or(STALENESS)),
         Mode::Asp => Sync::Asp,
     }
+}
+
+fn traffic(job: &Job, tables: &[Parameters]) -> Traffic {
+    let TrafficOfJob { bits, top, significance } = job.traffic;
+    let bits = match bits {
+        8 => Bits::Eight,
+        16 => Bits::Sixteen,
+        _ => Bits::All,
+    };
+    Traffic { bits, top, significance, units: tables.iter().map(|table| table.unit).collect() }
 }
 
 /// What has been told of the progress of a run.

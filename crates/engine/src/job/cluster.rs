@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use quelea_core::spec::{Cluster, Job, Mode, Shards, Sync, Transport};
-use quelea_learn::registry;
+use quelea_core::spec::{Cluster, Job, Mode, Shards, Sync, Traffic, Transport};
+use quelea_learn::registry::{self, Targets};
 
 use super::{Result, wrong};
 
@@ -14,11 +14,13 @@ const MOST_REPLICAS: usize = 4;
 const MOST_SECONDS: f64 = 3_600.0;
 const MOST_RETRIES: u32 = 1_000;
 const MOST_STALENESS: u64 = 1_000_000;
+const MOST_SIGNIFICANCE: f64 = 1e6;
 
 /// Refuses what is not possible.
 pub(super) fn check(job: &Job) -> Result<()> {
     check_cluster(&job.cluster)?;
     check_sync(job)?;
+    check_traffic(job)?;
     check_transport(&job.transport)
 }
 
@@ -72,6 +74,30 @@ fn check_sync(job: &Job) -> Result<()> {
         Some(most) if most > MOST_STALENESS => Err(wrong("sync.staleness", format!("this is a number from 0 to {MOST_STALENESS}"))),
         _ => Ok(()),
     }
+}
+
+fn check_traffic(job: &Job) -> Result<()> {
+    let Traffic { bits, top, significance } = job.traffic;
+    if ![32, 16, 8].contains(&bits) {
+        return Err(wrong("traffic.bits", format!("{bits} is not possible; this is 32, 16 or 8")));
+    }
+    if !(top > 0.0 && top <= 1.0) {
+        return Err(wrong("traffic.top", format!("{top} is not possible; this is a share of the rows, above 0 and up to 1")));
+    }
+    if !(0.0..=MOST_SIGNIFICANCE).contains(&significance) {
+        return Err(wrong(
+            "traffic.significance",
+            format!("{significance} is not possible; this is a number from 0 to {MOST_SIGNIFICANCE}"),
+        ));
+    }
+    // Gradients may come late and rounded; means, of which clusters consist, may not.
+    let has_gradients = |learner: &&registry::Entry| learner.by_steps && learner.targets != Targets::None;
+    let takers: Vec<&str> = registry::LEARNERS.iter().filter(has_gradients).map(|learner| learner.name).collect();
+    if job.traffic != Traffic::default() && !takers.contains(&job.model.kind.as_str()) {
+        let problem = format!("{} cannot leave anything out; drop the table, which is for {}", job.model.kind, takers.join(", "));
+        return Err(wrong("traffic", problem));
+    }
+    Ok(())
 }
 
 fn check_addresses(addresses: &[String]) -> Result<()> {

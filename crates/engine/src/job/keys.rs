@@ -9,7 +9,7 @@ use super::{Result, schema, types, wrong};
 use crate::suggest;
 
 /// The tables of a job file.
-const TABLES: [&str; 8] = ["data", "model", "output", "run", "checkpoint", "cluster", "sync", "transport"];
+const TABLES: [&str; 9] = ["data", "model", "output", "run", "checkpoint", "cluster", "sync", "traffic", "transport"];
 
 /// Refuses unknown keys and says which were probably meant, and values of a type that their key does not take.
 pub(super) fn check(values: &Map<String, Value>) -> Result<()> {
@@ -42,7 +42,7 @@ fn of_learner(model: &Map<String, Value>) -> Map<String, Value> {
 /// The tables of a job and their keys; those of `model` are of the learner that `values` names.
 fn known(values: &Map<String, Value>) -> Result<Vec<(String, Vec<String>)>> {
     let job = schema::of_job();
-    let mut known: Vec<(String, Vec<String>)> = ["data", "output", "run", "checkpoint", "cluster", "sync", "transport"]
+    let mut known: Vec<(String, Vec<String>)> = ["data", "output", "run", "checkpoint", "cluster", "sync", "traffic", "transport"]
         .map(|table| (table.to_string(), schema::keys(&job, table).keys().cloned().collect()))
         .into();
     let kind = values.get("model").and_then(|model| model.get("type"));

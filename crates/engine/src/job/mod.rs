@@ -142,7 +142,7 @@ fn plain(value: toml::Value, key: &str) -> Result<Value> {
 
 /// The job as a model file keeps it: without paths, threads, and whatever else does not change the model.
 pub(crate) fn without_places(job: &Job) -> Value {
-    use quelea_core::spec::{Part, Sync};
+    use quelea_core::spec::{Part, Sync, Traffic};
     let mut job = job.clone();
     job.data.table = None;
     job.data.tables.clear();
@@ -152,6 +152,7 @@ pub(crate) fn without_places(job: &Job) -> Value {
     job.run.threads = None;
     let is_continued = job.model.start_from.take().is_some();
     let is_lockstep = job.sync == Sync::default();
+    let is_whole = job.traffic == Traffic::default();
     let mut value = serde_json::to_value(job).expect("a job is plain data");
     if let Some(job) = value.as_object_mut() {
         for places in ["output", "checkpoint", "cluster", "transport"] {
@@ -159,6 +160,9 @@ pub(crate) fn without_places(job: &Job) -> Value {
         }
         if is_lockstep {
             job.remove("sync");
+        }
+        if is_whole {
+            job.remove("traffic");
         }
         if is_continued {
             job.insert("continued".into(), true.into());
@@ -235,6 +239,20 @@ mod tests {
         assert!(at_once("1979-05-27").contains("put quotes around"));
         let k_means = [("data.table", "t.csv"), ("model.type", "k-means"), ("model.init", "3")];
         assert!(problem(&k_means).contains("model.init: 3 is not possible; this is"), "{}", problem(&k_means));
+    }
+
+    #[test]
+    fn what_may_be_left_out_is_told() {
+        for (key, value, told) in [
+            ("traffic.bits", "8", "gradient-boosting cannot leave anything out; drop the table, which is for sparse-logistic-regression, "),
+            ("traffic.bits", "7", "7 is not possible; this is 32, 16 or 8"),
+            ("traffic.top", "0", "traffic.top: 0 is not possible; this is a share of the rows"),
+            ("traffic.significance", "-1", "-1 is not possible; this is a number from 0"),
+        ] {
+            assert!(with(key, value).contains(told), "{key} = {value}: {}", with(key, value));
+        }
+        let clusters = [("data.table", "t.csv"), ("model.type", "mini-batch-k-means"), ("traffic.bits", "16")];
+        assert!(problem(&clusters).contains("mini-batch-k-means cannot leave anything out"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::cuts::{Saved, Saving};
 use crate::message::{Candidates, FromRun, Member, ToShard};
-use crate::{Caller, Packet, Problem, Timing};
+use crate::{Caller, Packet, Problem, Timing, Traffic};
 
 /// What a run is given.
 pub struct Settings {
@@ -34,6 +34,8 @@ pub struct Settings {
     pub cut: Saved,
     /// By steps: after how long the next cut is made, if somebody saves them.
     pub cut_every: Option<Duration>,
+    /// By steps: what workers leave out of what they send.
+    pub traffic: Traffic,
 }
 
 /// Who waits for whom in a training by steps. By rounds it is always [`Sync::Bsp`].

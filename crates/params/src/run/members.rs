@@ -65,6 +65,8 @@ pub(super) struct Standing {
     pub least: u64,
     /// Whether it had anything to do lately.
     pub works: bool,
+    /// Whether it may hold back some of what it was to push.
+    pub holds_back: bool,
     /// How often its clock was committed without it, and how often since it was committed with it.
     pub dropped: u64,
     pub dropped_in_a_row: u32,
@@ -149,23 +151,23 @@ impl Entry {
 
     fn issue(&mut self, now: Duration, at: (u32, u64), fold: Vec<u32>) {
         let which = if fold.len() == self.owned.len() { Which::Owned } else { Which::These(fold.clone()) };
-        self.give(now, at, fold, which, 0);
+        self.give(now, at, fold, which, (0, false));
     }
 
     /// Orders a step.
-    pub fn issue_slices(&mut self, now: Duration, at: (u32, u64), slices: Vec<Slice>, least: u64) {
+    pub fn issue_slices(&mut self, now: Duration, at: (u32, u64), slices: Vec<Slice>, (least, flush): (u64, bool)) {
         let tiles = slices.iter().map(|slice| slice.tile).collect();
-        self.give(now, at, tiles, Which::Slices(slices), least);
+        self.give(now, at, tiles, Which::Slices(slices), (least, flush));
     }
 
-    fn give(&mut self, now: Duration, (epoch, clock): (u32, u64), tiles: Vec<u32>, which: Which, least: u64) {
+    fn give(&mut self, now: Duration, (epoch, clock): (u32, u64), tiles: Vec<u32>, which: Which, (least, flush): (u64, bool)) {
         self.number += 1;
         let owned = (self.confirmed.as_ref() != Some(&self.owned)).then(|| self.owned.iter().copied().collect());
         if owned.is_some() {
             // Whether this list arrives is not known before the member says so.
             self.confirmed = None;
         }
-        let order = Order { number: self.number, epoch, clock, owned, fold: which, least };
+        let order = Order { number: self.number, epoch, clock, owned, fold: which, least, counts: self.done, flush };
         self.order = Some(Issued { order, fold: tiles, owned: self.owned.clone(), since: now, done: None });
     }
 }
@@ -315,7 +317,8 @@ impl Members {
             return;
         }
         self.changed = false;
-        let quotas = shares(tiles, &speeds);
+        let mut quotas = shares(tiles, &speeds);
+        self.leave_work(&mut quotas, left);
         let mut surplus = Vec::new();
         for (entry, &quota) in self.by_worker.values_mut().zip(&quotas) {
             let mut work: Vec<u32> = entry.owned.iter().copied().filter(|&tile| counts(tile)).collect();
@@ -327,6 +330,17 @@ impl Members {
         for (entry, &quota) in self.by_worker.values_mut().zip(&quotas) {
             let missing = quota.saturating_sub(left(entry)).min(surplus.len());
             entry.owned.extend(surplus.drain(surplus.len() - missing..).rev());
+        }
+    }
+
+    /// Who holds something back keeps a tile to do, with whose last slice it is asked for all.
+    fn leave_work(&self, quotas: &mut [usize], left: impl Fn(&Entry) -> usize) {
+        let least: Vec<usize> = self.iter().map(|entry| usize::from(entry.standing.holds_back && left(entry) > 0)).collect();
+        while let Some(short) = (0..quotas.len()).find(|&at| quotas[at] < least[at])
+            && let Some(giver) = (0..quotas.len()).filter(|&at| quotas[at] > least[at]).max_by_key(|&at| quotas[at])
+        {
+            quotas[short] += 1;
+            quotas[giver] -= 1;
         }
     }
 

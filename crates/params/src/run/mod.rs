@@ -342,9 +342,9 @@ impl Run {
             Some(member) => member,
             None => self.admit(now, from, name),
         };
-        let Settings { run, plan, shards, timing, .. } = &self.settings;
-        let (plan, shards, parts) = (plan.clone(), shards.clone(), self.shards.parts);
-        FromRun::Joined(Joined { member, run: *run, plan, shards, parts, timing: *timing })
+        let Settings { run, plan, shards, timing, traffic, .. } = &self.settings;
+        let (plan, shards, parts, traffic) = (plan.clone(), shards.clone(), self.shards.parts, traffic.clone());
+        FromRun::Joined(Joined { member, run: *run, plan, shards, parts, timing: *timing, traffic })
     }
 
     fn admit(&mut self, now: Duration, from: Caller, name: String) -> Member {
@@ -432,6 +432,7 @@ impl Run {
     }
 
     fn dispatch(&mut self, now: Duration) {
+        self.work.want_cut(self.cuts.are_due(now));
         if matches!(self.phase, Phase::Going) && !self.let_replicas_join(now) {
             self.work.dispatch(now, self.epoch, &mut self.members);
         }
@@ -443,7 +444,7 @@ impl Run {
             && self.committing.is_none()
             && let Some((contributions, apply)) = self.work.commit(&mut self.members)
         {
-            let copy = self.work.log().is_none() && self.cuts.are_due(now);
+            let copy = self.cuts.are_due(now) && self.work.may_cut(&self.members);
             self.committing = Some(Committing { contributions, apply, copy, parts: BTreeMap::new() });
             for (shard, state) in (0..).zip(self.shards.states.clone()) {
                 if state == State::Ready {

@@ -57,6 +57,12 @@ impl Work for Rounds {
         None
     }
 
+    fn want_cut(&mut self, _: bool) {}
+
+    fn may_cut(&self, _: &Members) -> bool {
+        false
+    }
+
     fn is_quiet(&self, members: &Members) -> bool {
         let are_idle = members.iter().all(Entry::is_idle);
         self.replica.course().boundary && self.contributions.is_empty() && are_idle

@@ -33,6 +33,10 @@ struct Progress {
 pub(super) struct Steps {
     stepper: Box<dyn Stepper>,
     sync: Sync,
+    /// Whether members hold back some of what they push.
+    holds_back: bool,
+    /// Whether they are to send all of it, for a cut.
+    is_cut_wanted: bool,
     course: Course,
     commits: u64,
     /// How often rules were applied.
@@ -52,7 +56,7 @@ pub(super) struct Steps {
 
 impl Steps {
     /// At a cut, which may be the beginning.
-    pub fn new(mut stepper: Box<dyn Stepper>, sync: Sync, tiles: u32, cut: &Cut) -> Result<Self, Problem> {
+    pub fn new(mut stepper: Box<dyn Stepper>, sync: Sync, tiles: u32, cut: &Cut, holds_back: bool) -> Result<Self, Problem> {
         let course = stepper.course();
         let mut is_over = tiles == 0 || course.passes == 0 || course.slices == 0;
         for pass in 0..cut.passed {
@@ -65,6 +69,8 @@ impl Steps {
         Ok(Self {
             stepper,
             sync,
+            holds_back,
+            is_cut_wanted: false,
             course,
             commits: cut.commits,
             applied: cut.applied,
@@ -101,6 +107,10 @@ impl Steps {
         let first = slices.iter().map(pass).min();
         slices.retain(|slice| Some(pass(slice)) == first);
         slices
+    }
+
+    fn is_last_of_pass(&self, slice: &Slice) -> bool {
+        (slice.number + 1).is_multiple_of(self.course.slices)
     }
 
     fn waits_for_commit(&self, entry: &Entry) -> bool {
@@ -192,7 +202,8 @@ impl Steps {
             let behind = sorted(entry);
             entry.standing.dropped_in_a_row = 0;
             for (behind, far) in behind.into_iter().zip(far.into_iter().rev()) {
-                if progress(&behind).0 + gap <= progress(&far).0 {
+                // Who holds something back must not be left without work.
+                if progress(&behind).0 + gap <= progress(&far).0 && (!self.holds_back || self.remains(far)) {
                     members.swap((late, behind), (other, far));
                 }
             }
@@ -228,7 +239,7 @@ impl Work for Steps {
 
     fn restart(&mut self, made: Made, cut: &Cut, members: &mut Members) -> Result<(), Problem> {
         let Made::Steps(stepper) = made else { return Err(Problem::internal("a plan is of steps and then of rounds")) };
-        *self = Self::new(stepper, self.sync, self.tiles.len() as u32, cut)?;
+        *self = Self::new(stepper, self.sync, self.tiles.len() as u32, cut, self.holds_back)?;
         members.iter_mut().for_each(|entry| entry.standing.begin_anew());
         Ok(())
     }
@@ -237,6 +248,14 @@ impl Work for Steps {
         let tiles = self.tiles.iter().map(|tile| tile.committed).collect();
         let Self { commits, applied, passed, .. } = *self;
         Some(Cut { number, commits, applied, tiles, passed, totals: self.totals.clone() })
+    }
+
+    fn want_cut(&mut self, is_wanted: bool) {
+        self.is_cut_wanted = is_wanted;
+    }
+
+    fn may_cut(&self, members: &Members) -> bool {
+        members.iter().all(|entry| !entry.standing.holds_back)
     }
 
     fn is_quiet(&self, members: &Members) -> bool {
@@ -272,7 +291,9 @@ impl Work for Steps {
             if !slices.is_empty() {
                 slices.iter().for_each(|slice| self.tiles[slice.tile as usize].ordered = true);
                 let (clock, least) = self.terms(entry);
-                entry.issue_slices(now, (epoch, clock), slices, least);
+                let flush = self.is_cut_wanted || slices.iter().any(|slice| self.is_last_of_pass(slice));
+                entry.standing.holds_back |= self.holds_back && !flush;
+                entry.issue_slices(now, (epoch, clock), slices, (least, flush));
             }
         }
     }
@@ -286,6 +307,7 @@ impl Work for Steps {
         members.measure_one(carried.contribution.member);
         if let Some(entry) = members.get_mut(carried.contribution.member) {
             entry.standing.clock += 1;
+            entry.standing.holds_back &= !entry.order.as_ref().is_some_and(|issued| issued.order.flush);
             // The next commit takes it; another one may be on its way.
             entry.standing.least = self.commits + 1 + u64::from(!self.named.is_empty());
         }

@@ -23,6 +23,12 @@ pub(super) trait Work: Send {
     /// Where the training stands, under this number; only by steps.
     fn cut(&self, number: u64) -> Option<Cut>;
 
+    /// Told before orders are given: whether a cut is wanted as soon as there can be one.
+    fn want_cut(&mut self, is_wanted: bool);
+
+    /// Whether a cut after the next commit would hold all that came before it.
+    fn may_cut(&self, members: &Members) -> bool;
+
     /// Whether nothing is on order, staged or kept between rounds, so that a shard can take in what another has.
     fn is_quiet(&self, members: &Members) -> bool;
 
@@ -70,6 +76,8 @@ pub(super) trait Work: Send {
 pub(super) fn begin(settings: &mut Settings, maker: &Maker) -> Result<Box<dyn Work>, Problem> {
     Ok(match maker(&settings.plan)? {
         Made::Rounds(replica) => Box::new(Rounds::new(replica, settings.tiles, std::mem::take(&mut settings.history))?),
-        Made::Steps(stepper) => Box::new(Steps::new(stepper, settings.sync, settings.tiles, &settings.cut.cut)?),
+        Made::Steps(stepper) => {
+            Box::new(Steps::new(stepper, settings.sync, settings.tiles, &settings.cut.cut, settings.traffic.is_less())?)
+        }
     })
 }

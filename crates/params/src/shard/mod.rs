@@ -4,6 +4,7 @@
 //! It serves one run at a time. A push is applied at most once: it is staged under its contribution, a second one is
 //! answered `duplicate`, and what the commit of its clock does not name is discarded.
 
+mod lists;
 mod rounds;
 mod serving;
 mod steps;
@@ -45,12 +46,20 @@ impl Shard {
                 }
                 Some(answer)
             }
-            ToShard::Push { id, weight, blocks } => Some(match &mut self.serving {
-                Some(s) if s.run == id.run && s.keeps.shard == id.shard && s.epoch >= id.epoch => s.push(id, weight, blocks),
+            ToShard::Push { id, weight, list, blocks } => Some(match &mut self.serving {
+                Some(s) if s.run == id.run && s.keeps.shard == id.shard && s.epoch >= id.epoch => s.push(id, weight, list, blocks),
                 _ => FromShard::Unknown,
             }),
-            ToShard::Pull { run, epoch, clock } => self.want(now, from, (run, epoch), Want::Candidates { clock }, answers),
-            ToShard::Read { run, epoch, least, blocks } => self.want(now, from, (run, epoch), Want::Rows { least, blocks }, answers),
+            ToShard::Pull { run, epoch, clock } => match self.of_epoch(run, epoch) {
+                Ok(serving) => serving.want(now, from, Want::Candidates { clock }, answers),
+                Err(answer) => Some(answer),
+            },
+            ToShard::Read { run, epoch, least, bits, list, blocks } => {
+                match self.of_epoch(run, epoch).and_then(|s| Ok((s.keys_to_read(list, blocks)?, s))) {
+                    Ok((keys, serving)) => serving.want(now, from, Want::Rows { least, bits, keys }, answers),
+                    Err(answer) => Some(answer),
+                }
+            }
             ToShard::Collect { run, epoch, table, from } => Some(self.of_run(now, run, Some(epoch), |s| s.collect(table, from))),
             ToShard::Replay { run, epoch, from, clocks } => Some(self.of_run(now, run, Some(epoch), |s| s.replay(from, clocks))),
             ToShard::Commit { run, epoch, clock, contributions, apply, copy } => {
@@ -173,11 +182,9 @@ impl Shard {
         }
     }
 
-    fn want(&mut self, now: Duration, from: Caller, (run, epoch): (u64, u32), want: Want, answers: &mut Answers) -> Option<FromShard> {
-        match &mut self.serving {
-            Some(serving) if serving.run == run && serving.epoch == epoch => serving.want(now, from, want, answers),
-            Some(serving) if serving.run == run && serving.epoch > epoch => Some(FromShard::Gone),
-            _ => Some(FromShard::Unknown),
-        }
+    /// What a worker pulls from, if it is the run and the epoch that are served.
+    fn of_epoch(&mut self, run: u64, epoch: u32) -> Result<&mut Serving, FromShard> {
+        let serving = self.serving.as_mut().filter(|serving| serving.run == run && serving.epoch >= epoch).ok_or(FromShard::Unknown)?;
+        if serving.epoch == epoch { Ok(serving) } else { Err(FromShard::Gone) }
     }
 }

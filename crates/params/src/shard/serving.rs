@@ -7,11 +7,12 @@ use std::time::Duration;
 use quelea_core::block::Block;
 
 use super::Answers;
+use super::lists::Keys;
 use super::rounds::Rounds;
 use super::steps::Steps;
 use crate::message::{After, Apply, Candidates, Contribution, FromShard, Member, PushId, Pushed};
 use crate::tables::Keeps;
-use crate::{Caller, Made, Problem};
+use crate::{Bits, Caller, ListName, Made, Problem};
 
 /// Clocks whose contributions and candidates are remembered after their commit.
 const REMEMBERED: usize = 4;
@@ -43,10 +44,22 @@ enum Kept {
     Steps(Steps),
 }
 
+impl Kept {
+    fn rows(&self, keys: &[Vec<u64>], bits: Bits) -> Result<Vec<(u32, Block)>, String> {
+        match self {
+            Self::Rounds(_) => Ok(Vec::new()),
+            Self::Steps(steps) => steps.rows(keys, bits),
+        }
+    }
+}
+
 /// What was pushed and is not committed.
 pub(super) struct Staged {
     pub clock: u64,
     pub weight: i64,
+    /// By steps.
+    pub keys: Keys,
+    /// By steps: the sums of each table.
     pub blocks: Arc<Vec<(u32, Block)>>,
 }
 
@@ -69,7 +82,7 @@ pub(super) enum Want {
     /// The candidates of a clock.
     Candidates { clock: u64 },
     /// Rows of tables with at least so many commits.
-    Rows { least: u64, blocks: Arc<Vec<(u32, Block)>> },
+    Rows { least: u64, bits: Bits, keys: Keys },
 }
 
 impl Want {
@@ -107,18 +120,28 @@ impl Serving {
     }
 
     /// Stages a push.
-    pub fn push(&mut self, id: PushId, weight: i64, blocks: Arc<Vec<(u32, Block)>>) -> FromShard {
+    pub fn push(&mut self, id: PushId, weight: i64, list: Option<ListName>, blocks: Arc<Vec<(u32, Block)>>) -> FromShard {
         let pushed = self.fate(id);
         if pushed == Pushed::Applied {
-            if let Kept::Steps(steps) = &self.kept
-                && let Err(what) = steps.check_push(weight, &blocks)
-            {
-                return FromShard::Refused { what };
-            }
+            let (keys, blocks) = match &mut self.kept {
+                Kept::Rounds(_) => (Keys::default(), blocks),
+                Kept::Steps(steps) => match steps.keys_and_sums(list, weight, blocks) {
+                    Ok(found) => found,
+                    Err(answer) => return answer,
+                },
+            };
             // A member has one order at a time, but earlier ones may still count.
-            self.staged.insert(id.contribution, Staged { clock: id.clock, weight, blocks });
+            self.staged.insert(id.contribution, Staged { clock: id.clock, weight, keys, blocks });
         }
         FromShard::Pushed { id, pushed }
+    }
+
+    /// The keys that a worker wants to read, or why it cannot.
+    pub fn keys_to_read(&mut self, list: Option<ListName>, blocks: Arc<Vec<(u32, Block)>>) -> Result<Keys, FromShard> {
+        match &mut self.kept {
+            Kept::Rounds(_) => Err(FromShard::Refused { what: "rows of a learner that has none".into() }),
+            Kept::Steps(steps) => steps.keys_to_read(list, blocks),
+        }
     }
 
     /// What is to become of a push.
@@ -164,9 +187,8 @@ impl Serving {
         match (want, &self.kept) {
             (Want::Candidates { clock }, _) if *clock >= self.clock => None,
             (Want::Candidates { clock }, _) => Some(self.committed_at(*clock).unwrap_or(FromShard::Gone)),
-            (Want::Rows { .. }, Kept::Rounds(_)) => Some(FromShard::Refused { what: "rows of a learner that has none".into() }),
-            (Want::Rows { least, .. }, Kept::Steps(_)) if *least > self.clock => None,
-            (Want::Rows { blocks, .. }, Kept::Steps(steps)) => Some(match steps.rows(blocks) {
+            (Want::Rows { least, .. }, _) if *least > self.clock => None,
+            (Want::Rows { bits, keys, .. }, kept) => Some(match kept.rows(keys, *bits) {
                 Ok(rows) => FromShard::Rows { epoch: self.epoch, clock: self.clock, blocks: Arc::new(rows) },
                 Err(what) => FromShard::Refused { what },
             }),

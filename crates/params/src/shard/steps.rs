@@ -6,13 +6,17 @@ use std::sync::Arc;
 use quelea_core::block::Block;
 use quelea_core::steps::Parameters;
 
+use super::lists::{Keys, Lists};
 use super::serving::Staged;
 use crate::message::{After, Apply, FromShard};
 use crate::tables::{Addition, Chunk, Keeps, Tables, together};
-use crate::{Problem, Stepper};
+use crate::{Bits, ListName, Problem, Stepper};
 
 /// About how many numbers of a table one message holds.
 const COLLECTED_AT_ONCE: usize = 1 << 20;
+
+/// Lists of keys that are remembered: as many as mini-batches of 16 million keys in all have.
+const LISTS_BYTES: usize = 128 << 20;
 
 type Blocks = Vec<(u32, Block)>;
 
@@ -20,6 +24,7 @@ type Blocks = Vec<(u32, Block)>;
 pub(super) struct Steps {
     widths: Vec<usize>,
     tables: Tables,
+    lists: Lists,
     /// How often rules were applied so far.
     applied: u64,
     /// Contributions to earlier clocks come too late: a commit has taken all of its clock together.
@@ -37,6 +42,7 @@ impl Steps {
         Ok(Self {
             widths,
             tables: Tables::new(stepper.tables(), keeps)?,
+            lists: Lists::new(LISTS_BYTES),
             applied: after.applied,
             closed: after.closed,
             loaded: 0,
@@ -56,33 +62,55 @@ impl Steps {
         Ok(part < self.loaded)
     }
 
+    /// The keys of a push, which it tells or names, and its sums; or the answer to it, if it cannot be applied.
+    pub fn keys_and_sums(&mut self, list: Option<ListName>, weight: i64, blocks: Arc<Blocks>) -> Result<(Keys, Arc<Blocks>), FromShard> {
+        let (keys, sums) = match list {
+            Some(name) => (self.lists.get(name).ok_or(FromShard::Unlisted)?, blocks),
+            None => {
+                let (keys, sums): (Blocks, Blocks) = owned(blocks).into_iter().partition(|(number, _)| number % 2 == 0);
+                (keys_of(keys, 2).map_err(|what| FromShard::Refused { what })?, Arc::new(sums))
+            }
+        };
+        self.check_push(weight, &keys, &sums).map_err(|what| FromShard::Refused { what })?;
+        Ok((keys, sums))
+    }
+
     /// Why a push cannot be applied, if it cannot.
-    pub fn check_push(&self, weight: i64, blocks: &Blocks) -> Result<(), String> {
-        if weight < 0 || blocks.len() != 2 * self.widths.len() {
-            return Err(format!("{} blocks of weight {weight} for {} tables", blocks.len(), self.widths.len()));
+    fn check_push(&self, weight: i64, keys: &[Vec<u64>], sums: &Blocks) -> Result<(), String> {
+        let tables = self.widths.len();
+        if weight < 0 || keys.len() != tables || sums.len() != tables {
+            return Err(format!("{} lists of keys and {} of sums of weight {weight} for {tables} tables", keys.len(), sums.len()));
         }
-        for table in 0..self.widths.len() {
-            let (keys, sums) = addition(blocks, table).ok_or_else(|| format!("the blocks of table {table} are not keys and sums"))?;
+        for (table, keys) in keys.iter().enumerate() {
+            let sums = sums_of(sums, table).ok_or_else(|| format!("block {} is not the sums of table {table}", 2 * table + 1))?;
             self.tables.check(table, keys, sums, weight).map_err(|problem| format!("in table {table}, {}", words(problem)))?;
         }
         Ok(())
     }
 
-    /// The rows that a worker asks for, or why it cannot have them.
-    pub fn rows(&self, blocks: &Blocks) -> Result<Blocks, String> {
-        if blocks.len() != self.widths.len() {
-            return Err(format!("{} blocks of keys for {} tables", blocks.len(), self.widths.len()));
+    /// The keys that a worker names, or tells, in which case they are remembered; or the answer to it.
+    pub fn keys_to_read(&mut self, list: Option<ListName>, blocks: Arc<Blocks>) -> Result<Keys, FromShard> {
+        if let Some(name) = list {
+            return self.lists.get(name).ok_or(FromShard::Unlisted);
         }
-        let of = |(table, block): (usize, &(u32, Block))| match block {
-            (number, Block::Keys(keys)) if *number as usize == table => {
-                let mut values = Vec::new();
-                let read = self.tables.read(table, keys, &mut values);
-                read.map_err(|problem| format!("in table {table}, {}", words(problem)))?;
-                Ok((*number, Block::Values(values)))
-            }
-            _ => Err(format!("block {table} is not the keys of table {table}")),
+        if blocks.len() != self.widths.len() {
+            return Err(FromShard::Refused { what: format!("{} blocks of keys for {} tables", blocks.len(), self.widths.len()) });
+        }
+        let keys = keys_of(owned(blocks), 1).map_err(|what| FromShard::Refused { what })?;
+        self.lists.keep(&keys);
+        Ok(keys)
+    }
+
+    /// The rows that a worker asks for, or why it cannot have them.
+    pub fn rows(&self, keys: &[Vec<u64>], bits: Bits) -> Result<Blocks, String> {
+        let of = |(table, keys): (usize, &Vec<u64>)| {
+            let mut values = Vec::new();
+            let read = self.tables.read(table, keys, &mut values);
+            read.map_err(|problem| format!("in table {table}, {}", words(problem)))?;
+            bits.round_values(&mut values);
+            Ok((table as u32, Block::Values(values)))
         };
-        blocks.iter().enumerate().map(of).collect()
+        keys.iter().enumerate().map(of).collect()
     }
 
     /// Applies these contributions.
@@ -98,8 +126,8 @@ impl Steps {
         let weight = contributions.iter().try_fold(0i64, |sum, staged| sum.checked_add(staged.weight));
         let weight = weight.ok_or_else(|| Problem::internal("the weights of a commit leave 64 bits"))?;
         for (table, &width) in self.widths.iter().enumerate() {
-            let additions = contributions.iter().filter_map(|staged| addition(&staged.blocks, table));
-            let sum = together(additions.map(|(keys, sums)| Addition::new(keys, sums)).collect(), width)?;
+            let additions = contributions.iter().filter_map(|staged| addition(staged, table));
+            let sum = together(additions.collect(), width)?;
             self.tables.apply(table, &sum.keys, &sum.sums, weight, self.applied)?;
         }
         self.applied += 1;
@@ -141,12 +169,29 @@ fn page(epoch: u32, clock: u64, keys: Vec<u64>, rows: Vec<f32>) -> FromShard {
     FromShard::Rows { epoch, clock, blocks: Arc::new(vec![(0, Block::Keys(keys)), (1, Block::Values(rows))]) }
 }
 
-/// The keys and sums of a table in what was pushed.
-fn addition(blocks: &Blocks, table: usize) -> Option<(&[u64], &[i64])> {
-    match (blocks.get(2 * table)?, blocks.get(2 * table + 1)?) {
-        ((a, Block::Keys(keys)), (b, Block::Integers(sums))) if (*a as usize, *b as usize) == (2 * table, 2 * table + 1) => {
-            Some((keys, sums))
-        }
+/// Blocks without their owner: a shell that sends within the process may still hold them.
+fn owned(blocks: Arc<Blocks>) -> Blocks {
+    Arc::try_unwrap(blocks).unwrap_or_else(|shared| shared.as_ref().clone())
+}
+
+/// The keys of table after table; their blocks' numbers are `step` apart.
+fn keys_of(blocks: Blocks, step: usize) -> Result<Keys, String> {
+    let of = |(table, (number, block)): (usize, (u32, Block))| match block {
+        Block::Keys(keys) if number as usize == table * step => Ok(keys),
+        _ => Err(format!("block {number} is not the keys of table {table}")),
+    };
+    Ok(Arc::new(blocks.into_iter().enumerate().map(of).collect::<Result<_, _>>()?))
+}
+
+/// What was pushed for a table.
+fn addition(staged: &Staged, table: usize) -> Option<Addition<'_>> {
+    Some(Addition::new(staged.keys.get(table)?, sums_of(&staged.blocks, table)?))
+}
+
+/// The sums of a table in what was pushed.
+fn sums_of(sums: &Blocks, table: usize) -> Option<&[i64]> {
+    match sums.get(table)? {
+        (number, Block::Integers(sums)) if *number as usize == 2 * table + 1 => Some(sums),
         _ => None,
     }
 }

@@ -14,6 +14,7 @@ use quelea_core::steps::Parameters;
 use serde::{Deserialize, Serialize};
 
 use crate::Problem;
+pub(crate) use index::{Index, NOWHERE};
 use table::Table;
 pub use together::{Addition, together};
 

@@ -1,51 +1,84 @@
-//! A mini-batch's keys, and which of them lie on which shard.
+//! A mini-batch's keys: which of them lie on which shard, and which lists of them shards were told.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use quelea_core::block::Block;
 
-use crate::Problem;
 use crate::tables::shard_of;
+use crate::{ListName, Problem};
 
 type Blocks = Vec<(u32, Block)>;
 
-/// The keys of each table, whole and by shard.
+/// The keys of each table, by shard.
 #[derive(Default)]
 pub(super) struct Keys {
-    tables: Vec<Vec<u64>>,
-    /// By shard and table: the places of its keys among those of the table. Empty where there is one shard, which has all.
-    places: Vec<Vec<Vec<u32>>>,
+    /// How many each table has.
+    counts: Vec<usize>,
+    parts: Vec<Part>,
+}
+
+/// What lies on one shard.
+struct Part {
+    /// The keys of each table.
+    keys: Vec<Vec<u64>>,
+    /// Their places among all keys of the table. Empty where there is one shard, which has all.
+    places: Vec<Vec<u32>>,
+    name: ListName,
 }
 
 impl Keys {
     pub fn new(tables: Vec<Vec<u64>>, shards: u32) -> Self {
-        let mut places = Vec::new();
-        if shards > 1 {
-            places = vec![vec![Vec::new(); tables.len()]; shards as usize];
-            for (table, keys) in tables.iter().enumerate() {
-                for (&key, place) in keys.iter().zip(0..) {
-                    places[shard_of(key, shards) as usize][table].push(place);
-                }
+        let counts = tables.iter().map(Vec::len).collect();
+        if shards == 1 {
+            return Self { counts, parts: vec![Part { name: ListName::of(&tables), keys: tables, places: Vec::new() }] };
+        }
+        let empty = || (vec![Vec::new(); tables.len()], vec![Vec::new(); tables.len()]);
+        let mut parts: Vec<(Vec<Vec<u64>>, Vec<Vec<u32>>)> = (0..shards).map(|_| empty()).collect();
+        for (table, keys) in tables.iter().enumerate() {
+            for (&key, place) in keys.iter().zip(0..) {
+                let (keys, places) = &mut parts[shard_of(key, shards) as usize];
+                keys[table].push(key);
+                places[table].push(place);
             }
         }
-        Self { tables, places }
+        let parts = parts.into_iter().map(|(keys, places)| Part { name: ListName::of(&keys), keys, places });
+        Self { counts, parts: parts.collect() }
     }
 
-    /// The keys of a shard, block t for table number t.
-    pub fn of(&self, shard: u32) -> Blocks {
-        let of_table = |table| Block::Keys(self.picked(shard, table));
-        (0..self.tables.len()).map(|table| (table as u32, of_table(table))).collect()
+    /// The name of a shard's list.
+    pub fn name(&self, shard: u32) -> Option<ListName> {
+        Some(self.parts.get(shard as usize)?.name)
+    }
+
+    /// All keys of each table.
+    pub fn whole(&self) -> Vec<Vec<u64>> {
+        if let [part] = &self.parts[..] {
+            return part.keys.clone();
+        }
+        let mut tables: Vec<Vec<u64>> = self.counts.iter().map(|count| vec![0; *count]).collect();
+        for part in &self.parts {
+            for ((keys, places), table) in part.keys.iter().zip(&part.places).zip(&mut tables) {
+                keys.iter().zip(places).for_each(|(key, place)| table[*place as usize] = *key);
+            }
+        }
+        tables
+    }
+
+    /// The keys of a shard as blocks whose numbers are `step` apart.
+    pub fn of(&self, shard: u32, step: u32) -> Blocks {
+        let keys = self.parts.get(shard as usize).into_iter().flat_map(|part| &part.keys);
+        (0..).map(|table| table * step).zip(keys.cloned().map(Block::Keys)).collect()
     }
 
     /// Whether a shard has any of the keys.
     pub fn are_on(&self, shard: u32) -> bool {
-        let has = |places: &Vec<Vec<u32>>| places.iter().any(|places| !places.is_empty());
-        self.places.get(shard as usize).map_or(self.tables.iter().any(|keys| !keys.is_empty()), has)
+        self.parts.get(shard as usize).is_some_and(|part| part.keys.iter().any(|keys| !keys.is_empty()))
     }
 
     /// The rows of each table in the order of its keys, out of what the shards gave; why they do not fit, if they do not.
     pub fn joined(&self, parts: Vec<(u32, Arc<Blocks>)>) -> Result<Vec<Vec<f32>>, String> {
-        let mut tables = vec![Vec::new(); self.tables.len()];
+        let mut tables = vec![Vec::new(); self.counts.len()];
         for (shard, blocks) in parts {
             if blocks.len() != tables.len() {
                 return Err(format!("{} blocks of rows for {} tables", blocks.len(), tables.len()));
@@ -61,19 +94,19 @@ impl Keys {
     }
 
     fn place(&self, shard: u32, table: usize, values: Vec<f32>, into: &mut Vec<f32>) -> Result<(), String> {
-        let all = self.tables[table].len();
-        let count = self.places.get(shard as usize).map_or(all, |places| places[table].len());
+        let (all, Some(part)) = (self.counts[table], self.parts.get(shard as usize)) else { return Err("rows of no shard".into()) };
+        let count = part.keys[table].len();
         let width = values.len().checked_div(count).unwrap_or(0);
         if values.len() != count * width || count > 0 && (width == 0 || !into.is_empty() && into.len() != all * width) {
             return Err(format!("{} numbers for {count} keys of table {table}", values.len()));
         }
-        match self.places.get(shard as usize) {
+        match part.places.get(table) {
             None => *into = values,
             Some(places) => {
                 if into.is_empty() {
                     into.resize(all * width, 0.0);
                 }
-                for (row, &place) in values.chunks_exact(width.max(1)).zip(&places[table]) {
+                for (row, &place) in values.chunks_exact(width.max(1)).zip(places) {
                     into[place as usize * width..][..width].copy_from_slice(row);
                 }
             }
@@ -81,35 +114,59 @@ impl Keys {
         Ok(())
     }
 
-    /// What each shard is to stage: for table number t its keys as block 2t and its sums as block 2t + 1.
-    pub fn parted(self, tables: Vec<Vec<i64>>, shards: u32) -> Result<Vec<Blocks>, Problem> {
-        let fits = |(keys, sums): (&Vec<u64>, &Vec<i64>)| sums.len().checked_rem(keys.len()).unwrap_or(sums.len()) == 0;
-        if tables.len() != self.tables.len() || !self.tables.iter().zip(&tables).all(fits) {
+    /// The largest number in each row of each table.
+    pub fn sizes(&self, tables: &[Vec<f32>]) -> Vec<Vec<f32>> {
+        let of = |(count, values): (&usize, &Vec<f32>)| {
+            let width = values.len().checked_div(*count).unwrap_or_default().max(1);
+            values.chunks_exact(width).map(|row| row.iter().fold(0.0, |most: f32, value| most.max(value.abs()))).collect()
+        };
+        self.counts.iter().zip(tables).map(of).collect()
+    }
+
+    /// The sums that each shard is to stage: those of table number t as block 2t + 1.
+    pub fn parted(&self, tables: Vec<Vec<i64>>) -> Result<Vec<Blocks>, Problem> {
+        let fits = |(keys, sums): (&usize, &Vec<i64>)| sums.len().checked_rem(*keys).unwrap_or(sums.len()) == 0;
+        if tables.len() != self.counts.len() || !self.counts.iter().zip(&tables).all(fits) {
             return Err(Problem::internal("the sums of a mini-batch do not fit its keys"));
         }
-        if shards == 1 {
-            let blocks = self.tables.into_iter().zip(tables).flat_map(|(keys, sums)| [Block::Keys(keys), Block::Integers(sums)]);
-            return Ok(vec![(0..).zip(blocks).collect()]);
+        let numbered = |sums: Vec<Vec<i64>>| (0..).map(|table| 2 * table + 1).zip(sums.into_iter().map(Block::Integers)).collect();
+        if let [_] = &self.parts[..] {
+            return Ok(vec![numbered(tables)]);
         }
-        let of = |shard: u32| {
-            let blocks = tables
-                .iter()
-                .enumerate()
-                .flat_map(|(table, sums)| [Block::Keys(self.picked(shard, table)), Block::Integers(self.picked_sums(shard, table, sums))]);
-            (0..).zip(blocks).collect()
-        };
-        Ok((0..shards).map(of).collect())
+        let of = |part: &Part| numbered(tables.iter().enumerate().map(|(table, sums)| self.picked(part, table, sums)).collect());
+        Ok(self.parts.iter().map(of).collect())
     }
 
-    fn picked(&self, shard: u32, table: usize) -> Vec<u64> {
-        let keys = &self.tables[table];
-        let Some(places) = self.places.get(shard as usize) else { return keys.clone() };
-        places[table].iter().map(|&place| keys[place as usize]).collect()
+    fn picked(&self, part: &Part, table: usize, sums: &[i64]) -> Vec<i64> {
+        let width = sums.len().checked_div(self.counts[table]).unwrap_or(0);
+        part.places[table].iter().flat_map(|&place| &sums[place as usize * width..][..width]).copied().collect()
+    }
+}
+
+/// The most names that are remembered for a shard.
+const MOST_NAMES: usize = 1 << 16;
+
+/// The lists that shards were told, as far as is known: a shard may have forgotten them.
+#[derive(Default)]
+pub(super) struct Told(BTreeMap<u32, BTreeSet<ListName>>);
+
+impl Told {
+    pub fn note(&mut self, shard: u32, name: ListName) {
+        let names = self.0.entry(shard).or_default();
+        if names.len() == MOST_NAMES {
+            names.clear();
+        }
+        names.insert(name);
     }
 
-    fn picked_sums(&self, shard: u32, table: usize, sums: &[i64]) -> Vec<i64> {
-        let width = sums.len().checked_div(self.tables[table].len()).unwrap_or(0);
-        let places = &self.places[shard as usize][table];
-        places.iter().flat_map(|&place| &sums[place as usize * width..][..width]).copied().collect()
+    pub fn has(&self, shard: u32, name: ListName) -> bool {
+        self.0.get(&shard).is_some_and(|names| names.contains(&name))
+    }
+
+    /// The shard does not know this list.
+    pub fn forget(&mut self, shard: u32, name: ListName) {
+        if let Some(names) = self.0.get_mut(&shard) {
+            names.remove(&name);
+        }
     }
 }

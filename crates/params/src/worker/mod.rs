@@ -4,6 +4,7 @@
 //! the clock that the computing side has come to, or the keys of a mini-batch.
 
 mod keys;
+mod residual;
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,8 @@ use crate::calls::Calls;
 use crate::message::{Candidates, Contribution, FromRun, FromShard, Joined, Member, Order, PushId, Pushed, Slice, ToRun, ToShard, Which};
 use crate::shard::in_order;
 use crate::{Packet, Problem, Timing};
+use keys::Told;
+use residual::Residuals;
 use steps::Batch;
 
 /// Tiles that are asked for at once.
@@ -135,6 +138,10 @@ pub struct Worker {
     /// By steps: whether the last of them is not done, though its order may be over.
     is_computing: bool,
     batch: Batch,
+    /// By steps: the lists that shards were told in this epoch.
+    told: Told,
+    /// By steps: what is held back.
+    residuals: Residuals,
     /// By steps: the totals of the last order that was carried out.
     totals: Vec<i128>,
     /// The last order that came.
@@ -173,6 +180,8 @@ impl Worker {
             folds: 0,
             is_computing: false,
             batch: Batch::default(),
+            told: Told::default(),
+            residuals: Residuals::default(),
             totals: Vec::new(),
             known: 0,
             done: 0,
@@ -293,6 +302,7 @@ impl Worker {
                 Ask::Shard(ask @ ToShard::Read { .. }) => self.ask_part(now, self.part_of(shard), ask),
                 _ => self.pull(now, self.part_of(shard)),
             },
+            FromShard::Unlisted => self.unlisted(now, shard, asked),
             FromShard::Gone => {
                 self.forget_pulls();
                 self.ready(now);
@@ -338,8 +348,8 @@ impl Worker {
         let parts: Vec<_> = parts.into_iter().map(Arc::new).collect();
         for shard in self.unstaged.clone() {
             let part = self.part_of(shard);
-            let ask = ToShard::Push { id: PushId { shard: part, ..id }, weight, blocks: parts[part as usize].clone() };
-            self.ask_shard(now, shard, ask);
+            let (list, blocks) = self.with_keys(shard, &parts[part as usize]);
+            self.ask_shard(now, shard, ToShard::Push { id: PushId { shard: part, ..id }, weight, list, blocks });
         }
     }
 
@@ -347,6 +357,7 @@ impl Worker {
         self.actions.push(Action::Connect(joined.shards.clone()));
         self.actions.push(Action::Compute(Task::Open(joined.plan.clone())));
         self.timing = joined.timing;
+        self.residuals = Residuals::new(joined.traffic.clone());
         self.joined = Some(joined);
         self.is_computing = false;
         self.poll(now);
@@ -377,9 +388,14 @@ impl Worker {
         if order.epoch != self.epoch {
             self.epoch = order.epoch;
             self.clock = 0;
+            self.told = Told::default();
+            self.residuals.forget();
             self.forget_pulls();
             self.forget_log();
             self.actions.push(Action::Compute(Task::Restart));
+        }
+        if let Err(problem) = self.residuals.settle(order.counts) {
+            return self.fail(now, problem);
         }
         if let Some(owned) = &order.owned {
             self.owned.clone_from(owned);
@@ -486,13 +502,18 @@ impl Worker {
 
     /// Asks a shard that holds a part; workers begin with different ones. When all of them are lost, the run goes back.
     fn ask_part(&mut self, now: Duration, part: u32, ask: ToShard) {
-        let Some(joined) = &self.joined else { return };
-        let copies = joined.shards.len() as u32 / joined.parts.max(1);
-        let first = joined.member.worker % copies.max(1);
-        let all = (0..copies).map(|copy| part + (first + copy) % copies * joined.parts);
-        if let Some(shard) = all.into_iter().find(|shard| !self.lost.contains(shard)) {
+        if let Some(shard) = self.holder(part) {
             self.ask_shard(now, shard, ask);
         }
+    }
+
+    /// A shard that holds a part.
+    fn holder(&self, part: u32) -> Option<u32> {
+        let joined = self.joined.as_ref()?;
+        let copies = joined.shards.len() as u32 / joined.parts.max(1);
+        let first = joined.member.worker % copies.max(1);
+        let mut all = (0..copies).map(|copy| part + (first + copy) % copies * joined.parts);
+        all.find(|shard| !self.lost.contains(shard))
     }
 
     fn pulled(&mut self, now: Duration, shard: u32, (epoch, clock): (u32, u64), candidates: Candidates) {

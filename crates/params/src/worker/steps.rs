@@ -9,17 +9,21 @@ use quelea_core::block::Block;
 use quelea_core::steps::Sums;
 
 use super::keys::Keys;
+use super::residual::Pushing;
 use super::{Action, Ask, Stage, Task, Worker};
-use crate::Problem;
 use crate::message::{Slice, ToShard};
+use crate::{ListName, Problem};
 
 /// The mini-batch of an order.
 #[derive(Default)]
 pub(super) struct Batch {
+    /// The keys that are read, and then those that are pushed.
     keys: Keys,
     /// Parts of the parameters whose rows have not come.
     missing: BTreeSet<u32>,
     rows: BTreeMap<u32, Arc<Vec<(u32, Block)>>>,
+    /// How large the values of each row are, table by table, if that decides what is pushed.
+    sizes: Vec<Vec<f32>>,
 }
 
 impl Worker {
@@ -56,23 +60,45 @@ impl Worker {
         if !self.is_answer(now, sequence, Stage::Batching) {
             return;
         }
-        let (Some(joined), Some(order)) = (&self.joined, &self.order) else { return };
-        let (run, epoch, least, parts) = (joined.run, order.epoch, order.least, joined.parts);
+        let Some(joined) = &self.joined else { return };
+        let parts = joined.parts;
         let keys = Keys::new(keys, parts);
         let missing: BTreeSet<u32> = (0..parts).filter(|&part| keys.are_on(part)).collect();
-        let asks: Vec<_> = missing.iter().map(|&part| (part, Arc::new(keys.of(part)))).collect();
-        self.batch = Batch { keys, missing, rows: BTreeMap::new() };
+        self.batch = Batch { keys, missing: missing.clone(), ..Batch::default() };
         self.stage = Stage::Reading;
-        for (part, blocks) in asks {
-            self.ask_part(now, part, ToShard::Read { run, epoch, least, blocks });
-        }
+        missing.into_iter().for_each(|part| self.read_rows(now, part));
         self.step_when_read(now);
+    }
+
+    /// Asks a shard for the rows of a part; it is told their keys if it does not know them.
+    fn read_rows(&mut self, now: Duration, part: u32) {
+        let (Some(joined), Some(order), Some(shard)) = (&self.joined, &self.order, self.holder(part)) else { return };
+        let list = self.batch.keys.name(part).filter(|name| self.told.has(shard, *name));
+        let blocks = if list.is_some() { Vec::new() } else { self.batch.keys.of(part, 1) };
+        let (run, epoch, least, bits) = (joined.run, order.epoch, order.least, self.residuals.traffic().bits);
+        let ask = ToShard::Read { run, epoch, least, bits, list, blocks: Arc::new(blocks) };
+        self.ask_shard(now, shard, ask);
+    }
+
+    /// Makes a call again whose list a shard does not know.
+    pub(super) fn unlisted(&mut self, now: Duration, shard: u32, asked: Ask) {
+        let Ask::Shard(ToShard::Read { list: Some(name), .. } | ToShard::Push { list: Some(name), .. }) = asked else { return };
+        self.told.forget(shard, name);
+        match asked {
+            Ask::Shard(ToShard::Push { id, weight, blocks, .. }) => {
+                let keys = self.batch.keys.of(self.part_of(shard), 2);
+                let blocks = keys.into_iter().chain(blocks.iter().cloned()).collect();
+                self.ask_shard(now, shard, ToShard::Push { id, weight, list: None, blocks: Arc::new(blocks) });
+            }
+            _ => self.read_rows(now, self.part_of(shard)),
+        }
     }
 
     /// Takes the rows that a shard has read.
     pub(super) fn rows(&mut self, now: Duration, shard: u32, epoch: u32, blocks: Arc<Vec<(u32, Block)>>) {
         let part = self.part_of(shard);
         if self.stage == Stage::Reading && epoch == self.epoch && self.batch.missing.remove(&part) {
+            self.batch.keys.name(part).into_iter().for_each(|name| self.told.note(shard, name));
             self.batch.rows.insert(part, blocks);
             self.step_when_read(now);
         }
@@ -86,6 +112,9 @@ impl Worker {
         match self.batch.keys.joined(rows.into_iter().collect()) {
             Err(what) => self.fail(now, Problem::internal(format!("shards answer with {what}"))),
             Ok(pulled) => {
+                if self.residuals.traffic().significance > 0.0 {
+                    self.batch.sizes = self.batch.keys.sizes(&pulled);
+                }
                 self.stage = Stage::Stepping;
                 let sequence = self.next_task();
                 self.actions.push(Action::Compute(Task::Step { sequence, pulled }));
@@ -98,14 +127,38 @@ impl Worker {
         if !self.is_answer(now, sequence, Stage::Stepping) {
             return;
         }
-        let parts = self.joined.as_ref().map_or(0, |joined| joined.parts);
-        let Sums { tables, weight, totals } = sums;
-        match std::mem::take(&mut self.batch).keys.parted(tables, parts) {
+        match self.parts(sums) {
             Err(problem) => self.fail(now, problem),
-            Ok(parts) => {
-                self.totals = totals;
-                self.push(now, weight, parts);
+            Ok((weight, parts)) => self.push(now, weight, parts),
+        }
+    }
+
+    /// What shards are sent of these sums, part by part, and their weight.
+    fn parts(&mut self, sums: Sums) -> Result<(i64, Vec<Vec<(u32, Block)>>), Problem> {
+        let Sums { mut tables, mut weight, totals } = sums;
+        self.totals = totals;
+        if self.residuals.traffic().is_less()
+            && let (Some(joined), Some(order)) = (&self.joined, &self.order)
+        {
+            let pushing = Pushing { order: order.number, weight, flush: order.flush, sizes: &self.batch.sizes };
+            let read = self.batch.keys.whole();
+            let (sent, weight_of_sent) = self.residuals.send(read.iter().cloned().zip(tables).collect(), &pushing)?;
+            let (keys, sums): (Vec<_>, Vec<_>) = sent.into_iter().unzip();
+            (tables, weight) = (sums, weight_of_sent);
+            if keys != read {
+                self.batch.keys = Keys::new(keys, joined.parts);
             }
+        }
+        Ok((weight, self.batch.keys.parted(tables)?))
+    }
+
+    /// What a shard is pushed, with the name of its keys or with the keys, if there are any.
+    pub(super) fn with_keys(&self, shard: u32, sums: &Arc<Vec<(u32, Block)>>) -> (Option<ListName>, Arc<Vec<(u32, Block)>>) {
+        let part = self.part_of(shard);
+        let Some(name) = self.batch.keys.name(part) else { return (None, sums.clone()) };
+        match self.told.has(shard, name) {
+            true => (Some(name), sums.clone()),
+            false => (None, Arc::new(self.batch.keys.of(part, 2).into_iter().chain(sums.iter().cloned()).collect())),
         }
     }
 

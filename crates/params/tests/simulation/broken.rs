@@ -33,11 +33,11 @@ impl Tamper {
     /// What the shard gets to see of a message.
     pub fn request(&mut self, defect: Defect, message: ToShard) -> ToShard {
         match message {
-            ToShard::Push { mut id, weight, blocks } if defect == Defect::NoWindow => {
+            ToShard::Push { mut id, weight, list, blocks } if defect == Defect::NoWindow => {
                 let times = self.seen.entry((id.epoch, id.clock, id.contribution)).or_default();
                 id.contribution.sequence += *times * REPEATED;
                 *times += 1;
-                ToShard::Push { id, weight, blocks }
+                ToShard::Push { id, weight, list, blocks }
             }
             ToShard::Commit { run, epoch, clock, contributions, apply, copy } if defect != Defect::Nothing => {
                 let named = |c: &Contribution| contributions.contains(&Contribution { sequence: c.sequence % REPEATED, ..*c });
@@ -46,10 +46,12 @@ impl Tamper {
                 let counted = staged.filter(|c| defect == Defect::NoStaging || named(c));
                 ToShard::Commit { run, epoch, clock, contributions: all.chain(counted).collect(), apply, copy }
             }
-            ToShard::Read { run, epoch, blocks, .. } if defect == Defect::IgnoresLeast => ToShard::Read { run, epoch, least: 0, blocks },
             ToShard::Load { run, epoch, part, table, .. } if defect == Defect::LoadsNothing => {
                 let nothing = vec![(0, Block::Keys(Vec::new())), (1, Block::Values(Vec::new()))];
                 ToShard::Load { run, epoch, part, table, blocks: Arc::new(nothing) }
+            }
+            ToShard::Read { run, epoch, bits, list, blocks, .. } if defect == Defect::IgnoresLeast => {
+                ToShard::Read { run, epoch, least: 0, bits, list, blocks }
             }
             other => other,
         }

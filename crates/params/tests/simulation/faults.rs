@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use quelea_core::steps::Course;
-use quelea_params::Timing;
 use quelea_params::run::Sync;
+use quelea_params::{Bits, Timing};
 
 use crate::random::Random;
 use crate::steps::StepPlan;
@@ -78,6 +78,8 @@ pub struct Scenario {
     pub supervised: bool,
     /// The run kills a shard that it has lost, rather than connecting to it once more.
     pub killed_when_lost: f64,
+    /// How often a shard has forgotten a list of keys that it is told the name of.
+    pub forgotten: f64,
     /// Each comes when so many things have happened.
     pub faults: Vec<(u64, Fault)>,
     pub fate: Fate,
@@ -114,6 +116,7 @@ impl Scenario {
             disk_full: cuts.pick(&[0.0, 0.0, 0.5]),
             supervised: random.chance(0.5),
             killed_when_lost: random.pick(&[0.0, 0.5, 1.0]),
+            forgotten: Random::new(seed, 5).pick(&[0.0, 0.3, 1.0]),
             fate: fate(random, shards),
             fate_step: random.below(2 * busy),
             calm: random.millis(500, 60_000),
@@ -153,7 +156,10 @@ fn steps(seed: u64) -> Option<StepPlan> {
         3 => Sync::Asp,
         _ => return None,
     };
-    Some(StepPlan { seed, course: Course { passes: random.below(4), slices: 1 + random.below(4) }, sync })
+    let course = Course { passes: random.below(4), slices: 1 + random.below(4) };
+    let bits = random.pick(&[Bits::All, Bits::Sixteen, Bits::Eight, Bits::Eight]);
+    let less = (bits, random.pick(&[1.0, 1.0, 0.3]), random.pick(&[0.0, 0.0, 0.5]));
+    Some(StepPlan { seed, course, sync, less: random.chance(0.5).then_some(less) })
 }
 
 fn weather(random: &mut Random) -> Weather {

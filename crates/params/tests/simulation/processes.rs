@@ -9,7 +9,7 @@ use quelea_params::run::{self, Cut, Run, Saved, Saving, Settings, Sync};
 use quelea_params::shard::{Answers, Shard};
 use quelea_params::tables::Chunk;
 use quelea_params::worker::{self, Ask, Task, To, Worker};
-use quelea_params::{Caller, Made, Maker, Problem};
+use quelea_params::{Caller, ListName, Made, Maker, Problem, Traffic};
 
 use crate::broken::{Defect, Tamper};
 use crate::faults::Scenario;
@@ -118,6 +118,7 @@ impl RunShell {
             sync: scenario.steps.map_or(Sync::Bsp, |steps| steps.sync),
             cut: Saved::default(),
             cut_every: scenario.cut_every,
+            traffic: scenario.steps.map_or_else(Traffic::default, |steps| steps.traffic()),
         };
         let disk = Disk { random: Random::new(scenario.seed, 6), full: scenario.disk_full, saved: Vec::new(), coming: None };
         let effects = (0..scenario.shards).map(|shard| Effect::Connect(Node::Shard(shard))).collect();
@@ -235,19 +236,33 @@ pub struct ShardShell {
     applied: Vec<Event>,
     defect: Defect,
     tamper: Tamper,
+    forgotten: f64,
+    random: Random,
 }
 
 impl ShardShell {
     pub fn new(me: Process, salt: u64, scenario: &Scenario, defect: Defect) -> Self {
         let journal = Arc::default();
         let machine = Shard::new(maker(scenario, salt, &journal), scenario.timing);
-        Self { me, machine, journal, answers: Vec::new(), applied: Vec::new(), defect, tamper: Tamper::default() }
+        let (forgotten, random) = (scenario.forgotten, Random::new(scenario.seed ^ salt, 6));
+        Self { me, machine, journal, answers: Vec::new(), applied: Vec::new(), defect, tamper: Tamper::default(), forgotten, random }
+    }
+
+    /// A name that nobody has told stands for one that was forgotten.
+    fn forget(&mut self, mut ask: ToShard) -> ToShard {
+        if let ToShard::Read { list: Some(name), .. } | ToShard::Push { list: Some(name), .. } = &mut ask
+            && self.random.chance(self.forgotten)
+        {
+            *name = ListName::of(&[]);
+        }
+        ask
     }
 }
 
 impl Shell for ShardShell {
     fn receive(&mut self, now: Duration, from: Node, Message { link, call, body }: Message) {
         let Body::ToShard(ask) = body else { panic!("{from:?} sends {body:?} to a shard") };
+        let ask = self.forget(ask);
         let ask = self.tamper.request(self.defect, ask);
         let commit = match &ask {
             ToShard::Commit { epoch, clock, .. } => Some((*epoch, *clock)),

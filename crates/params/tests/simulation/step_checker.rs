@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quelea_params::message::{Apply, Contribution, FromRun, FromShard, Member, Order, Pushed, Slice, ToRun, ToShard, Which};
+use quelea_core::block::Block;
+use quelea_params::ListName;
+use quelea_params::message::{Apply, Contribution, FromRun, FromShard, Member, Order, PushId, Pushed, Slice, ToRun, ToShard, Which};
 use quelea_params::run::{Cut, Note, Sync};
 
 use crate::checker::{Burst, ending, ensure, only_without_others, worker_ended};
 use crate::faults::Scenario;
-use crate::steps::{StepPlan, counted, hash};
+use crate::steps::{StepPlan, WIDTHS, counted, hash, tables_of};
 use crate::trace::{Body, Entry, Event, Message, Node, Process};
 
 type Verdict = Result<(), String>;
@@ -21,6 +23,18 @@ struct Given {
     pulled: BTreeSet<u64>,
 }
 
+/// Rows of sums under keys, table by table.
+type AllSums = Vec<BTreeMap<u64, Vec<i64>>>;
+
+/// What a cut holds.
+#[derive(Clone, Default)]
+struct Base {
+    commits: u64,
+    slices: Vec<Slice>,
+    sums: AllSums,
+    is_lossy: bool,
+}
+
 struct StepChecker<'a> {
     scenario: &'a Scenario,
     plan: StepPlan,
@@ -28,15 +42,20 @@ struct StepChecker<'a> {
     burst: Burst,
     /// All orders of this epoch.
     given: BTreeMap<Contribution, Given>,
-    /// Members that are gone.
+    /// Members that are gone, and whether some went in this epoch: what they held back is lost.
     gone: BTreeSet<Member>,
+    is_lossy: bool,
+    /// Lists of keys by their names.
+    lists: BTreeMap<ListName, Vec<Vec<u64>>>,
+    /// Keys and sums of each table in what was pushed, by epoch, contribution and shard.
+    pushed: BTreeMap<(u32, Contribution, u32), Vec<(Vec<u64>, Vec<i64>)>>,
     staged: BTreeSet<(Node, u32, Contribution)>,
     /// Shards that others stand in for.
     lost: BTreeSet<u32>,
-    /// Commits before this epoch, and the slices in them.
-    base: (u64, Vec<Slice>),
+    /// What came before this epoch.
+    base: Base,
     /// The same for each cut, by its number.
-    cuts: BTreeMap<u64, (u64, Vec<Slice>)>,
+    cuts: BTreeMap<u64, Base>,
     /// The number of the last cut that was saved; 0 for the beginning.
     saved: u64,
     /// What each commit of this epoch names.
@@ -60,10 +79,13 @@ pub fn check(scenario: &Scenario, plan: StepPlan, trace: &[Entry]) -> Verdict {
         burst: Burst::default(),
         given: BTreeMap::new(),
         gone: BTreeSet::new(),
+        is_lossy: false,
+        lists: BTreeMap::new(),
+        pushed: BTreeMap::new(),
         staged: BTreeSet::new(),
         lost: BTreeSet::new(),
-        base: (0, Vec::new()),
-        cuts: BTreeMap::from([(0, (0, Vec::new()))]),
+        base: Base::default(),
+        cuts: BTreeMap::from([(0, Base::default())]),
         saved: 0,
         commits: Vec::new(),
         reads: BTreeMap::new(),
@@ -87,6 +109,7 @@ impl StepChecker<'_> {
             Event::Received(process, message) => self.received(*process, message),
             Event::Told(Note::Gone { member, .. }) => {
                 self.gone.insert(*member);
+                self.is_lossy = self.plan.less.is_some();
                 Ok(())
             }
             Event::Told(Note::ReplicaLost { shard, .. }) => {
@@ -100,7 +123,7 @@ impl StepChecker<'_> {
             Event::Told(Note::ShardLost { shard, from, to, .. }) => {
                 only_without_others(self.scenario, &self.lost, *shard, (*from, *to))?;
                 self.lost.clear();
-                let last = self.cuts[&self.saved].0;
+                let last = self.cuts[&self.saved].commits;
                 ensure(from == to || *to == last, || format!("the run goes back to commit {to}, and {last} was saved last"))
             }
             Event::CutBegun(cut) => self.cut(cut),
@@ -110,6 +133,7 @@ impl StepChecker<'_> {
             }
             Event::CutRestored(number) => {
                 self.base = self.cuts[number].clone();
+                self.is_lossy = self.base.is_lossy;
                 Ok(())
             }
             Event::WorkerEnded(process, result) => worker_ended(*process, result),
@@ -123,7 +147,8 @@ impl StepChecker<'_> {
                 self.epoch = *epoch;
                 self.given.clear();
                 self.commits.clear();
-                self.base = (0, Vec::new());
+                self.base = Base::default();
+                self.is_lossy = false;
                 Ok(())
             }
             (Node::Run, Body::FromRun(FromRun::Order(order))) => {
@@ -144,7 +169,12 @@ impl StepChecker<'_> {
                 self.members.insert(process, (*member, message.call));
                 Ok(())
             }
-            (Node::Worker(_), Body::ToShard(ToShard::Read { epoch, least, .. })) => {
+            (Node::Worker(_), Body::ToShard(ToShard::Push { id, list, blocks, .. })) => self.pushes(id, *list, blocks),
+            (Node::Worker(_), Body::ToShard(ToShard::Read { epoch, least, list, blocks, .. })) => {
+                if list.is_none() {
+                    let keys: Vec<Vec<u64>> = blocks.iter().filter_map(|(_, block)| keys_of(block)).collect();
+                    self.lists.insert(ListName::of(&keys), keys);
+                }
                 let current = self.current.get(&process).ok_or("rows are read without an order")?;
                 if *epoch == self.epoch {
                     let asked = self.given.get(current).map(|given| given.order.least);
@@ -189,6 +219,36 @@ impl StepChecker<'_> {
         }
     }
 
+    /// A worker pushes: the same, however often.
+    fn pushes(&mut self, id: &PushId, list: Option<ListName>, blocks: &[(u32, Block)]) -> Verdict {
+        let told: Vec<Vec<u64>> = blocks.iter().filter_map(|(_, block)| keys_of(block)).collect();
+        let keys = match list {
+            Some(name) => self.lists.get(&name).ok_or("a push names a list that nobody was told")?.clone(),
+            None => told,
+        };
+        let sums = blocks.iter().filter_map(|(_, block)| if let Block::Integers(sums) = block { Some(sums.clone()) } else { None });
+        let push: Vec<_> = keys.into_iter().zip(sums).collect();
+        ensure(push.len() == WIDTHS.len(), || format!("{id:?} has {} tables", push.len()))?;
+        let before = self.pushed.entry((id.epoch, id.contribution, id.shard)).or_insert_with(|| push.clone());
+        ensure(*before == push, || format!("{id:?} is pushed in two ways"))
+    }
+
+    /// The sums of all that was committed, as it was pushed.
+    fn added(&self) -> AllSums {
+        let mut tables = self.base.sums.clone();
+        tables.resize(WIDTHS.len(), BTreeMap::new());
+        let named = self.commits.iter().flat_map(|(named, _)| named);
+        for push in named.flat_map(|who| (0..self.scenario.shards).filter_map(|shard| self.pushed.get(&(self.epoch, *who, shard)))) {
+            for ((table, width), (keys, sums)) in tables.iter_mut().zip(WIDTHS).zip(push) {
+                for (key, row) in keys.iter().zip(sums.chunks_exact(width)) {
+                    let all = table.entry(*key).or_insert_with(|| vec![0; width]);
+                    all.iter_mut().zip(row).for_each(|(all, sum)| *all += sum);
+                }
+            }
+        }
+        tables
+    }
+
     /// The run gives an order.
     fn ordered(&mut self, member: Member, order: &Order) -> Verdict {
         let Which::Slices(slices) = &order.fold else { return Err(format!("{order:?} is not by slices")) };
@@ -210,15 +270,15 @@ impl StepChecker<'_> {
         let slices: Vec<Slice> = self.slices().collect();
         let mut tiles = vec![0; self.scenario.plan.tiles as usize];
         slices.iter().for_each(|slice| tiles[slice.tile as usize] += 1);
-        let commits = self.base.0 + self.commits.len() as u64;
+        let commits = self.base.commits + self.commits.len() as u64;
         ensure(cut.commits == commits && cut.tiles == tiles, || format!("{cut:?} after {commits} commits of {tiles:?}"))?;
-        self.cuts.insert(cut.number, (commits, slices));
+        self.cuts.insert(cut.number, Base { commits, slices, sums: self.added(), is_lossy: self.is_lossy });
         Ok(())
     }
 
     /// What a commit names is staged on all shards, and no slice comes twice.
     fn named(&mut self, clock: u64, contributions: &[Contribution], apply: Apply) -> Verdict {
-        let place = clock.checked_sub(self.base.0).ok_or_else(|| format!("commit {clock} comes before the cut"))?;
+        let place = clock.checked_sub(self.base.commits).ok_or_else(|| format!("commit {clock} comes before the cut"))?;
         if let Some(before) = self.commits.get(place as usize) {
             return ensure(*before == (contributions.to_vec(), apply), || format!("commit {clock} is made in two ways"));
         }
@@ -243,7 +303,7 @@ impl StepChecker<'_> {
     }
 
     fn slices(&self) -> impl Iterator<Item = Slice> {
-        let base = self.base.1.iter().copied();
+        let base = self.base.slices.iter().copied();
         let since = self
             .commits
             .iter()
@@ -257,7 +317,7 @@ impl StepChecker<'_> {
     fn pulled(&mut self, reader: Contribution, clock: u64) -> Verdict {
         self.given.get_mut(&reader).into_iter().for_each(|given| given.pulled.extend([clock]));
         let Some(Given { order, .. }) = self.given.get(&reader) else { return Ok(()) };
-        let seen = clock.saturating_sub(self.base.0) as usize;
+        let seen = clock.saturating_sub(self.base.commits) as usize;
         let is_in = |who: &Contribution| self.commits.iter().take(seen).any(|(named, _)| named.contains(who));
         let own = self.given.keys().filter(|who| who.member == reader.member && who.sequence < reader.sequence);
         match self.plan.sync {
@@ -284,8 +344,16 @@ impl StepChecker<'_> {
         let all = (0..tiles).flat_map(|tile| (0..last).map(move |number| Slice { tile, number }));
         let committed = counted(self.slices());
         ensure(committed == counted(all), || format!("{} slices of {} are committed", committed.len(), u64::from(tiles) * last))?;
+        if self.plan.is_exact() {
+            return ensure(model == hash(&self.plan, &self.plan.sequential(tiles)), || "the tables are not those of one process".into());
+        }
+        ensure(model == hash(&self.plan, &tables_of(self.added())), || "the tables are not what was committed".into())?;
         let slices: Vec<Slice> = committed.into_keys().collect();
-        let expected = if self.plan.sync == Sync::Bsp { self.plan.sequential(tiles) } else { self.plan.added(&slices) };
-        ensure(model == hash(&expected), || "the tables are not what was committed".into())
+        let is_whole = self.is_lossy || model == hash(&self.plan, &self.plan.added(&slices));
+        ensure(is_whole, || "something is still held back at the end, though nobody is gone".into())
     }
+}
+
+fn keys_of(block: &Block) -> Option<Vec<u64>> {
+    if let Block::Keys(keys) = block { Some(keys.clone()) } else { None }
 }

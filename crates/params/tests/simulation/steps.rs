@@ -8,33 +8,46 @@ use quelea_core::steps::{Course, Fetched, Parameters, Rule, Start, Sums};
 use quelea_params::message::Slice;
 use quelea_params::run::Sync;
 use quelea_params::tables::{Keeps, Tables};
-use quelea_params::{Problem, Stepper};
+use quelea_params::{Bits, Problem, Stepper, Traffic};
 
 use crate::random::mix;
 use crate::toy::Journal;
 
 /// Numbers in a row of each table.
-const WIDTHS: [usize; 2] = [2, 1];
+pub const WIDTHS: [usize; 2] = [2, 1];
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepPlan {
     pub seed: u64,
     pub course: Course,
     pub sync: Sync,
+    /// What workers leave out of what they send: bits, top and significance.
+    pub less: Option<(Bits, f64, f64)>,
 }
 
 impl StepPlan {
+    /// Whether the tables are the same, byte for byte, whoever works.
+    pub fn is_exact(&self) -> bool {
+        self.sync == Sync::Bsp && self.less.is_none()
+    }
+
+    pub fn traffic(&self) -> Traffic {
+        let of = |(bits, top, significance)| Traffic { bits, top, significance, units: vec![1.0; WIDTHS.len()] };
+        self.less.map(of).unwrap_or_default()
+    }
+
     pub fn parameters(&self) -> Vec<Parameters> {
         let sgd = Rule::Sgd { rate: 0.1, decay: 0.01, momentum: 0.5, l2: 0.001 };
-        let rule = if self.sync == Sync::Bsp { sgd } else { Rule::Sum };
+        let rule = if self.is_exact() { sgd } else { Rule::Sum };
         let table = |name: &'static str, width, rule| Parameters { name: name.into(), width, start: Start::Zero, rule, unit: 1.0 };
         vec![table("sums", WIDTHS[0], Rule::Sum), table("ordered", WIDTHS[1], rule)]
     }
 
-    /// Some keys are everybody's, some a tile's, some of few slices.
+    /// Some keys are everybody's, some a tile's, some of few slices. They come again in every pass.
     fn keys_of(&self, slice: Slice) -> [Vec<u64>; 2] {
-        let rare = 1_000 + mix(self.seed, mix(u64::from(slice.tile), slice.number)) % 40;
-        let common = mix(slice.number, u64::from(slice.tile)) % 4;
+        let of_pass = slice.number % self.course.slices;
+        let rare = 1_000 + mix(self.seed, mix(u64::from(slice.tile), of_pass)) % 40;
+        let common = mix(of_pass, u64::from(slice.tile)) % 4;
         [vec![0, 1 + common, 100 + u64::from(slice.tile), rare], vec![7, 8 + common]]
     }
 
@@ -56,7 +69,7 @@ impl StepPlan {
                     for column in 0..WIDTHS[table] {
                         let place = row * WIDTHS[table] + column;
                         let drawn = mix(mix(self.seed, u64::from(slice.tile)), mix(slice.number, key + column as u64));
-                        let depends = if self.sync == Sync::Bsp { (pulled[table][place] * 64.0) as i64 } else { 0 };
+                        let depends = if self.is_exact() { (pulled[table][place] * 64.0) as i64 } else { 0 };
                         tables[table][place] += (drawn % 201) as i64 - 100 + depends % 50;
                     }
                 }
@@ -96,9 +109,15 @@ impl StepPlan {
     }
 }
 
-/// One number for tables.
-pub fn hash(tables: &[Fetched]) -> u64 {
-    tables.iter().fold(1, |hash, table| {
+/// One number for tables. Rows of zeros do not count where they may be left out.
+pub fn hash(plan: &StepPlan, tables: &[Fetched]) -> u64 {
+    let counted = |(table, width): (&Fetched, usize)| {
+        let rows = table.keys.iter().zip(table.values.chunks_exact(width));
+        let rows = rows.filter(|(_, row)| plan.less.is_none() || row.iter().any(|value| *value != 0.0));
+        let (keys, rows): (Vec<u64>, Vec<&[f32]>) = rows.unzip();
+        Fetched { keys, values: rows.concat() }
+    };
+    tables.iter().zip(WIDTHS).map(counted).fold(1, |hash, table| {
         let hash = table.keys.iter().fold(mix(hash, table.keys.len() as u64), |hash, &key| mix(hash, key));
         table.values.iter().fold(hash, |hash, value| mix(hash, u64::from(value.to_bits())))
     })
@@ -138,7 +157,7 @@ impl Stepper for StepToy {
 
     fn finish(&mut self, tables: Vec<Fetched>) -> Result<(), Problem> {
         assert_eq!(self.passed, self.plan.course.passes, "the end comes after all passes");
-        self.journal.lock().expect("one thread").model = hash(&tables);
+        self.journal.lock().expect("one thread").model = hash(&self.plan, &tables);
         Ok(())
     }
 }
@@ -165,6 +184,15 @@ impl StepComputer {
         }
         plan.sums(&self.slices, &self.keys, pulled)
     }
+}
+
+/// Tables as the sums that were added to them make them.
+pub fn tables_of(sums: Vec<BTreeMap<u64, Vec<i64>>>) -> Vec<Fetched> {
+    let table = |sums: BTreeMap<u64, Vec<i64>>| {
+        let (keys, rows): (Vec<u64>, Vec<Vec<i64>>) = sums.into_iter().unzip();
+        Fetched { keys, values: rows.into_iter().flatten().map(|sum| sum as f32).collect() }
+    };
+    sums.into_iter().map(table).collect()
 }
 
 /// The slices of contributions, how often each.

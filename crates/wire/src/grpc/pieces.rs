@@ -14,9 +14,9 @@ use tonic::{Code, Status, Streaming};
 
 use super::{Greeting, PIECE_BYTES, Piece};
 use crate::WireError;
-use crate::frame::{self, HEADER, Header};
+use crate::frame::{self, Frame, HEADER, Header};
 use crate::link::Kept;
-use crate::message::{Message, bytes_of};
+use crate::message::Message;
 
 /// Messages that wait to be sent; beyond, the writer waits.
 const MOST_WAITING: usize = 2;
@@ -139,10 +139,10 @@ impl Writer {
 
     /// Writes a frame, and says how many bytes it had; a receiver that takes none of them for `patience` is given up.
     pub(crate) async fn write<M: Message>(&mut self, call: u64, message: &M, patience: Duration) -> Result<u64, WireError> {
-        let (start, header) = frame::start_of(call, message)?;
+        let Frame { start, header, beside } = frame::frame_of(call, message)?;
         let mut piece = Piece { call, head: header.head, beside: header.beside, ..Piece::default() };
         let mut data = BytesMut::new();
-        let parts = std::iter::once(&start[HEADER..]).chain(message.blocks().iter().map(|(_, block)| bytes_of(block)));
+        let parts = std::iter::once(&start[HEADER..]).chain(beside.iter().map(|part| &**part));
         for mut part in parts {
             while !part.is_empty() {
                 if data.len() == PIECE_BYTES {

@@ -21,8 +21,9 @@ use hyper::body::Body;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, ReadBuf};
 
-use crate::message::{Message, OfRun, Service, bytes_of};
-use crate::{WireError, frame};
+use crate::WireError;
+use crate::frame::{self, Frame};
+use crate::message::{Message, OfRun, Service};
 
 /// A frame, as the body of a request or of an answer.
 const FRAME: &str = "application/octet-stream";
@@ -39,10 +40,10 @@ fn name<S: Service>() -> &'static str {
 
 /// A whole frame.
 fn framed<M: Message>(call: u64, message: &M) -> Result<Bytes, WireError> {
-    let (start, header) = frame::start_of(call, message)?;
+    let Frame { start, header, beside } = frame::frame_of(call, message)?;
     let mut bytes = BytesMut::with_capacity(start.len() + header.beside as usize);
     bytes.extend_from_slice(&start);
-    message.blocks().iter().for_each(|(_, block)| bytes.extend_from_slice(bytes_of(block)));
+    beside.iter().for_each(|part| bytes.extend_from_slice(part));
     Ok(bytes.freeze())
 }
 

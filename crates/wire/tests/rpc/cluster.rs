@@ -8,7 +8,7 @@ use std::time::Duration;
 use quelea_params::message::Candidates;
 use quelea_params::run::{Note, Run, Saved, Saving, Settings, Status, Sync};
 use quelea_params::tables::Chunk;
-use quelea_params::{Packet, Problem, Timing};
+use quelea_params::{Packet, Problem, Timing, Traffic};
 use quelea_wire::{Hooks, Listener, Protocol, Terms, Token, WireError, join_run, serve_run, serve_shard};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
@@ -98,6 +98,7 @@ pub fn train(plan: &Plan, terms: &Terms, listener: Listener, addresses: &Address
             grace: Duration::from_secs(5),
             patience: Duration::from_secs(60),
             sync: Sync::Bsp,
+            traffic: Traffic::default(),
             tiles: plan.tiles,
             shards: addresses.shards_of_workers.clone(),
             copies: 1,

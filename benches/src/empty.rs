@@ -11,7 +11,7 @@ use quelea_core::counter::mix;
 use quelea_core::steps::{Course, Fetched, Parameters, Rule, Start};
 use quelea_params::message::{After, Apply, Contribution, FromShard, Member, PushId, Pushed, ToShard};
 use quelea_params::tables::shard_of;
-use quelea_params::{Made, Maker, Packet, Problem, Stepper, Timing};
+use quelea_params::{Bits, Made, Maker, Packet, Problem, Stepper, Timing};
 use quelea_wire::{Client, Listener, Protocol, Terms, Token, serve_shard};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
@@ -41,7 +41,7 @@ pub struct Size {
 impl Size {
     /// The keys of a worker's step that a shard has, in ascending order.
     fn keys_of(&self, worker: usize, step: u64, shard: u32) -> Vec<u64> {
-        let drawn = |place| mix(mix(worker as u64 + 1, step + 1), place) % self.rows;
+        let drawn = |place| mix(mix(mix(worker as u64 + 1) ^ step) ^ place) % self.rows;
         let mut keys: Vec<u64> = if self.keys == self.rows { (0..self.rows).collect() } else { (0..self.keys).map(drawn).collect() };
         keys.retain(|key| shard_of(*key, self.shards) == shard);
         keys.sort_unstable();
@@ -166,14 +166,15 @@ fn work(worker: usize, size: Size, terms: &Terms, addresses: &[String], barrier:
         let start = Instant::now();
         for (client, keys) in clients.iter_mut().zip(&keys) {
             let blocks = Arc::new(vec![(0, Block::Keys(keys.clone()))]);
-            let answer = runtime.block_on(client.call(ToShard::Read { run: RUN, epoch: 1, least: clock, blocks }))?;
+            let answer =
+                runtime.block_on(client.call(ToShard::Read { run: RUN, epoch: 1, least: clock, bits: Bits::All, list: None, blocks }))?;
             ensure!(matches!(answer, FromShard::Rows { .. }), "{answer:?}");
         }
         let read = start.elapsed().as_secs_f64();
         for ((shard, client), (keys, sums)) in (0..).zip(&mut clients).zip(keys.into_iter().zip(sums)) {
             let id = PushId { run: RUN, epoch: 1, shard, clock, contribution: contribution(worker, clock) };
             let blocks = Arc::new(vec![(0, Block::Keys(keys)), (1, Block::Integers(sums))]);
-            let answer = runtime.block_on(client.call(ToShard::Push { id, weight: 1, blocks }))?;
+            let answer = runtime.block_on(client.call(ToShard::Push { id, weight: 1, list: None, blocks }))?;
             ensure!(matches!(answer, FromShard::Pushed { pushed: Pushed::Applied, .. }), "{answer:?}");
         }
         reads.push(read);

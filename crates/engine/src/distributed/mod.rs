@@ -182,7 +182,7 @@ fn shards(job: &Job, program: &Arc<Program>) -> Result<(Option<Shards>, Vec<Stri
         Some(ShardsOfJob::Count(count)) => *count,
         None => 1,
     };
-    let shards = Shards::start(program.clone(), count * (1 + job.cluster.replicas))?;
+    let shards = Shards::start(program.clone(), count * (1 + job.cluster.replicas), job.run.threads)?;
     let addresses = shards.addresses().to_vec();
     Ok((Some(shards), addresses))
 }

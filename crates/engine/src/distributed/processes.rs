@@ -45,15 +45,18 @@ impl Program {
 /// Shards of this process, by place.
 pub(crate) struct Shards {
     program: Arc<Program>,
+    threads: Option<usize>,
     children: Vec<Child>,
     addresses: Vec<String>,
 }
 
 impl Shards {
-    pub fn start(program: Arc<Program>, count: usize) -> Result<Self> {
-        let mut shards = Self { program, children: Vec::new(), addresses: Vec::new() };
+    /// `count` shards of so many threads each; of as many as the machine has cores when it is not given.
+    pub fn start(program: Arc<Program>, count: usize, threads: Option<usize>) -> Result<Self> {
+        let mut shards = Self { program, threads, children: Vec::new(), addresses: Vec::new() };
         for shard in 0..count {
-            let mut child = shards.program.start(&listen("127.0.0.1:0")).map_err(|e| not_started(&format!("shard {shard}"), &e))?;
+            let mut child =
+                shards.program.start(&listen("127.0.0.1:0", threads)).map_err(|e| not_started(&format!("shard {shard}"), &e))?;
             let address = first_line(&mut child);
             shards.children.push(child);
             let address = address.map_err(|e| not_started(&format!("shard {shard}"), &e))?;
@@ -70,7 +73,7 @@ impl Shards {
     pub fn revive(&mut self, shard: usize) -> io::Result<()> {
         let (Some(child), Some(address)) = (self.children.get_mut(shard), self.addresses.get(shard)) else { return Ok(()) };
         end(child, Duration::ZERO);
-        *child = self.program.start(&listen(address))?;
+        *child = self.program.start(&listen(address, self.threads))?;
         Ok(())
     }
 }
@@ -158,8 +161,10 @@ fn keep_alive(program: &Program, arguments: &[String], place: &Mutex<Option<Chil
     }
 }
 
-fn listen(address: &str) -> Vec<String> {
-    ["shard", "--listen", address].map(String::from).to_vec()
+fn listen(address: &str, threads: Option<usize>) -> Vec<String> {
+    let mut arguments = ["shard", "--listen", address].map(String::from).to_vec();
+    arguments.extend(threads.into_iter().flat_map(|threads| ["--threads".into(), threads.to_string()]));
+    arguments
 }
 
 /// The address that a shard tells on its first line.

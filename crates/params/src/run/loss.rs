@@ -48,6 +48,8 @@ impl Run {
         self.epoch += 1;
         self.setbacks += 1;
         self.members.revoke();
+        // Who could not reach a shard before can perhaps reach what comes in its place.
+        self.complaints = None;
         self.cuts.go_back(&mut self.actions);
         self.work.restart((self.maker)(&self.settings.plan)?, self.cuts.origin(), &mut self.members)?;
         self.committing = None;

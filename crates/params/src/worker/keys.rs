@@ -33,16 +33,16 @@ impl Keys {
         if shards == 1 {
             return Self { counts, parts: vec![Part { name: ListName::of(&tables), keys: tables, places: Vec::new() }] };
         }
-        let empty = || (vec![Vec::new(); tables.len()], vec![Vec::new(); tables.len()]);
-        let mut parts: Vec<(Vec<Vec<u64>>, Vec<Vec<u32>>)> = (0..shards).map(|_| empty()).collect();
+        let mut keys_of = vec![vec![Vec::new(); tables.len()]; shards as usize];
+        let mut places_of = vec![vec![Vec::new(); tables.len()]; shards as usize];
         for (table, keys) in tables.iter().enumerate() {
             for (&key, place) in keys.iter().zip(0..) {
-                let (keys, places) = &mut parts[shard_of(key, shards) as usize];
-                keys[table].push(key);
-                places[table].push(place);
+                let shard = shard_of(key, shards) as usize;
+                keys_of[shard][table].push(key);
+                places_of[shard][table].push(place);
             }
         }
-        let parts = parts.into_iter().map(|(keys, places)| Part { name: ListName::of(&keys), keys, places });
+        let parts = keys_of.into_iter().zip(places_of).map(|(keys, places)| Part { name: ListName::of(&keys), keys, places });
         Self { counts, parts: parts.collect() }
     }
 

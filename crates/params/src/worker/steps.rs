@@ -14,6 +14,8 @@ use super::{Action, Ask, Stage, Task, Worker};
 use crate::message::{Slice, ToShard};
 use crate::{ListName, Problem};
 
+type Blocks = Vec<(u32, Block)>;
+
 /// The mini-batch of an order.
 #[derive(Default)]
 pub(super) struct Batch {
@@ -21,7 +23,7 @@ pub(super) struct Batch {
     keys: Keys,
     /// Parts of the parameters whose rows have not come.
     missing: BTreeSet<u32>,
-    rows: BTreeMap<u32, Arc<Vec<(u32, Block)>>>,
+    rows: BTreeMap<u32, Arc<Blocks>>,
     /// How large the values of each row are, table by table, if that decides what is pushed.
     sizes: Vec<Vec<f32>>,
 }
@@ -95,7 +97,7 @@ impl Worker {
     }
 
     /// Takes the rows that a shard has read.
-    pub(super) fn rows(&mut self, now: Duration, shard: u32, epoch: u32, blocks: Arc<Vec<(u32, Block)>>) {
+    pub(super) fn rows(&mut self, now: Duration, shard: u32, epoch: u32, blocks: Arc<Blocks>) {
         let part = self.part_of(shard);
         if self.stage == Stage::Reading && epoch == self.epoch && self.batch.missing.remove(&part) {
             self.batch.keys.name(part).into_iter().for_each(|name| self.told.note(shard, name));
@@ -134,7 +136,7 @@ impl Worker {
     }
 
     /// What shards are sent of these sums, part by part, and their weight.
-    fn parts(&mut self, sums: Sums) -> Result<(i64, Vec<Vec<(u32, Block)>>), Problem> {
+    fn parts(&mut self, sums: Sums) -> Result<(i64, Vec<Blocks>), Problem> {
         let Sums { mut tables, mut weight, totals } = sums;
         self.totals = totals;
         if self.residuals.traffic().is_less()
@@ -153,7 +155,7 @@ impl Worker {
     }
 
     /// What a shard is pushed, with the name of its keys or with the keys, if there are any.
-    pub(super) fn with_keys(&self, shard: u32, sums: &Arc<Vec<(u32, Block)>>) -> (Option<ListName>, Arc<Vec<(u32, Block)>>) {
+    pub(super) fn with_keys(&self, shard: u32, sums: &Arc<Blocks>) -> (Option<ListName>, Arc<Blocks>) {
         let part = self.part_of(shard);
         let Some(name) = self.batch.keys.name(part) else { return (None, sums.clone()) };
         match self.told.has(shard, name) {

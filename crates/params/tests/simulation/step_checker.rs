@@ -23,6 +23,7 @@ struct Given {
     pulled: BTreeSet<u64>,
 }
 
+type KeysAndSums = (Vec<u64>, Vec<i64>);
 /// Rows of sums under keys, table by table.
 type AllSums = Vec<BTreeMap<u64, Vec<i64>>>;
 
@@ -48,7 +49,7 @@ struct StepChecker<'a> {
     /// Lists of keys by their names.
     lists: BTreeMap<ListName, Vec<Vec<u64>>>,
     /// Keys and sums of each table in what was pushed, by epoch, contribution and shard.
-    pushed: BTreeMap<(u32, Contribution, u32), Vec<(Vec<u64>, Vec<i64>)>>,
+    pushed: BTreeMap<(u32, Contribution, u32), Vec<KeysAndSums>>,
     staged: BTreeSet<(Node, u32, Contribution)>,
     /// Shards that others stand in for.
     lost: BTreeSet<u32>,

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use quelea_params::message::VERSION;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::session::lock;
 use super::sign::{Signed, digest, hex};
@@ -30,6 +30,8 @@ const MOST_ANSWERS: usize = 256;
 /// Attempts at a request on connections that were closed before anything was answered on them: among many strangers a
 /// new connection may be the oldest. Whatever has been heard is not done twice, because calls are numbered.
 const MOST_ATTEMPTS: u32 = 5;
+/// The pause before the second of them; it doubles from one to the next.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// How long a session that ends waits for answers.
 const LAST: Duration = Duration::from_millis(200);
 
@@ -88,11 +90,11 @@ impl Way {
 
     /// Makes a request, and gives its answer.
     async fn request(&self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes), WireError> {
-        for _ in 1..MOST_ATTEMPTS {
+        for attempt in 1..MOST_ATTEMPTS {
             let idle = lock(&self.idle).pop().filter(|(sender, _)| !sender.is_closed());
             let is_new = idle.is_none();
             match self.attempt(idle, method.clone(), path, body.clone()).await {
-                Err(WireError::Io(_)) if is_new => {}
+                Err(WireError::Io(_)) if is_new => sleep(FIRST_PAUSE * (1 << (attempt - 1))).await,
                 answered => return answered,
             }
         }

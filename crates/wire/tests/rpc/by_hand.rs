@@ -105,7 +105,7 @@ fn each_mistake_has_its_status() {
         (400, "line 1", "POST", CALL, &[], r#"{"Ping":{"run":0,"clock":-1}}"#),
         (400, "Pong", "POST", CALL, &[], r#"{"Pong":{}}"#),
         (400, "", "POST", CALL, &[], ""),
-        (400, "octet-stream", "POST", CALL, &[], r#"{"Read":{"run":0,"epoch":0,"least":0}}"#),
+        (400, "octet-stream", "POST", CALL, &[], r#"{"Read":{"run":0,"epoch":0,"least":0,"bits":"All","list":null}}"#),
         (400, "", "POST", CALL, &[frame], PING),
         (400, "", "POST", CALL, &[frame], ""),
         (409, &both, "POST", CALL, &[&next], PING),

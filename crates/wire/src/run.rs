@@ -104,7 +104,6 @@ pub async fn serve_run<H: Hooks>(
             shell.hooks.show(shell.run.clock(), shell.run.status());
         }
     };
-    shell.hooks.show(shell.run.clock(), shell.run.status());
     let farewell = clock.now() + FAREWELL;
     while shell.run.untold() > 0 && clock.now() < farewell {
         tokio::select! {

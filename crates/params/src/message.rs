@@ -458,7 +458,8 @@ pub enum FromShard {
     Wait,
     /// The shard does not know, or not any more, the list that the call names: it must be made again with the keys.
     Unlisted,
-    /// The clock was committed so long ago that the run must be asked; or its epoch is over.
+    /// The clock was committed so long ago that the run must be asked; or its epoch is over. Of a [`ToShard::Save`]: there is no
+    /// such copy.
     Gone,
     /// Done.
     Noted,

@@ -34,11 +34,7 @@ impl Run {
             let result = self.work.finish(std::mem::take(&mut collecting.whole));
             return self.end(now, result);
         }
-        (0..parts)
-            .filter_map(|part| self.shards.holder(part))
-            .collect::<Vec<_>>()
-            .into_iter()
-            .for_each(|shard| self.collect(now, shard, 0));
+        self.shards.holders().into_iter().for_each(|shard| self.collect(now, shard, 0));
     }
 
     /// A shard is lost: the table that is being collected comes anew from those that hold the same.

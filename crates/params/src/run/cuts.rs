@@ -147,7 +147,7 @@ impl Run {
         let Some(cut) = self.work.cut(number) else { return };
         self.cuts.number = number;
         self.actions.push(Action::Save(Saving::Begin(cut.clone())));
-        let shards: BTreeSet<u32> = (0..self.shards.parts).filter_map(|part| self.shards.holder(part)).collect();
+        let shards: BTreeSet<u32> = self.shards.holders().into_iter().collect();
         self.cuts.open = Open::Collecting(Saved { cut, parts: 0 }, shards.clone());
         shards.into_iter().for_each(|shard| self.save(now, shard, 0, 0));
     }
@@ -177,10 +177,8 @@ impl Run {
             saved.parts += 1;
             self.actions.push(Action::Save(Saving::Part(Chunk { table, keys: keys.clone(), rows: rows.clone() })));
         }
-        match keys.last().and_then(|last| last.checked_add(1)) {
-            Some(next) => self.save(now, shard, table, next),
-            None => self.save(now, shard, table + 1, 0),
-        }
+        let (table, from) = next_page(table, blocks);
+        self.save(now, shard, table, from);
     }
 
     /// A shard has begun the epoch; once all have, they load the rows that it begins with.
@@ -251,6 +249,14 @@ impl Run {
         {
             self.lose_shard(now, shard, Why::Restarted);
         }
+    }
+}
+
+/// Where the page after this one of a table begins: at a table and a key.
+pub(super) fn next_page(table: u32, blocks: &[(u32, Block)]) -> (u32, u64) {
+    match blocks.first() {
+        Some((_, Block::Keys(keys))) => keys.last().and_then(|last| last.checked_add(1)).map_or((table + 1, 0), |from| (table, from)),
+        _ => (table + 1, 0),
     }
 }
 

@@ -2,14 +2,17 @@
 //!
 //! Its course: the shards open an epoch; members fold all tiles and stage their sums on every shard; when no tile is
 //! missing, the clock is committed by naming the contributions; their candidates lead to the next clock. A member that is
-//! lost leaves nothing behind: others fold its tiles. A shard that is lost takes all back to the last boundary. What differs
-//! between trainings by rounds and by steps is in `rounds` and `steps`, behind `work`.
+//! lost leaves nothing behind: others fold its tiles. A shard that is lost takes all back to the last boundary, or cut, unless
+//! another holds the same (`replicas`). What differs between trainings by rounds and by steps is in `rounds` and `steps`,
+//! behind `work`.
 
 mod action;
 mod collect;
+mod commits;
 mod cuts;
 mod loss;
 mod members;
+mod opening;
 mod pace;
 mod replicas;
 mod rounds;
@@ -17,24 +20,21 @@ mod shards;
 mod steps;
 mod work;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use quelea_core::block::Block;
-
-use crate::message::{After, Apply, Candidates, Contribution, FromRun, FromShard, Joined, Member, ToRun, ToShard};
+use crate::message::{Candidates, FromRun, FromShard, Joined, Member, ToRun, ToShard};
 use crate::{Caller, Maker, Problem};
 pub use action::{Action, Note, Settings, Status, Sync, Why};
 use collect::Collecting;
+use commits::Committing;
 use cuts::Cuts;
 pub use cuts::{Cut, Saved, Saving};
 use members::{Carried, Members};
+use opening::LOG_BYTES;
 use replicas::Joining;
 use shards::{Shards, State, page};
 use work::Work;
 
-/// About how many bytes of the log one message holds.
-const LOG_BYTES: usize = 4 << 20;
 /// Who takes so many times as long as the slowest other is shut out.
 const FAR_LONGER: u32 = 20;
 
@@ -47,16 +47,6 @@ enum Phase {
     Collecting(Collecting),
     /// It is over.
     Ended,
-}
-
-/// A commit that is on its way.
-struct Committing {
-    contributions: Vec<Contribution>,
-    apply: Apply,
-    /// Whether shards keep a copy of what comes out of it.
-    copy: bool,
-    /// What shards gave so far.
-    parts: BTreeMap<u32, Candidates>,
 }
 
 /// A run without its shell.
@@ -234,7 +224,7 @@ impl Run {
             }
             (FromShard::At { epoch, .. }, ToShard::Load { part, table, blocks, .. }) if epoch == self.epoch => {
                 match self.is_joining(shard) {
-                    true => self.replica_loaded(now, part, table, last_key(&blocks)),
+                    true => self.replica_loaded(now, part, table, &blocks),
                     false => self.loaded(now, shard, part),
                 }
             }
@@ -387,41 +377,18 @@ impl Run {
     }
 
     fn answer_polls(&mut self) {
-        let (view, shards) = (self.view, self.shards_for_members());
-        let is_going = matches!(self.phase, Phase::Going);
+        let news = matches!(self.phase, Phase::Going).then_some(self.view);
         for entry in self.members.iter_mut() {
-            if is_going
-                && entry.view < view
+            if let Some(view) = news.filter(|view| entry.view < *view)
                 && let Some((to, _, _)) = entry.parked.take()
             {
-                self.actions.push(Action::Answer { to, answer: shards.clone() });
+                self.actions.push(Action::Answer { to, answer: FromRun::Shards { view, lost: self.shards.lost() } });
             } else if let Some(order) = entry.news()
                 && let Some((to, _, _)) = entry.parked.take()
             {
                 self.actions.push(Action::Answer { to, answer: FromRun::Order(order) });
             }
         }
-    }
-
-    /// Begins the first clock of an epoch when all shards are ready and workers are there.
-    fn start(&mut self, now: Duration) {
-        let waited = self.first_join.is_some_and(|first| first + self.settings.grace <= now);
-        let are_enough = self.members.len() >= self.settings.workers;
-        if self.can_start() && (self.started || waited || are_enough) {
-            if self.work.is_done() {
-                return self.complete(now);
-            }
-            self.started = true;
-            self.phase = Phase::Going;
-            self.view += u32::from(self.view > 0);
-            self.give_orphans();
-            self.work.even_out(now, &mut self.members);
-            self.dispatch(now);
-        }
-    }
-
-    fn can_start(&self) -> bool {
-        matches!(self.phase, Phase::Opening) && self.shards.are_ready() && self.members.len() > 0
     }
 
     /// Tiles without owner wait for a member.
@@ -432,125 +399,9 @@ impl Run {
     }
 
     fn dispatch(&mut self, now: Duration) {
-        self.work.want_cut(self.cuts.are_due(now));
         if matches!(self.phase, Phase::Going) && !self.let_replicas_join(now) {
-            self.work.dispatch(now, self.epoch, &mut self.members);
+            let flush = self.cuts.are_due(now);
+            self.work.dispatch(now, self.epoch, flush, &mut self.members);
         }
-    }
-
-    /// After somebody has contributed, or is no more: commits what can be, and lets others fold.
-    fn go_on(&mut self, now: Duration) {
-        if matches!(self.phase, Phase::Going)
-            && self.committing.is_none()
-            && let Some((contributions, apply)) = self.work.commit(&mut self.members)
-        {
-            let copy = self.cuts.are_due(now) && self.work.may_cut(&self.members);
-            self.committing = Some(Committing { contributions, apply, copy, parts: BTreeMap::new() });
-            for (shard, state) in (0..).zip(self.shards.states.clone()) {
-                if state == State::Ready {
-                    self.commit(now, shard);
-                }
-            }
-        }
-        self.dispatch(now);
-    }
-
-    fn commit(&mut self, now: Duration, shard: u32) {
-        let Some(Committing { contributions, apply, copy, .. }) = &self.committing else { return };
-        let (run, epoch, clock) = (self.settings.run, self.epoch, self.clock());
-        let ask = ToShard::Commit { run, epoch, clock, contributions: contributions.clone(), apply: *apply, copy: *copy };
-        self.shards.call(now, shard, ask);
-    }
-
-    fn committed(&mut self, now: Duration, shard: u32, clock: u64, candidates: Candidates) {
-        let (true, Some(committing)) = (clock == self.work.clock(), &mut self.committing) else { return };
-        committing.parts.insert(shard, candidates);
-        self.finish_commit(now);
-    }
-
-    /// Goes on once every shard that counts has committed.
-    fn finish_commit(&mut self, now: Duration) {
-        let clock = self.clock();
-        let Some(committing) = &mut self.committing else { return };
-        let mut parts = BTreeMap::new();
-        for shard in self.shards.live() {
-            let Some(candidates) = committing.parts.get(&shard) else { return };
-            parts.entry(self.shards.part_of(shard)).or_insert_with(|| candidates.clone());
-        }
-        let copy = committing.copy;
-        self.committing = None;
-        if self.work.log().is_some() {
-            self.advance_shards(now, clock, &parts);
-        }
-        if let Err(problem) = self.work.committed(parts.into_values().flatten().collect(), &mut self.members) {
-            return self.end(now, Err(problem));
-        }
-        if self.clock() > self.farthest {
-            (self.farthest, self.setbacks) = (self.clock(), 0);
-        }
-        if self.work.is_done() {
-            return self.complete(now);
-        }
-        if copy {
-            self.begin_cut(now);
-        }
-        self.work.even_out(now, &mut self.members);
-        self.go_on(now);
-    }
-
-    /// Tells every shard what the others found.
-    fn advance_shards(&mut self, now: Duration, clock: u64, parts: &BTreeMap<u32, Candidates>) {
-        let (run, epoch) = (self.settings.run, self.epoch);
-        for shard in self.shards.live().collect::<Vec<_>>() {
-            let own = self.shards.part_of(shard);
-            let others = parts.iter().filter(|(part, _)| **part != own).flat_map(|(_, candidates)| candidates.clone()).collect();
-            self.shards.states[shard as usize] = State::Replaying;
-            self.shards.call(now, shard, ToShard::Advance { run, epoch, clock, others });
-        }
-    }
-
-    fn open(&mut self, now: Duration, shard: u32) {
-        let after = self.cuts.origin().after(0);
-        self.open_at(now, shard, State::Opening, after, Vec::new());
-    }
-
-    /// Lets a shard begin after some commits, and with these contributions of the epoch.
-    fn open_at(&mut self, now: Duration, shard: u32, state: State, after: After, window: Vec<Contribution>) {
-        self.shards.states[shard as usize] = state;
-        self.shards.calls.retain(|to, _| to != shard);
-        let Settings { run, plan, timing, .. } = &self.settings;
-        let (part, life) = (self.shards.part_of(shard), self.shards.lives[shard as usize]);
-        let (plan, timing, shards) = (plan.clone(), *timing, self.shards.parts);
-        let ask = ToShard::Open { run: *run, epoch: self.epoch, shard: part, shards, life, plan, timing, after, window };
-        self.shards.call(now, shard, ask);
-    }
-
-    /// Gives a shard the next part of the log, or finds that it has all of it.
-    fn replay(&mut self, now: Duration, shard: u32, from: u64) {
-        if from >= self.clock() {
-            return self.shard_is_ready(now, shard);
-        }
-        let log = self.work.log().unwrap_or_default();
-        let (run, epoch, clocks) = (self.settings.run, self.epoch, page(log, from, LOG_BYTES));
-        self.shards.states[shard as usize] = State::Replaying;
-        self.shards.call(now, shard, ToShard::Replay { run, epoch, from, clocks });
-    }
-
-    fn shard_is_ready(&mut self, now: Duration, shard: u32) {
-        self.shards.states[shard as usize] = State::Ready;
-        self.shards.away[shard as usize] = None;
-        match self.phase {
-            Phase::Opening => self.start(now),
-            Phase::Going => self.commit(now, shard),
-            _ => {}
-        }
-    }
-}
-
-/// The last of the keys that a part of a cut has.
-fn last_key(blocks: &[(u32, Block)]) -> Option<u64> {
-    match blocks.first() {
-        Some((_, Block::Keys(keys))) => keys.last().copied(),
-        _ => None,
     }
 }

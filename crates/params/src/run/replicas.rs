@@ -6,12 +6,10 @@ use std::time::Duration;
 
 use quelea_core::block::Block;
 
+use super::cuts::next_page;
 use super::members::Entry;
-use super::{Action, Note, Phase, Run, State, Why, page};
-use crate::message::{Contribution, FromRun, ToShard};
-
-/// About how many bytes of the log one message holds.
-const LOG_BYTES: usize = 4 << 20;
+use super::{Action, Note, Phase, Run, State, Why};
+use crate::message::{Contribution, ToShard};
 
 /// A shard that takes in what the others of its part have.
 pub(super) struct Joining {
@@ -103,12 +101,10 @@ impl Run {
 
     /// A shard that joins has come so far in the log.
     pub(super) fn replica_at(&mut self, now: Duration, shard: u32, clock: u64) {
-        let log = self.work.log().unwrap_or_default();
-        if clock >= log.len() as u64 {
-            return self.replica_joined(now);
+        match clock < self.clock() {
+            true => self.send_log(now, shard, clock),
+            false => self.replica_joined(now),
         }
-        let (run, epoch, clocks) = (self.settings.run, self.epoch, page(log, clock, LOG_BYTES));
-        self.shards.call(now, shard, ToShard::Replay { run, epoch, from: clock, clocks });
     }
 
     /// The copy is there.
@@ -138,13 +134,11 @@ impl Run {
         self.shards.call(now, shard, ToShard::Load { run: self.settings.run, epoch: self.epoch, part, table, blocks });
     }
 
-    /// It has taken a page, which ended with this key.
-    pub(super) fn replica_loaded(&mut self, now: Duration, part: u64, table: u32, last: Option<u64>) {
+    /// It has taken a page.
+    pub(super) fn replica_loaded(&mut self, now: Duration, part: u64, table: u32, blocks: &[(u32, Block)]) {
         if self.joining.as_ref().is_some_and(|joining| joining.pages == part + 1) {
-            match last.and_then(|last| last.checked_add(1)) {
-                Some(next) => self.ask_page(now, table, next),
-                None => self.ask_page(now, table + 1, 0),
-            }
+            let (table, from) = next_page(table, blocks);
+            self.ask_page(now, table, from);
         }
     }
 
@@ -169,11 +163,5 @@ impl Run {
         self.view += 1;
         self.actions.push(Action::Tell(Note::ReplicaBack { shard }));
         self.dispatch(now);
-    }
-
-    /// What members are to know of the shards.
-    pub(super) fn shards_for_members(&self) -> FromRun {
-        let lost = (0..self.shards.states.len() as u32).filter(|&shard| !self.shards.is_live(shard)).collect();
-        FromRun::Shards { view: self.view, lost }
     }
 }

@@ -57,8 +57,6 @@ impl Work for Rounds {
         None
     }
 
-    fn want_cut(&mut self, _: bool) {}
-
     fn may_cut(&self, _: &Members) -> bool {
         false
     }
@@ -83,7 +81,7 @@ impl Work for Rounds {
         }
     }
 
-    fn dispatch(&mut self, now: Duration, epoch: u32, members: &mut Members) {
+    fn dispatch(&mut self, now: Duration, epoch: u32, _: bool, members: &mut Members) {
         members.dispatch(now, epoch, self.clock(), |tile| self.folded[tile as usize]);
     }
 

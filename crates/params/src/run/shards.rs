@@ -76,6 +76,16 @@ impl Shards {
         (0..self.states.len() as u32).filter(|&shard| self.is_live(shard))
     }
 
+    /// Those that are not live.
+    pub fn lost(&self) -> Vec<u32> {
+        (0..self.states.len() as u32).filter(|&shard| !self.is_live(shard)).collect()
+    }
+
+    /// A live shard that holds each part.
+    pub fn holders(&self) -> Vec<u32> {
+        (0..self.parts).filter_map(|part| self.holder(part)).collect()
+    }
+
     /// A live shard that holds a part.
     pub fn holder(&self, part: u32) -> Option<u32> {
         self.live().find(|&shard| self.part_of(shard) == part)

@@ -35,8 +35,6 @@ pub(super) struct Steps {
     sync: Sync,
     /// Whether members hold back some of what they push.
     holds_back: bool,
-    /// Whether they are to send all of it, for a cut.
-    is_cut_wanted: bool,
     course: Course,
     commits: u64,
     /// How often rules were applied.
@@ -70,7 +68,6 @@ impl Steps {
             stepper,
             sync,
             holds_back,
-            is_cut_wanted: false,
             course,
             commits: cut.commits,
             applied: cut.applied,
@@ -250,10 +247,6 @@ impl Work for Steps {
         Some(Cut { number, commits, applied, tiles, passed, totals: self.totals.clone() })
     }
 
-    fn want_cut(&mut self, is_wanted: bool) {
-        self.is_cut_wanted = is_wanted;
-    }
-
     fn may_cut(&self, members: &Members) -> bool {
         members.iter().all(|entry| !entry.standing.holds_back)
     }
@@ -281,7 +274,7 @@ impl Work for Steps {
         members.even_out(now, |tile| self.remains(tile));
     }
 
-    fn dispatch(&mut self, now: Duration, epoch: u32, members: &mut Members) {
+    fn dispatch(&mut self, now: Duration, epoch: u32, flush: bool, members: &mut Members) {
         if self.is_over {
             return;
         }
@@ -291,7 +284,7 @@ impl Work for Steps {
             if !slices.is_empty() {
                 slices.iter().for_each(|slice| self.tiles[slice.tile as usize].ordered = true);
                 let (clock, least) = self.terms(entry);
-                let flush = self.is_cut_wanted || slices.iter().any(|slice| self.is_last_of_pass(slice));
+                let flush = flush || slices.iter().any(|slice| self.is_last_of_pass(slice));
                 entry.standing.holds_back |= self.holds_back && !flush;
                 entry.issue_slices(now, (epoch, clock), slices, (least, flush));
             }

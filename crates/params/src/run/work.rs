@@ -23,9 +23,6 @@ pub(super) trait Work: Send {
     /// Where the training stands, under this number; only by steps.
     fn cut(&self, number: u64) -> Option<Cut>;
 
-    /// Told before orders are given: whether a cut is wanted as soon as there can be one.
-    fn want_cut(&mut self, is_wanted: bool);
-
     /// Whether a cut after the next commit would hold all that came before it.
     fn may_cut(&self, members: &Members) -> bool;
 
@@ -41,8 +38,8 @@ pub(super) trait Work: Send {
     /// Evens out the work, if tiles may change hands now.
     fn even_out(&mut self, now: Duration, members: &mut Members);
 
-    /// Gives orders to idle members.
-    fn dispatch(&mut self, now: Duration, epoch: u32, members: &mut Members);
+    /// Gives orders to idle members; to `flush` what they hold back, if a cut waits for that.
+    fn dispatch(&mut self, now: Duration, epoch: u32, flush: bool, members: &mut Members);
 
     /// A member has carried out an order.
     fn contributed(&mut self, carried: Carried, members: &mut Members);

@@ -3,8 +3,10 @@
 //! It gives tasks to whoever computes, to be done in their order, and takes the sums back. Of the learner it knows only
 //! the clock that the computing side has come to, or the keys of a mini-batch.
 
+mod holders;
 mod keys;
 mod residual;
+mod rounds;
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +17,6 @@ use quelea_core::block::Block;
 
 use crate::calls::Calls;
 use crate::message::{Candidates, Contribution, FromRun, FromShard, Joined, Member, Order, PushId, Pushed, Slice, ToRun, ToShard, Which};
-use crate::shard::in_order;
 use crate::{Packet, Problem, Timing};
 use keys::Told;
 use residual::Residuals;
@@ -319,25 +320,6 @@ impl Worker {
         }
     }
 
-    /// Takes the sums of all blocks that a [`Task::Fold`] gave.
-    pub fn folded(&mut self, now: Duration, sequence: u32, blocks: Vec<Block>) {
-        let (Some(joined), Stage::Folding) = (&self.joined, self.stage) else { return };
-        // Sums that were asked for earlier may be of other tiles, of another clock, or of the life before.
-        if sequence != self.folds {
-            return;
-        }
-        let count = joined.parts;
-        let mut parts = vec![Vec::new(); count as usize];
-        for (block, number) in blocks.into_iter().zip(0..) {
-            parts[(number % count) as usize].push((number, block));
-        }
-        self.push(now, 0, parts);
-        if self.pulling.as_ref().is_none_or(|(clock, _)| *clock != self.clock) {
-            self.pulling = Some((self.clock, BTreeMap::new()));
-            (0..count).for_each(|part| self.pull(now, part));
-        }
-    }
-
     /// Sends every part of the sums to all shards that hold it.
     fn push(&mut self, now: Duration, weight: i64, parts: Vec<Vec<(u32, Block)>>) {
         let (Some(joined), Some(order)) = (&self.joined, &self.order) else { return };
@@ -439,29 +421,6 @@ impl Worker {
         }
     }
 
-    /// What the shards do not give is in the run's log.
-    fn catch_up(&mut self, now: Duration) {
-        let is_pulled = self.pulling.as_ref().is_some_and(|(clock, _)| *clock == self.clock);
-        let (false, false, Some(member)) = (is_pulled, self.reading, self.member()) else { return };
-        self.reading = true;
-        self.ask_run(now, ToRun::Log { member, epoch: self.epoch, from: self.clock });
-    }
-
-    fn read(&mut self, now: Duration, from: u64, clocks: Vec<Candidates>) {
-        if clocks.is_empty() {
-            // The run has gone back; its next order tells where to.
-            return;
-        }
-        self.reading = false;
-        let Some(goal) = self.order.as_ref().map(|order| order.clock) else { return };
-        for (clock, candidates) in (from..goal).zip(clocks) {
-            if clock == self.clock {
-                self.advance(now, candidates);
-            }
-        }
-        self.ready(now);
-    }
-
     fn staged(&mut self, now: Duration, shard: u32, id: PushId) {
         let (Some(order), Stage::Pushing) = (&self.order, self.stage) else { return };
         if id.contribution.sequence != order.number {
@@ -479,90 +438,12 @@ impl Worker {
         }
     }
 
-    /// Some shards have come or gone: what was asked of one that is gone is asked of another that holds the same.
-    fn know_shards(&mut self, now: Duration, view: u32, lost: Vec<u32>) {
-        if view > self.view {
-            self.view = view;
-            self.lost = lost.into_iter().collect();
-            let lost = self.lost.clone();
-            for (to, ask) in self.calls.take(|to| matches!(to, To::Shard(shard) if lost.contains(&shard))) {
-                if let (To::Shard(shard), Ask::Shard(ask @ (ToShard::Read { .. } | ToShard::Pull { .. }))) = (to, ask) {
-                    self.ask_part(now, self.part_of(shard), ask);
-                }
-            }
-            self.unstaged.retain(|shard| !lost.contains(shard));
-            self.finish_when_staged(now);
-        }
-        self.poll(now);
-    }
-
-    fn part_of(&self, shard: u32) -> u32 {
-        self.joined.as_ref().map_or(0, |joined| shard % joined.parts.max(1))
-    }
-
-    /// Asks a shard that holds a part; workers begin with different ones. When all of them are lost, the run goes back.
-    fn ask_part(&mut self, now: Duration, part: u32, ask: ToShard) {
-        if let Some(shard) = self.holder(part) {
-            self.ask_shard(now, shard, ask);
-        }
-    }
-
-    /// A shard that holds a part.
-    fn holder(&self, part: u32) -> Option<u32> {
-        let joined = self.joined.as_ref()?;
-        let copies = joined.shards.len() as u32 / joined.parts.max(1);
-        let first = joined.member.worker % copies.max(1);
-        let mut all = (0..copies).map(|copy| part + (first + copy) % copies * joined.parts);
-        all.find(|shard| !self.lost.contains(shard))
-    }
-
-    fn pulled(&mut self, now: Duration, shard: u32, (epoch, clock): (u32, u64), candidates: Candidates) {
-        let (part, count) = (self.part_of(shard), self.joined.as_ref().map_or(0, |joined| joined.parts));
-        let Some((pulling, parts)) = &mut self.pulling else { return };
-        if epoch != self.epoch || clock != *pulling || clock != self.clock {
-            return;
-        }
-        parts.insert(part, candidates);
-        if parts.len() == count as usize {
-            let all = std::mem::take(parts).into_values().flatten().collect();
-            self.pulling = None;
-            self.advance(now, all);
-            self.ready(now);
-        }
-    }
-
-    fn advance(&mut self, now: Duration, candidates: Candidates) {
-        match in_order(candidates) {
-            Err(problem) => self.fail(now, problem),
-            Ok(candidates) => {
-                self.clock += 1;
-                self.actions.push(Action::Compute(Task::Advance(candidates)));
-            }
-        }
-    }
-
     fn poll(&mut self, now: Duration) {
         self.calls.retain(|_, ask| !matches!(ask, Ask::Run(ToRun::Poll { .. })));
         if let Some(member) = self.member() {
             let totals = if self.done == self.known { self.totals.clone() } else { Vec::new() };
             self.ask_run(now, ToRun::Poll { member, known: self.known, done: self.done, view: self.view, bytes: self.bytes, totals });
         }
-    }
-
-    fn pull(&mut self, now: Duration, part: u32) {
-        let (Some(joined), Some((clock, _))) = (&self.joined, &self.pulling) else { return };
-        let ask = ToShard::Pull { run: joined.run, epoch: self.epoch, clock: *clock };
-        self.ask_part(now, part, ask);
-    }
-
-    fn forget_pulls(&mut self) {
-        self.pulling = None;
-        self.calls.retain(|_, ask| !matches!(ask, Ask::Shard(ToShard::Pull { .. })));
-    }
-
-    fn forget_log(&mut self) {
-        self.reading = false;
-        self.calls.retain(|_, ask| !matches!(ask, Ask::Run(ToRun::Log { .. })));
     }
 
     fn fail(&mut self, now: Duration, problem: Problem) {

@@ -32,14 +32,13 @@ impl Cuts {
         self.commits
     }
 
-    /// Takes the checkpoint that is there, if there is one. That all its files are whole is known afterwards.
+    /// Takes the checkpoint that is there, if there is one. Whether its rows are whole is known when they are read.
     pub fn load(&mut self, fingerprint: &str) -> Result<Saved> {
         let Some(State::Cut(saved)) = self.store.load(fingerprint)? else {
             self.sweep()?;
             return Ok(Saved::default());
         };
         let cut: Cut = self.read(&saved.standing)?;
-        saved.rows.iter().try_for_each(|file| self.read::<Chunk>(file).map(drop))?;
         let parts = saved.rows.len() as u64;
         self.commits = cut.commits;
         self.saved = vec![saved];
@@ -50,7 +49,8 @@ impl Cuts {
     /// A part of a cut that is saved.
     pub fn part(&self, cut: u64, part: u64) -> Result<Chunk> {
         let found = self.saved.iter().find(|saved| saved.number == cut).and_then(|saved| saved.rows.get(part as usize));
-        self.read(found.ok_or_else(|| Error::internal(format!("part {part} of cut {cut} was never saved")))?)
+        let gone = || Error::Checkpoint { what: self.store.name(), problem: "somebody has removed it while it was needed".into() };
+        self.read(found.ok_or_else(gone)?)
     }
 
     /// Saves a cut, whose pieces come as they are ready. One that is never complete leaves nothing behind.
@@ -104,4 +104,85 @@ impl Cuts {
 
 fn bytes_of(what: &impl serde::Serialize) -> Vec<u8> {
     postcard::to_allocvec(what).expect("numbers are plain data")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::manifest::Training;
+    use super::super::place::Place;
+    use super::*;
+
+    fn open(folder: &Path) -> Cuts {
+        let training = Training { version: "1".into(), job: serde_json::json!({}), start_from: None, fingerprint: "f".into() };
+        Cuts::new(Store::open(Place::open(folder.to_str().unwrap()).unwrap(), training).unwrap())
+    }
+
+    fn chunk(cut: u64, part: u64) -> Chunk {
+        Chunk { table: 0, keys: (10 * part..10 * part + 3).collect(), rows: vec![(cut + part) as f32; 6] }
+    }
+
+    /// A cut of two parts, up to piece number `end`; the third is its end.
+    fn save(cuts: &mut Cuts, number: u64, end: usize) {
+        let cut = Cut { number, commits: 5 * number, tiles: vec![number; 4], ..Cut::default() };
+        let pieces = [Saving::Part(chunk(number, 0)), Saving::Part(chunk(number, 1)), Saving::End];
+        cuts.save(&cut, pieces.into_iter().take(end).map(Ok)).unwrap();
+    }
+
+    fn files(folder: &Path) -> usize {
+        std::fs::read_dir(folder).unwrap().count()
+    }
+
+    #[test]
+    fn the_last_two_cuts_can_be_read_and_what_is_not_whole_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut cuts = open(folder.path());
+        assert_eq!(cuts.load("f").unwrap(), Saved::default());
+        for number in 1..=3 {
+            save(&mut cuts, number, 3);
+        }
+        assert_eq!((cuts.number(), cuts.commits(), files(folder.path())), (3, 15, 7));
+        assert_eq!([2, 3].map(|cut| cuts.part(cut, 1).unwrap()), [2, 3].map(|cut| chunk(cut, 1)));
+        assert!(cuts.part(1, 0).unwrap_err().to_string().contains("removed"));
+        for end in 0..3 {
+            save(&mut cuts, 4, end);
+            assert_eq!((cuts.number(), files(folder.path())), (3, 4));
+        }
+        let mut again = open(folder.path());
+        let Saved { cut, parts } = again.load("f").unwrap();
+        assert_eq!((cut.number, cut.commits, cut.tiles, parts), (3, 15, vec![3; 4], 2));
+        assert_eq!(again.part(3, 0).unwrap(), chunk(3, 0));
+        again.store.remove().unwrap();
+        assert_eq!(files(folder.path()), 0);
+    }
+
+    #[test]
+    fn no_changed_bit_and_no_cut_off_byte_goes_unnoticed() {
+        let folder = tempfile::tempdir().unwrap();
+        save(&mut open(folder.path()), 1, 3);
+        let read = || {
+            let mut cuts = open(folder.path());
+            let Saved { cut, parts } = cuts.load("")?;
+            (0..parts).map(|part| cuts.part(cut.number, part)).collect::<Result<Vec<_>>>()
+        };
+        assert_eq!(read().unwrap().len(), 2);
+        for entry in std::fs::read_dir(folder.path()).unwrap() {
+            let path = entry.unwrap().path();
+            let whole = std::fs::read(&path).unwrap();
+            let refused = |bytes: &[u8]| {
+                std::fs::write(&path, bytes).unwrap();
+                let error = read().unwrap_err().to_string();
+                assert!(error.contains(path.to_str().unwrap()), "{error}");
+            };
+            for at in 0..whole.len() {
+                let mut bytes = whole.clone();
+                bytes[at] ^= 1 << (at % 8);
+                refused(&bytes);
+                refused(&whole[..at]);
+            }
+            std::fs::write(&path, &whole).unwrap();
+        }
+        assert_eq!(read().unwrap().len(), 2);
+    }
 }

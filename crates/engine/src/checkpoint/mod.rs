@@ -42,10 +42,20 @@ pub(crate) struct Checkpoints {
 
 enum Kept {
     Nothing,
-    /// By rounds; with the clocks up to a boundary that the log has not taken, because it is being written.
-    Log(Background<Log>, Vec<Clock>),
-    /// By steps; with the way to the thread that writes a cut, and with the number of that cut until its end is told.
-    Cuts(Background<Cuts>, Option<mpsc::Sender<Result<Saving>>>, Option<u64>),
+    /// By rounds.
+    Log {
+        log: Background<Log>,
+        /// Clocks up to a boundary that the log has not taken, because it is being written.
+        waiting: Vec<Clock>,
+    },
+    /// By steps.
+    Cuts {
+        cuts: Background<Cuts>,
+        /// The way to the thread that writes a cut.
+        way: Option<mpsc::Sender<Result<Saving>>>,
+        /// The number of that cut, until its end is told.
+        number: Option<u64>,
+    },
 }
 
 /// What a checkpoint holds of a training: nothing but one of these, or none.
@@ -98,8 +108,8 @@ impl Checkpoints {
             control.tell(Event::Checkpoint { message: format!("there is no checkpoint at {to}; the training begins anew") });
         }
         let kept = match registry::find(&job.model.kind)?.by_steps {
-            true => Kept::Cuts(Background::new(Cuts::new(store)), None, None),
-            false => Kept::Log(Background::new(Log::new(store)), Vec::new()),
+            true => Kept::Cuts { cuts: Background::new(Cuts::new(store)), way: None, number: None },
+            false => Kept::Log { log: Background::new(Log::new(store)), waiting: Vec::new() },
         };
         Ok(Self { kept, to: to.clone(), every: Duration::from_secs_f64(job.checkpoint.every), ..Self::none(control) })
     }
@@ -110,8 +120,8 @@ impl Checkpoints {
         let twice = || Error::internal("a training began twice");
         Ok(match &mut self.kept {
             Kept::Nothing => Past::default(),
-            Kept::Log(log, _) => Past { clocks: log.here().ok_or_else(twice)?.load(fingerprint)?, ..Past::default() },
-            Kept::Cuts(cuts, ..) => Past { cut: cuts.here().ok_or_else(twice)?.load(fingerprint)?, ..Past::default() },
+            Kept::Log { log, .. } => Past { clocks: log.here().ok_or_else(twice)?.load(fingerprint)?, ..Past::default() },
+            Kept::Cuts { cuts, .. } => Past { cut: cuts.here().ok_or_else(twice)?.load(fingerprint)?, ..Past::default() },
         })
     }
 
@@ -127,7 +137,7 @@ impl Checkpoints {
 
     /// Takes the clocks since the last boundary, at a boundary; writes a checkpoint in the background when it is time.
     pub fn boundary(&mut self, clocks: impl IntoIterator<Item = Clock>) {
-        if let Kept::Log(_, waiting) = &mut self.kept {
+        if let Kept::Log { waiting, .. } = &mut self.kept {
             waiting.extend(clocks);
             if self.last.elapsed() >= self.every {
                 self.look(false);
@@ -142,7 +152,7 @@ impl Checkpoints {
         if is_time {
             self.look(false);
         }
-        is_time && matches!(self.kept, Kept::Cuts(Background::Here(_), ..))
+        is_time && matches!(self.kept, Kept::Cuts { cuts: Background::Here(_), .. })
     }
 
     /// Writes a cut in the background; its pieces are asked for by the thread that writes.
@@ -150,7 +160,7 @@ impl Checkpoints {
         // One that was given up may not have ended yet.
         self.look(true);
         self.last = Instant::now();
-        if let Kept::Cuts(cuts, _, number) = &mut self.kept {
+        if let Kept::Cuts { cuts, number, .. } = &mut self.kept {
             *number = Some(cut.number);
             cuts.start(move |cuts| cuts.save(&cut, pieces));
         }
@@ -161,10 +171,10 @@ impl Checkpoints {
         if let Saving::Begin(cut) = piece {
             let (pass, passed) = mpsc::channel();
             self.cut(cut, passed.into_iter());
-            if let Kept::Cuts(_, way, _) = &mut self.kept {
+            if let Kept::Cuts { way, .. } = &mut self.kept {
                 *way = Some(pass);
             }
-        } else if let Kept::Cuts(_, way, _) = &mut self.kept
+        } else if let Kept::Cuts { way, .. } = &mut self.kept
             && let Some(to_thread) = way
         {
             let is_last = matches!(piece, Saving::End | Saving::Abandon);
@@ -177,7 +187,7 @@ impl Checkpoints {
     /// The number of the cut that was being written, and whether it is saved; once, when that has ended.
     pub fn saved(&mut self) -> Option<(u64, bool)> {
         self.look(false);
-        let Kept::Cuts(cuts, _, number) = &mut self.kept else { return None };
+        let Kept::Cuts { cuts, number, .. } = &mut self.kept else { return None };
         let newest = cuts.here()?.number();
         number.take().map(|number| (number, newest == number))
     }
@@ -187,7 +197,7 @@ impl Checkpoints {
         // What is still being written is waited for.
         self.look(true);
         let gone = || Error::internal("nothing was saved");
-        let Kept::Cuts(cuts, ..) = &mut self.kept else { return Err(gone()) };
+        let Kept::Cuts { cuts, .. } = &mut self.kept else { return Err(gone()) };
         cuts.here().ok_or_else(gone)?.part(cut, part)
     }
 
@@ -198,8 +208,8 @@ impl Checkpoints {
         self.look(true);
         let (saved, unit) = match &mut self.kept {
             Kept::Nothing => return,
-            Kept::Log(log, _) => (log.here().map(|log| log.saved()), "rounds"),
-            Kept::Cuts(cuts, ..) => (cuts.here().map(|cuts| cuts.commits()), "commits"),
+            Kept::Log { log, .. } => (log.here().map(|log| log.saved()), "rounds"),
+            Kept::Cuts { cuts, .. } => (cuts.here().map(|cuts| cuts.commits()), "commits"),
         };
         if let Some(saved) = saved.filter(|saved| *saved > 0) {
             let to = &self.to;
@@ -213,8 +223,8 @@ impl Checkpoints {
         self.settle();
         let removed = match &mut self.kept {
             Kept::Nothing => return,
-            Kept::Log(log, _) => log.here().map(|log| log.store.remove()),
-            Kept::Cuts(cuts, ..) => cuts.here().map(|cuts| cuts.store.remove()),
+            Kept::Log { log, .. } => log.here().map(|log| log.store.remove()),
+            Kept::Cuts { cuts, .. } => cuts.here().map(|cuts| cuts.store.remove()),
         };
         if let Some(Err(error)) = removed {
             self.control.warn(format!("the checkpoint is of no use any more, and is still there: {error}"));
@@ -223,7 +233,7 @@ impl Checkpoints {
 
     /// Waits for what is being written; a cut that is not complete is given up.
     fn settle(&mut self) {
-        if let Kept::Cuts(_, way, _) = &mut self.kept {
+        if let Kept::Cuts { way, .. } = &mut self.kept {
             *way = None;
         }
         self.look(true);
@@ -233,8 +243,8 @@ impl Checkpoints {
     fn look(&mut self, wait: bool) {
         let written = match &mut self.kept {
             Kept::Nothing => None,
-            Kept::Log(log, _) => log.look(wait),
-            Kept::Cuts(cuts, ..) => cuts.look(wait),
+            Kept::Log { log, .. } => log.look(wait),
+            Kept::Cuts { cuts, .. } => cuts.look(wait),
         };
         if let Some(written) = written {
             self.tell(written);
@@ -253,7 +263,7 @@ impl Checkpoints {
 
     /// Writes what is not saved of the log on a thread of its own, unless one is still writing.
     fn write_log(&mut self) {
-        if let Kept::Log(background, waiting) = &mut self.kept
+        if let Kept::Log { log: background, waiting } = &mut self.kept
             && let Some(log) = background.here()
         {
             waiting.drain(..).for_each(|clock| log.append(&clock));

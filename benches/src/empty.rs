@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Barrier};
 use std::thread::scope;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use quelea_core::block::Block;
@@ -11,12 +11,12 @@ use quelea_core::counter::mix;
 use quelea_core::steps::{Course, Fetched, Parameters, Rule, Start};
 use quelea_params::message::{After, Apply, Contribution, FromShard, Member, PushId, Pushed, ToShard};
 use quelea_params::tables::shard_of;
-use quelea_params::{Bits, Made, Maker, Packet, Problem, Stepper, Timing};
-use quelea_wire::{Client, Listener, Protocol, Terms, Token, serve_shard};
+use quelea_params::{Bits, Made, Maker, Packet, Problem, Stepper};
+use quelea_wire::{Client, Protocol, Terms};
 use serde_json::{Value, json};
-use tokio::runtime::{Builder, Runtime};
 
-const ANY_PORT: &str = "127.0.0.1:0";
+use crate::shards::{runtime, with_shards};
+
 const RUN: u64 = 1;
 /// Numbers of the table that one message loads.
 const LOADED_AT_ONCE: u64 = 1 << 22;
@@ -52,37 +52,29 @@ impl Size {
 
 /// Seconds of each worker's reads and pushes, and of whole steps.
 pub fn steps(size: Size) -> Result<Value> {
-    let second = Duration::from_secs(1);
-    let timing = Timing { keepalive: second, lease: 600 * second, request_timeout: 600 * second, retries: 0 };
-    let terms = Terms { protocol: Protocol::Rpc, tls: None, token: Token::random()?, timing, connect_timeout: 10 * second };
-    let listeners: Vec<Listener> = (0..size.shards).map(|_| Listener::bind(ANY_PORT, &terms)).collect::<Result<_, _>>()?;
-    let addresses: Vec<String> = listeners.iter().map(Listener::address).collect();
     let barrier = Barrier::new(size.workers + 1);
-    let (over, is_over) = tokio::sync::watch::channel(false);
-    scope(|scope| {
-        for listener in listeners {
-            let (terms, mut is_over) = (terms.clone(), is_over.clone());
-            let stop = async move { drop(is_over.changed().await) };
-            let maker = maker(size.width);
-            scope.spawn(move || runtime()?.block_on(async { Ok::<_, anyhow::Error>(serve_shard(listener, terms, maker, stop).await?) }));
-        }
-        let (terms, addresses, barrier) = (&terms, &addresses, &barrier);
-        let work = |worker| scope.spawn(move || work(worker, size, terms, addresses, barrier));
-        let workers: Vec<_> = (0..size.workers).map(work).collect();
-        let whole = lead(size, terms, addresses, barrier);
-        let (mut reads, mut pushes) = (Vec::new(), Vec::new());
-        for worker in workers {
-            let (read, pushed) = worker.join().expect("a worker does not panic")?;
-            reads.extend(read);
-            pushes.extend(pushed);
-        }
-        over.send_replace(true);
-        Ok(json!({ "reads": reads, "pushes": pushes, "steps": whole? }))
-    })
-}
-
-fn runtime() -> Result<Runtime> {
-    Ok(Builder::new_current_thread().enable_all().build()?)
+    with_shards(
+        Protocol::Rpc,
+        size.shards as usize,
+        || maker(size.width),
+        |terms, addresses| {
+            scope(|scope| {
+                let work = |worker| {
+                    let barrier = &barrier;
+                    scope.spawn(move || work(worker, size, terms, addresses, barrier))
+                };
+                let workers: Vec<_> = (0..size.workers).map(work).collect();
+                let whole = lead(size, terms, addresses, &barrier)?;
+                let (mut reads, mut pushes) = (Vec::new(), Vec::new());
+                for worker in workers {
+                    let (read, pushed) = worker.join().expect("a worker does not panic")?;
+                    reads.extend(read);
+                    pushes.extend(pushed);
+                }
+                Ok(json!({ "reads": reads, "pushes": pushes, "steps": whole }))
+            })
+        },
+    )
 }
 
 fn maker(width: usize) -> Maker {
@@ -118,7 +110,7 @@ fn lead(size: Size, terms: &Terms, addresses: &[String], barrier: &Barrier) -> R
     let mut clients = Vec::new();
     for (shard, address) in (0..).zip(addresses) {
         let mut client = runtime.block_on(Client::connect(address, terms))?;
-        runtime.block_on(fill(&mut client, size, shard, terms.timing))?;
+        runtime.block_on(fill(&mut client, size, shard, terms))?;
         clients.push(client);
     }
     let mut seconds = Vec::new();
@@ -137,8 +129,8 @@ fn lead(size: Size, terms: &Terms, addresses: &[String], barrier: &Barrier) -> R
     Ok(seconds)
 }
 
-async fn fill(client: &mut Client, size: Size, shard: u32, timing: Timing) -> Result<()> {
-    let (plan, after) = (Packet::default(), After::default());
+async fn fill(client: &mut Client, size: Size, shard: u32, terms: &Terms) -> Result<()> {
+    let (plan, after, timing) = (Packet::default(), After::default(), terms.timing);
     let open = ToShard::Open { run: RUN, epoch: 1, shard, shards: size.shards, life: 0, plan, timing, after, window: Vec::new() };
     client.call(open).await?;
     let at_once = (LOADED_AT_ONCE / size.width as u64).max(1);

@@ -5,6 +5,7 @@ mod empty;
 mod memory;
 mod push;
 mod score;
+mod shards;
 mod sparse;
 mod table;
 

@@ -4,15 +4,16 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Barrier};
 use std::thread::scope;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Result, bail, ensure};
 use quelea_core::block::Block;
 use quelea_params::message::{After, Apply, Contribution, FromShard, Member, PushId, Pushed, ToShard};
-use quelea_params::{Course, Packet, Problem, Replica, Timing};
-use quelea_wire::{Client, Listener, Protocol, Terms, Token, serve_shard};
+use quelea_params::{Course, Packet, Problem, Replica};
+use quelea_wire::{Client, Protocol, Terms};
 use serde_json::{Value, json};
-use tokio::runtime::{Builder, Runtime};
+
+use crate::shards::{runtime, with_shards};
 
 /// What one worker pushes in a round, to all shards together.
 const BYTES: usize = 64 << 20;
@@ -83,31 +84,16 @@ pub fn protocol(name: &str) -> Result<Protocol> {
 
 /// Rounds of pushes of this number, many times, until all are staged; and the median microseconds of a small call.
 pub fn messages(protocol: Protocol, (workers, shards): (usize, usize), rounds: usize, number: i64) -> Result<Value> {
-    let second = Duration::from_secs(1);
-    let timing = Timing { keepalive: second, lease: 60 * second, request_timeout: 60 * second, retries: 0 };
-    let terms = Terms { protocol, tls: None, token: Token::random()?, timing, connect_timeout: 10 * second };
-    let listeners: Vec<Listener> = (0..shards).map(|_| Listener::bind(ANY_PORT, &terms)).collect::<Result<_, _>>()?;
-    let addresses: Vec<String> = listeners.iter().map(Listener::address).collect();
     let barrier = Barrier::new(workers + 1);
-    let (over, is_over) = tokio::sync::watch::channel(false);
-    scope(|scope| {
-        for listener in listeners {
-            let (terms, mut is_over) = (terms.clone(), is_over.clone());
-            let stop = async move { drop(is_over.changed().await) };
-            scope.spawn(move || runtime()?.block_on(async { Ok::<_, anyhow::Error>(serve_shard(listener, terms, maker(), stop).await?) }));
-        }
-        for worker in 0..workers {
-            let (terms, barrier, addresses) = (&terms, &barrier, &addresses);
-            scope.spawn(move || push_all(worker, terms, addresses, (rounds, number), barrier).expect("shards take what is pushed"));
-        }
-        let measured = lead(workers, &terms, &addresses, rounds, &barrier);
-        over.send_replace(true);
-        measured
+    with_shards(protocol, shards, maker, |terms, addresses| {
+        scope(|scope| {
+            for worker in 0..workers {
+                let barrier = &barrier;
+                scope.spawn(move || push_all(worker, terms, addresses, (rounds, number), barrier).expect("shards take what is pushed"));
+            }
+            lead(workers, terms, addresses, rounds, &barrier)
+        })
     })
-}
-
-fn runtime() -> Result<Runtime> {
-    Ok(Builder::new_current_thread().enable_all().build()?)
 }
 
 fn maker() -> quelea_params::Maker {

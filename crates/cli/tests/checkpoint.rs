@@ -186,11 +186,17 @@ fn places_that_cannot_be_used_are_known_at_once() {
 
 #[test]
 fn a_training_survives_a_place_that_fails() {
+    for endless in [ENDLESS, ENDLESS_STEPS] {
+        survives_a_place_that_fails(endless);
+    }
+}
+
+fn survives_a_place_that_fails(endless: &str) {
     let folder = several_tiles(40_000);
     // Files of at most 512 or 1024 bytes stand for a full disk: the probe fits, a checkpoint does not.
     let mut command = Command::new("sh");
     command.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_quelea")]);
-    command.args(format!("{ENDLESS} {SAVED} --json").split_whitespace()).current_dir(folder.path("."));
+    command.args(format!("{endless} {SAVED} --json").split_whitespace()).current_dir(folder.path("."));
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let told = wait_for(&mut out, "\"warning\"");
@@ -206,7 +212,7 @@ fn a_training_survives_a_place_that_fails() {
     fs::remove_dir_all(folder.path("saved")).unwrap();
 
     // A folder that vanishes and comes back: the whole checkpoint is written anew.
-    let (mut child, mut out) = begin(&folder, &format!("{ENDLESS} {SAVED}"));
+    let (mut child, mut out) = begin(&folder, &format!("{endless} {SAVED}"));
     while !folder.path("saved/checkpoint").exists() {
         wait_for(&mut out, "\"training\"");
     }
@@ -216,7 +222,7 @@ fn a_training_survives_a_place_that_fails() {
     wait_for(&mut out, "again");
     child.kill().unwrap();
     child.wait().unwrap();
-    let (mut child, mut out) = begin(&folder, &format!("{ENDLESS} {SAVED} --resume"));
+    let (mut child, mut out) = begin(&folder, &format!("{endless} {SAVED} --resume"));
     wait_for(&mut out, "\"resumed\"");
     child.kill().unwrap();
     child.wait().unwrap();

@@ -116,7 +116,7 @@ impl Scenario {
             disk_full: cuts.pick(&[0.0, 0.0, 0.5]),
             supervised: random.chance(0.5),
             killed_when_lost: random.pick(&[0.0, 0.5, 1.0]),
-            forgotten: Random::new(seed, 5).pick(&[0.0, 0.3, 1.0]),
+            forgotten: Random::new(seed, 8).pick(&[0.0, 0.3, 1.0]),
             fate: fate(random, shards),
             fate_step: random.below(2 * busy),
             calm: random.millis(500, 60_000),

@@ -28,7 +28,8 @@ const MOST_REQUESTS: usize = 64;
 /// Answers that wait to be taken.
 const MOST_ANSWERS: usize = 256;
 /// Attempts at a request on connections that were closed before anything was answered on them: among many strangers a
-/// new connection may be the oldest. Whatever has been heard is not done twice, because calls are numbered.
+/// new connection may be the oldest. Whatever has been heard is not done twice, because calls are numbered, and a session that
+/// nobody uses ends by itself.
 const MOST_ATTEMPTS: u32 = 5;
 /// The pause before the second of them; it doubles from one to the next.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);

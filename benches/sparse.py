@@ -1,7 +1,8 @@
 """How long do 1,000 rows of 16 numbers take to read, and to add to, against Redis on loopback with the same keys?
 
-Ours are a shard's tables in this process, without a network. Redis reads with MGET; it adds with INCRBYFLOAT for every
-number, or with one script for all rows. Its client sends bytes that were made before and counts those that come back.
+Ours are a shard's tables in this process, without a network, and a shard over rpc, where adding is a push and its commit.
+Redis reads with MGET; it adds with INCRBYFLOAT for every number, or with one script for all rows. Its client sends bytes that
+were made before and counts those that come back.
 """
 
 import array
@@ -18,7 +19,7 @@ from pathlib import Path
 from common import library, main
 
 ROWS, WIDTH, KEYS, CALLS, WARM_UP = 100_000, 16, 1_000, 300, 20
-PICKS = 8
+PICKS = 64
 ADD = """for at = 1, #KEYS do
   local row = {struct.unpack('<FORMAT', redis.call('GET', KEYS[at]))}
   local sums = {struct.unpack('<FORMAT', ARGV[at])}
@@ -43,17 +44,24 @@ def ours(what, _):
         return summary(library("sparse", what, file, ROWS, KEYS, WIDTH, CALLS)["seconds"])
 
 
+def over_rpc(what, _):
+    seconds = library("empty", 1, 1, ROWS, WIDTH, KEYS, CALLS)
+    adds = [step - read for step, read in zip(seconds["steps"], seconds["reads"], strict=True)]
+    return summary({"read": seconds["reads"], "add": adds}[what])
+
+
 def redis(what, _):
     keys, calls = rows()
     with server() as connection:
         for first in range(0, ROWS, KEYS):
             exchange(connection, b"".join(command(b"SET", key(k), bytes(4 * WIDTH)) for k in keys[first : first + KEYS]), 5 * KEYS)
         requests = [what(call) for call in calls]
-        lengths = [reply(connection, request) for request in requests]
+        # All are answered alike.
+        length = reply(connection, requests[0])
         seconds = []
         for call in range(CALLS):
             start = time.perf_counter()
-            exchange(connection, requests[call % PICKS], lengths[call % PICKS])
+            exchange(connection, requests[call % PICKS], length)
             seconds.append(time.perf_counter() - start)
     return summary(seconds)
 
@@ -131,11 +139,13 @@ def summary(seconds):
 
 if __name__ == "__main__":
     contenders = {
+        "rpc, read": functools.partial(over_rpc, "read"),
         "tables, read": functools.partial(ours, "read"),
         "Redis, MGET": functools.partial(redis, mget),
+        "rpc, add": functools.partial(over_rpc, "add"),
         "tables, add": functools.partial(ours, "add"),
         "Redis, INCRBYFLOAT": functools.partial(redis, increase),
         "Redis, script": functools.partial(redis, script),
     }
-    against = {name: "tables, read" if name in ("tables, read", "Redis, MGET") else "tables, add" for name in contenders}
+    against = {name: "rpc, read" if name.endswith(("read", "MGET")) else "rpc, add" for name in contenders}
     main(__doc__, contenders, measure="us_per_call", ours=against)

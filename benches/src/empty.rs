@@ -20,6 +20,9 @@ use crate::shards::{runtime, with_shards};
 const RUN: u64 = 1;
 /// Numbers of the table that one message loads.
 const LOADED_AT_ONCE: u64 = 1 << 22;
+/// What all rows hold, and what is pushed to them: numbers as a training has them, which need most of their bytes.
+const VALUE: f32 = 0.1;
+const SUM: i64 = 123_457;
 
 /// What is measured.
 #[derive(Debug, Clone, Copy)]
@@ -137,7 +140,7 @@ async fn fill(client: &mut Client, size: Size, shard: u32, terms: &Terms) -> Res
     for part in 0..size.rows.div_ceil(at_once) {
         let all = part * at_once..size.rows.min((part + 1) * at_once);
         let keys: Vec<u64> = all.filter(|key| shard_of(*key, size.shards) == shard).collect();
-        let rows = vec![1.0; keys.len() * size.width];
+        let rows = vec![VALUE; keys.len() * size.width];
         let blocks = Arc::new(vec![(0, Block::Keys(keys)), (1, Block::Values(rows))]);
         let answer = client.call(ToShard::Load { run: RUN, epoch: 1, part, table: 0, blocks }).await?;
         ensure!(matches!(answer, FromShard::At { .. }), "{answer:?}");
@@ -153,7 +156,7 @@ fn work(worker: usize, size: Size, terms: &Terms, addresses: &[String], barrier:
     let (mut reads, mut pushes) = (Vec::new(), Vec::new());
     for clock in 0..size.steps {
         let keys: Vec<Vec<u64>> = (0..size.shards).map(|shard| size.keys_of(worker, clock, shard)).collect();
-        let sums: Vec<Vec<i64>> = keys.iter().map(|keys| vec![1; keys.len() * size.width]).collect();
+        let sums: Vec<Vec<i64>> = keys.iter().map(|keys| vec![SUM; keys.len() * size.width]).collect();
         barrier.wait();
         let start = Instant::now();
         for (client, keys) in clients.iter_mut().zip(&keys) {

@@ -10,6 +10,7 @@ pub mod hash;
 pub mod learner;
 pub mod math;
 pub mod prediction;
+pub mod prefetch;
 pub mod schema;
 pub mod spec;
 pub mod steps;

@@ -4,10 +4,10 @@
 //! other columns are columns of their own. Where rows go when a node is split is read from the tile's values instead,
 //! which are a column each already.
 
+use quelea_core::prefetch::prefetch;
 use quelea_core::tile::Tile;
 
 use super::bins::{Bins, Cuts};
-use super::kernel;
 use super::scale::{Packed, word_of};
 
 /// The bytes that rows are made of: a row is a whole number of them, so that it is copied by a few wide moves.
@@ -122,7 +122,7 @@ impl Binned {
         let rows = self.rows.as_chunks::<N>().0;
         for (at, ((&row, copy), word)) in these.iter().zip(copy.as_chunks_mut::<N>().0).zip(words).enumerate() {
             if let Some(&ahead) = these.get(at + AHEAD) {
-                kernel::prefetch(&rows[usize::from(ahead)]);
+                prefetch(&rows[usize::from(ahead)]);
             }
             *copy = rows[usize::from(row)];
             *word = self.word(copy);

@@ -1,23 +1,7 @@
 //! The inner loops of histograms and of moving rows: where training spends its time.
-#![expect(
-    unsafe_code,
-    reason = "a tenth of training is spent in moving rows, and bounds checks slow it down; asking for memory has no safe form"
-)]
+#![expect(unsafe_code, reason = "a tenth of training is spent in moving rows, and bounds checks slow it down")]
 
 use super::binned::ByteRows;
-
-/// Asks for memory that will soon be read.
-#[inline(always)]
-pub(super) fn prefetch<T>(soon: &T) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: it changes nothing but what the caches hold, and the address is that of a reference.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(soon).cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = soon;
-}
 
 /// Adds word `i` to the bin of row `i` in each of the N columns whose bytes lie behind each other from `at` on. The
 /// histograms of 256 bins lie behind each other too.

@@ -2,6 +2,7 @@
 //! hashing, Fagin, Nievergelt, Pippenger, Strong 1979), so an insertion never has to move more than a few megabytes.
 
 use quelea_core::counter::mix;
+use quelea_core::prefetch::prefetch;
 
 use super::memory::{LARGE, Memory};
 use crate::Problem;
@@ -47,12 +48,11 @@ impl Index {
         Ok(Self { directory: self.directory.clone(), bits: self.bits, segments })
     }
 
-    /// Reads where a key is looked up first and makes nothing of it: the memory is near afterwards. Many such reads in a row
-    /// wait for the memory at the same time.
+    /// Asks for the memory where a key is looked up first.
     #[inline(always)]
-    pub fn touch(&self, hash: u64) -> u64 {
+    pub fn prefetch(&self, hash: u64) {
         let entries = self.segments[self.segment_of(hash)].memory.of::<Entry>();
-        entries[home(entries, hash)][0]
+        prefetch(&entries[home(entries, hash)]);
     }
 
     /// The place of `key`, whose hash is `hash`, or [`NOWHERE`].

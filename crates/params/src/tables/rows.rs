@@ -1,5 +1,7 @@
 //! Rows of numbers in chunks of memory that never move.
 
+use quelea_core::prefetch::prefetch;
+
 use super::memory::Memory;
 use crate::Problem;
 
@@ -76,10 +78,10 @@ impl Rows {
         &mut self.chunks[(number >> self.chunk_bits) as usize].of_mut()[within..][..self.length]
     }
 
-    /// Reads some of a row and makes nothing of it: its memory is near afterwards.
+    /// Asks for the memory of a row.
     #[inline(always)]
-    pub fn touch(&self, number: u32) -> u32 {
-        self.get(number).iter().step_by(LINE).fold(0, |sum, value| sum ^ value.to_bits())
+    pub fn prefetch(&self, number: u32) {
+        self.get(number).iter().step_by(LINE).for_each(prefetch);
     }
 
     #[inline(always)]

@@ -3,7 +3,6 @@
 //! Large tables do not fit the processor's caches, so the memory of many keys is asked for at once: first where they are, then
 //! their rows, and then comes the work.
 
-use std::hint::black_box;
 use std::sync::OnceLock;
 
 use quelea_core::counter::mix;
@@ -149,11 +148,13 @@ impl Table {
     /// Finds the places of keys and brings their rows near; those that are not there yet are [`NOWHERE`].
     #[inline]
     fn bring_near(&self, keys: &[u64], places: &mut [u32]) {
-        black_box(keys.iter().fold(0, |all, key| all ^ self.index.touch(mix(*key))));
+        keys.iter().for_each(|key| self.index.prefetch(mix(*key)));
         for (key, place) in keys.iter().zip(&mut *places) {
             *place = self.index.get(mix(*key), *key);
+            if *place != NOWHERE {
+                self.rows.prefetch(*place);
+            }
         }
-        black_box(places.iter().filter(|place| **place != NOWHERE).fold(0, |all, place| all ^ self.rows.touch(*place)));
     }
 
     /// The place of a key, whose row begins now if it is not there yet.

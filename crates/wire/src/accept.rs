@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::link::{self, Reading, Writing};
 use crate::message::{Message, Service};
 use crate::place::{Door, accepted};
-use crate::server::{Heard, Open};
+use crate::server::{Heard, Open, Waiting};
 use crate::stream::Stream;
 use crate::{Protocol, Terms, WireError, grpc, rest, rpc};
 
@@ -107,13 +107,13 @@ async fn serve<S: Service>(greeted: Greeted, peer: u64, patience: Duration, tell
         Greeted::Requests(requests) => return requests.serve().await,
     };
     let (answers, to_send) = mpsc::channel(MOST_ANSWERS);
-    let (cut, is_cut) = oneshot::channel();
-    if tell.send(Heard::Opened(peer, Open { answers, cut })).await.is_err() {
+    let (waiting, (cut, is_cut)) = (Waiting::default(), oneshot::channel());
+    if tell.send(Heard::Opened(peer, Open { answers, waiting: waiting.clone(), cut })).await.is_err() {
         return;
     }
     let is_over = tokio::select! {
         _ = take_calls(&mut read, &address, peer, &tell) => false,
-        sent = send_answers(&mut write, to_send, patience) => sent.is_ok(),
+        sent = send_answers(&mut write, to_send, &waiting, patience) => sent.is_ok(),
         Ok(()) = is_cut => false,
     };
     if is_over && write.finish().await {
@@ -134,7 +134,12 @@ async fn take_calls<S: Service>(read: &mut Reading, address: &str, peer: u64, te
 }
 
 /// Ends when there are no more answers.
-async fn send_answers<A: Message>(write: &mut Writing, mut to_send: mpsc::Receiver<(u64, A)>, patience: Duration) -> Result<(), WireError> {
+async fn send_answers<A: Message>(
+    write: &mut Writing,
+    mut to_send: mpsc::Receiver<(u64, A)>,
+    waiting: &Waiting,
+    patience: Duration,
+) -> Result<(), WireError> {
     while let Some((call, answer)) = to_send.recv().await {
         match write.write(call, &answer, patience).await {
             Err(error @ WireError::TooLarge { .. }) => write.refuse(call, &error.to_string(), patience).await?,
@@ -142,6 +147,7 @@ async fn send_answers<A: Message>(write: &mut Writing, mut to_send: mpsc::Receiv
                 sent?;
             }
         }
+        waiting.end(call);
     }
     Ok(())
 }

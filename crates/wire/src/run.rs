@@ -131,6 +131,8 @@ impl<H: Hooks> Shell<'_, H> {
         while let Some(action) = actions.pop_front() {
             match action {
                 Action::Answer { to, answer } => self.server.answer(to, answer),
+                // Tiles are large; one that was asked for again is not made again.
+                Action::GiveTile { to, .. } if self.server.is_answering(to) => {}
                 Action::GiveTile { to, tile } => {
                     let bytes = self.hooks.tile(tile);
                     self.server.answer(to, FromRun::Tile { tile, bytes });

@@ -1,6 +1,7 @@
 //! The listening side: takes connections, reads calls, and sends answers to whom they belong.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use quelea_params::Caller;
 use tokio::sync::{mpsc, oneshot};
@@ -42,7 +43,28 @@ pub(crate) enum Heard<S: Service> {
 /// The way back of a connection. Without it the connection ends when all answers are sent; when it is cut, at once.
 pub(crate) struct Open<S: Service> {
     pub answers: mpsc::Sender<(u64, S::Answer)>,
+    pub waiting: Waiting,
     pub cut: oneshot::Sender<()>,
+}
+
+/// The calls of a connection whose answers wait to be sent.
+#[derive(Clone, Default)]
+pub(crate) struct Waiting(Arc<Mutex<HashSet<u64>>>);
+
+impl Waiting {
+    /// Whether it waits only from now on.
+    fn begin(&self, call: u64) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(call)
+    }
+
+    fn has(&self, call: u64) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&call)
+    }
+
+    /// It is sent.
+    pub(crate) fn end(&self, call: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&call);
+    }
 }
 
 /// What a server tells its state machine.
@@ -86,9 +108,16 @@ impl<S: Service> Server<S> {
         }
     }
 
-    /// Sends an answer; whoever does not read them in time loses the connection.
+    /// Whether an answer to this call waits to be sent.
+    pub(crate) fn is_answering(&self, to: Caller) -> bool {
+        self.connections.get(&to.peer).is_some_and(|open| open.waiting.has(to.call))
+    }
+
+    /// Sends an answer; whoever does not read them in time loses the connection. A call that is made again while its answer
+    /// waits, as slow links make it, is answered once: the first answer leads on as well as the last.
     pub(crate) fn answer(&mut self, to: Caller, answer: S::Answer) {
         if let Some(open) = self.connections.get(&to.peer)
+            && open.waiting.begin(to.call)
             && open.answers.try_send((to.call, answer)).is_err()
             && let Some(open) = self.connections.remove(&to.peer)
         {

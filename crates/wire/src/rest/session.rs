@@ -13,7 +13,7 @@ use super::sign::{Nonces, hex};
 use crate::Terms;
 use crate::accept::MOST_ANSWERS;
 use crate::message::Service;
-use crate::server::{Heard, Open};
+use crate::server::{Heard, Open, Waiting};
 use crate::token::{Token, random};
 
 /// Sessions at once.
@@ -77,12 +77,12 @@ impl<S: Service> Sessions<S> {
             open.insert(id.clone(), session.clone());
         }
         let (answers, to_send) = mpsc::channel(MOST_ANSWERS);
-        let (cut, is_cut) = oneshot::channel();
-        if self.tell.send(Heard::Opened(peer, Open { answers, cut })).await.is_err() {
+        let (calls, (cut, is_cut)) = (Waiting::default(), oneshot::channel());
+        if self.tell.send(Heard::Opened(peer, Open { answers, waiting: calls.clone(), cut })).await.is_err() {
             lock(&self.open).remove(&id);
             return Err(Refusal::Over);
         }
-        tokio::spawn(keep(self.clone(), id.clone(), session.clone(), to_send, is_cut, is_over));
+        tokio::spawn(keep(self.clone(), id.clone(), session.clone(), (to_send, calls), is_cut, is_over));
         Ok((id, session))
     }
 
@@ -118,7 +118,7 @@ async fn keep<S: Service>(
     sessions: Arc<Sessions<S>>,
     id: String,
     session: Arc<Session<S>>,
-    mut to_send: mpsc::Receiver<(u64, S::Answer)>,
+    (mut to_send, calls): (mpsc::Receiver<(u64, S::Answer)>, Waiting),
     mut is_cut: oneshot::Receiver<()>,
     mut is_over: watch::Receiver<bool>,
 ) {
@@ -127,6 +127,7 @@ async fn keep<S: Service>(
         tokio::select! {
             answer = to_send.recv() => match answer {
                 Some((number, answer)) => {
+                    calls.end(number);
                     let waiting = lock(&session.waiting).remove(&number);
                     // Whoever no longer waits for it has ended the session.
                     let _ = waiting.map(|waiting| waiting.send(answer));

@@ -64,8 +64,8 @@ impl Target<'_> {
         Some(stream)
     }
 
-    /// A frame that the listener understands and that does no harm.
-    fn frame(&self) -> Vec<u8> {
+    /// A call that the listener understands and that does no harm.
+    fn frame(&self, call: u64) -> Vec<u8> {
         let member = Member { run: 1, worker: 77, incarnation: 1_000_000 };
         let head = match self.service {
             1 => postcard::to_allocvec(&(
@@ -75,7 +75,7 @@ impl Target<'_> {
             _ => postcard::to_allocvec(&(ToShard::Ping { run: 0, clock: 0 }, [0u8; 0].as_slice())),
         };
         let head = head.expect("a head");
-        [&9u64.to_le_bytes()[..], &(head.len() as u32).to_le_bytes(), &0u64.to_le_bytes(), &head].concat()
+        [&call.to_le_bytes()[..], &(head.len() as u32).to_le_bytes(), &0u64.to_le_bytes(), &head].concat()
     }
 }
 
@@ -101,7 +101,7 @@ fn fuzz(target: Target<'_>) {
             return;
         }
         let Some(mut stream) = target.greet() else { continue };
-        let mut frame = target.frame();
+        let mut frame = target.frame(9);
         let random = mix(7, time) as usize;
         match time % 3 {
             0 => frame[random % 20] ^= 1u8 << (random % 7),
@@ -114,7 +114,7 @@ fn fuzz(target: Target<'_>) {
 
 /// Calls without end, whose answers are never read: the listener must cut the connection.
 fn be_deaf(target: Target<'_>, cut: &AtomicUsize) {
-    let calls = target.frame().repeat(1_000);
+    let calls: Vec<u8> = (0..1_000).flat_map(|call| target.frame(call)).collect();
     while !target.is_over() {
         let Some(mut stream) = target.greet() else { continue };
         while !target.is_over() {
@@ -193,6 +193,28 @@ fn a_training_goes_on_among_enemies() {
     assert!(cut.into_inner() > 0, "whoever does not read is cut off");
     let taken = most_memory() - before;
     assert!(taken < MOST_BYTES, "{taken} bytes were taken");
+}
+
+#[test]
+fn a_call_that_is_made_again_and_again_is_answered() {
+    let terms = terms();
+    let (shard, token, over) = (Shard::start(&terms), bytes_of(&terms), AtomicBool::new(false));
+    let target = Target { address: &shard.address, token: &token, service: 2, over: &over };
+    let mut stream = target.greet().expect("it listens");
+    let calls = 1_000_000;
+    // Answers that nobody reads wait, but not one for each time.
+    stream.write_all(&target.frame(9).repeat(calls)).expect("it reads on");
+    stream.write_all(&target.frame(10)).expect("it reads on");
+    let (mut answered, mut call) = (0, 9);
+    while call == 9 {
+        let mut header = [0; 20];
+        stream.read_exact(&mut header).expect("an answer");
+        call = u64::from_le_bytes(header[..8].try_into().expect("eight bytes"));
+        let head = u32::from_le_bytes(header[8..12].try_into().expect("four bytes"));
+        stream.read_exact(&mut vec![0; head as usize]).expect("its head");
+        answered += 1;
+    }
+    assert!(call == 10 && (2..calls).contains(&answered), "{answered} answers up to call {call}");
 }
 
 #[test]

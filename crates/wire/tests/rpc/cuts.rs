@@ -1,71 +1,16 @@
 //! Connections that are cut in the middle of whatever they carry.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{JoinHandle, scope, sleep, spawn};
+use std::thread::{scope, sleep};
 use std::time::Duration;
 
 use quelea_params::Problem;
 use quelea_params::run::Note;
 use quelea_wire::{Listener, WireError};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 
-use crate::cluster::{ANY_PORT, Addresses, Shard, Trained, runtime, terms, train};
+use crate::cluster::{ANY_PORT, Addresses, Shard, Trained, terms, train};
+use crate::proxy::{Fate, Proxy};
 use crate::toy::{Plan, mix};
-
-/// Passes bytes on between whoever connects and a server, until it is told to cut.
-struct Proxy {
-    address: String,
-    /// How often connections were cut; none is left when it is over.
-    cuts: watch::Sender<Option<u64>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Proxy {
-    fn start(to: String) -> Self {
-        let socket = std::net::TcpListener::bind(ANY_PORT).expect("a free port");
-        socket.set_nonblocking(true).expect("a socket");
-        let address = socket.local_addr().expect("a bound socket").to_string();
-        let (cuts, told) = watch::channel(Some(0));
-        let thread = spawn(move || runtime().block_on(pass_on(socket, to, told)));
-        Self { address, cuts, thread: Some(thread) }
-    }
-
-    fn cut(&self) {
-        self.cuts.send_modify(|cuts| *cuts = cuts.map(|cuts| cuts + 1));
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.cuts.send_replace(None);
-        let _ = self.thread.take().map(JoinHandle::join);
-    }
-}
-
-async fn pass_on(socket: std::net::TcpListener, to: String, mut told: watch::Receiver<Option<u64>>) {
-    let socket = TcpListener::from_std(socket).expect("within a runtime");
-    let mut over = told.clone();
-    loop {
-        let accepted = tokio::select! {
-            accepted = socket.accept() => accepted,
-            _ = over.wait_for(Option::is_none) => return,
-        };
-        let (Ok((mut from, _)), to) = (accepted, to.clone()) else { continue };
-        told.mark_unchanged();
-        let mut cut = told.clone();
-        tokio::spawn(async move {
-            let passing = async {
-                let mut to = TcpStream::connect(to).await?;
-                tokio::io::copy_bidirectional(&mut from, &mut to).await
-            };
-            tokio::select! {
-                _ = passing => {}
-                _ = cut.changed() => {}
-            }
-        });
-    }
-}
 
 /// Which connections are cut.
 enum Link {
@@ -82,7 +27,7 @@ fn train_with_cuts(plan: &Plan, link: Link, pauses_ms: std::ops::Range<u64>) -> 
     let listener = Listener::bind(ANY_PORT, &terms).expect("a free port");
     let mut addresses = Addresses { run: listener.address(), shards_of_run: straight.clone(), shards_of_workers: straight.clone() };
     let to = if matches!(link, Link::WorkerToRun) { vec![addresses.run.clone()] } else { straight };
-    let proxies: Vec<Proxy> = to.into_iter().map(Proxy::start).collect();
+    let proxies: Vec<Proxy> = to.into_iter().map(|to| Proxy::start(to, |_| Fate::FINE)).collect();
     let through: Vec<String> = proxies.iter().map(|proxy| proxy.address.clone()).collect();
     match link {
         Link::WorkerToShard => addresses.shards_of_workers = through,
@@ -108,7 +53,7 @@ fn train_with_cuts(plan: &Plan, link: Link, pauses_ms: std::ops::Range<u64>) -> 
 }
 
 /// Who was away when the run ended hears nothing of it any more.
-fn is_calm(ended: &Result<Result<(), Problem>, WireError>) -> bool {
+pub fn is_calm(ended: &Result<Result<(), Problem>, WireError>) -> bool {
     matches!(ended, Ok(Ok(())) | Ok(Err(Problem::Silent { .. })) | Err(WireError::Connect { .. }))
 }
 

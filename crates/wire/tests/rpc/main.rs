@@ -7,5 +7,7 @@ mod conformance;
 mod cuts;
 mod enemies;
 mod hostile;
+mod links;
 mod losses;
+mod proxy;
 mod toy;

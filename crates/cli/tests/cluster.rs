@@ -104,6 +104,25 @@ fn every_protocol_makes_the_same_file() {
     folder.is_clean();
 }
 
+/// Makes an authority and a certificate as the manual says; whether it could: there may be no openssl.
+fn make_certificates(folder: &Folder) -> bool {
+    let manual = include_str!("../../../docs/operating.md");
+    let recipe = manual.split("```sh\n").find(|text| text.starts_with("openssl req -x509")).unwrap();
+    let script = recipe.split("```").next().unwrap().replace("DNS:%s", "DNS:%s,IP:127.0.0.1");
+    let shell = Command::new("sh").args(["-euc", &script]).current_dir(folder.path("")).stderr(Stdio::null()).status();
+    let is_made = shell.is_ok_and(|status| status.success());
+    assert!(is_made || Command::new("openssl").arg("version").output().is_err(), "{script}");
+    is_made
+}
+
+/// How a run's messages are carried, as its seed draws it.
+fn carried(seed: u64, may_have_tls: bool) -> String {
+    let mut choices = Choices(seed.wrapping_mul(0xbf58_476d_1ce4_e5b9) + 1);
+    let protocol = ["rpc", "grpc", "rest"][choices.below(3) as usize];
+    let tls = "--set transport.tls.certificate=node1.example.pem --set transport.tls.key=node1.example.key --set transport.tls.authority=authority.pem";
+    format!("--set transport.protocol={protocol} {}", if may_have_tls && choices.below(2) == 1 { tls } else { "" })
+}
+
 /// The area under the curve of the training rows, as the run tells it.
 fn auc(child: Child) -> f64 {
     let ended = child.wait_with_output().unwrap();
@@ -116,9 +135,11 @@ fn auc(child: Child) -> f64 {
 #[test]
 fn in_every_mode_a_hurt_training_ends_as_good_as_another() {
     let folder = several_tiles(30_000);
+    let has_tls = make_certificates(&folder);
     let lockstep = auc(train(&folder, BY_STEPS, "mode.onnx", ""));
     for seed in seeds(6) {
-        let more = format!("{PATIENT} {} --set cluster.workers=3 --set cluster.shards=2", MODES[seed as usize % MODES.len()]);
+        let (mode, carried) = (MODES[seed as usize % MODES.len()], carried(seed, has_tls));
+        let more = format!("{PATIENT} {mode} {carried} --set cluster.workers=3 --set cluster.shards=2");
         let child = train(&folder, BY_STEPS, "mode.onnx", &more);
         let id = child.id();
         let (done, seen) = hurt(&child, seed);
@@ -178,16 +199,17 @@ fn hurt(run: &Child, seed: u64) -> (Vec<String>, BTreeSet<u32>) {
 #[test]
 fn whoever_dies_or_hangs_the_file_is_the_same() {
     let folder = several_tiles(30_000);
+    let has_tls = make_certificates(&folder);
     let expected: Vec<Vec<u8>> = LEARNERS.iter().map(|learner| alone(&folder, learner)).collect();
     for seed in seeds(8) {
-        let learner = seed as usize % LEARNERS.len();
+        let (learner, carried) = (seed as usize % LEARNERS.len(), carried(seed, has_tls));
         let saved = ["", "--set checkpoint.to=saved --set checkpoint.every=0.1"][(seed as usize + seed as usize / LEARNERS.len()) % 2];
-        let child =
-            train(&folder, LEARNERS[learner], "hurt.onnx", &format!("{PATIENT} --set cluster.workers=3 --set cluster.shards=2 {saved}"));
+        let more = format!("{PATIENT} {carried} --set cluster.workers=3 --set cluster.shards=2 {saved}");
+        let child = train(&folder, LEARNERS[learner], "hurt.onnx", &more);
         let (done, seen) = hurt(&child, seed);
         let id = child.id();
         let found = model(&folder, child, "hurt.onnx");
-        assert!(found == expected[learner], "seed {seed}, {}: {done:?}", LEARNERS[learner]);
+        assert!(found == expected[learner], "seed {seed}, {}, {more}: {done:?}", LEARNERS[learner]);
         assert!(children(id).is_empty());
         wait_for_the_end(&seen);
     }

@@ -116,8 +116,10 @@ pub struct Part<'a> {
 /// What a mini-batch, or part of it, adds up to.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Sums {
-    /// For each of the tables a row of sums for each pulled key, in units.
+    /// For each of the tables a row of sums for each of its keys, in units.
     pub tables: Vec<Vec<i64>>,
+    /// These keys, table by table, where they are not all that were pulled.
+    pub keys: Option<Vec<Vec<u64>>>,
     /// The weight of the rows that gradients were taken of.
     pub weight: i64,
     /// What the learner wants to know at the end of a pass: losses, weights.
@@ -138,6 +140,17 @@ impl Sums {
             *sum = sum.checked_add(other).ok_or_else(overflow)?;
         }
         Ok(())
+    }
+
+    /// The sums of some keys of the mini-batch alone, whose keys are `keys`: those at these places.
+    pub fn only(mut self, keys: &[Vec<u64>], places: &[Vec<u32>]) -> Self {
+        for ((sums, keys), places) in self.tables.iter_mut().zip(keys).zip(places) {
+            let width = sums.len().checked_div(keys.len()).unwrap_or(0);
+            *sums = places.iter().flat_map(|&place| &sums[place as usize * width..][..width]).copied().collect();
+        }
+        let picked = |(keys, places): (&Vec<u64>, &Vec<u32>)| places.iter().map(|&place| keys[place as usize]).collect();
+        self.keys = Some(keys.iter().zip(places).map(picked).collect());
+        self
     }
 }
 
@@ -166,6 +179,10 @@ pub trait StepLearner: Send + Sync {
 
     /// The keys that a mini-batch pulls, table by table, each in ascending order.
     fn keys<'a>(&self, batch: &'a Self::Batch) -> &'a [Vec<u64>];
+
+    /// The places of those keys that training rows have, table by table; nothing if it makes no difference. Only these are
+    /// pushed: many a rule changes a row to which nothing is added, and validation rows are only looked at.
+    fn trained<'a>(&self, batch: &'a Self::Batch) -> Option<&'a [Vec<u32>]>;
 
     /// Empty sums for a mini-batch.
     fn sums(&self, batch: &Self::Batch) -> Sums;

@@ -11,7 +11,7 @@ use crate::traffic::{Bits, Traffic};
 use crate::{Packet, Problem, Timing};
 
 /// The version of these messages. Programs of different versions do not work together.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// One life of a worker: a worker that joins again, or takes the place of a dead one, has another incarnation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -366,10 +366,10 @@ pub enum ToShard {
         id: PushId,
         /// By steps: the weight of the mini-batch.
         weight: i64,
-        /// By steps: the list of its keys, if the shard should know it; then they are not in the blocks.
+        /// By steps: the list of its keys. If they are in the blocks too, the shard is to remember them; if not, it should know it.
         list: Option<ListName>,
         /// The sums of this shard's blocks, each under its number. Shells send them beside the rest.
-        /// By steps: for table number t its keys as block 2t and its sums as block 2t + 1.
+        /// By steps: for table number t its keys as block 2t, if they are told, and its sums as block 2t + 1.
         #[serde(skip)]
         blocks: Arc<Vec<(u32, Block)>>,
     },

@@ -91,9 +91,10 @@ impl<L: StepLearner> Steps<'_, L> {
             }
         };
         let pulled = self.tables.read(self.learner.keys(&batch))?;
-        let sums = fold(self.learner, &batch, self.tiles.len(), &pulled)?;
+        let mut sums = fold(self.learner, &batch, self.tiles.len(), &pulled)?;
         add(self.cut.totals.entry(self.cut.passed).or_default(), &sums.totals)?;
-        self.tables.apply(self.learner.keys(&batch), sums, self.cut.applied)?;
+        let trained = sums.keys.take();
+        self.tables.apply(trained.as_deref().unwrap_or(self.learner.keys(&batch)), sums, self.cut.applied)?;
         self.cut.commits += 1;
         self.cut.applied += 1;
         Ok(())
@@ -127,7 +128,10 @@ pub(crate) fn fold<L: StepLearner>(learner: &L, batch: &L::Batch, parts: usize, 
     let mut all = all.into_iter();
     let mut sums = all.next().unwrap_or_else(|| learner.sums(batch));
     all.try_for_each(|other| sums.merge(other))?;
-    Ok(sums)
+    Ok(match learner.trained(batch) {
+        None => sums,
+        Some(places) => sums.only(learner.keys(batch), places),
+    })
 }
 
 /// How far training has come after the passes of `history`.

@@ -17,6 +17,8 @@ use super::totals::Totals;
 pub struct Batch {
     /// The keys that it pulls, table by table; those of the first are the columns of its rows.
     pub keys: Vec<Vec<u64>>,
+    /// The places of the keys that training rows have, table by table, if there are other rows.
+    pub trained: Option<Vec<Vec<u32>>>,
     /// The places of the columns of numbers.
     pub numbers: Vec<u32>,
     /// Its parts.
@@ -70,23 +72,19 @@ impl Batch {
     pub fn new(columns: &Columns, parts: &[Part<'_>], slices: u64, others: Vec<Vec<u64>>) -> Result<Self> {
         let rows = |part: &Part<'_>| rows_of(part.tile, part.slice, slices);
         parts.iter().try_for_each(|part| check(columns, part.tile, rows(part)))?;
-        let entries = parts.iter().map(|part| entries(part.tile, rows(part))).sum();
-        let mut marks = Marks::new(columns.width, entries);
-        for part in parts {
-            for (values, &column) in part.tile.features.iter().zip(&columns.features) {
-                mark(&mut marks, values, column, rows(part));
-            }
-        }
-        if parts.iter().any(|part| !rows(part).is_empty()) {
-            marks.mark(columns.numbers.iter().map(|&feature| columns.features[feature].first));
-        }
-        let (places, keys) = marks.rank();
+        let (places, keys) = marks(columns, parts, slices).rank();
         let numbers = match keys.is_empty() {
             true => Vec::new(),
             false => columns.numbers.iter().map(|&feature| places.of(columns.features[feature].first)).collect(),
         };
+        let trained = parts.iter().any(|part| !part.is_training()).then(|| {
+            let training: Vec<Part<'_>> = parts.iter().copied().filter(Part::is_training).collect();
+            let (_, keys) = marks(columns, &training, slices).rank();
+            let of_others = others.iter().map(|keys| (0..keys.len() as u32).collect());
+            [keys.into_iter().map(|key| places.of(key)).collect()].into_iter().chain(of_others).collect()
+        });
         let parts = parts.iter().map(|part| encode(columns, &places, part, rows(part))).collect();
-        Ok(Self { keys: [keys].into_iter().chain(others).collect(), numbers, parts })
+        Ok(Self { keys: [keys].into_iter().chain(others).collect(), trained, numbers, parts })
     }
 }
 
@@ -94,8 +92,24 @@ impl Batch {
     /// Sums of nothing, for tables of these widths.
     pub fn sums(&self, widths: &[usize]) -> Sums {
         let tables = self.keys.iter().zip(widths).map(|(keys, width)| vec![0; keys.len() * width]).collect();
-        Sums { tables, weight: 0, totals: Totals::empty() }
+        Sums { tables, keys: None, weight: 0, totals: Totals::empty() }
     }
+}
+
+/// The columns that these parts have.
+fn marks(columns: &Columns, parts: &[Part<'_>], slices: u64) -> Marks {
+    let rows = |part: &Part<'_>| rows_of(part.tile, part.slice, slices);
+    let entries = parts.iter().map(|part| entries(part.tile, rows(part))).sum();
+    let mut marks = Marks::new(columns.width, entries);
+    for part in parts {
+        for (values, &column) in part.tile.features.iter().zip(&columns.features) {
+            mark(&mut marks, values, column, rows(part));
+        }
+    }
+    if parts.iter().any(|part| !rows(part).is_empty()) {
+        marks.mark(columns.numbers.iter().map(|&feature| columns.features[feature].first));
+    }
+    marks
 }
 
 /// Refuses a tile of another schema, as far as these rows show it.

@@ -147,5 +147,11 @@ fn contribute<L: StepLearner>(learner: &L, parts: &[Part<'_>], tables: &[Table])
         learner.fold(&batch, part, &pulled, if part % 2 == 0 { &mut sums } else { &mut others })?;
     }
     sums.merge(others)?;
-    Ok((keys, sums))
+    Ok(match learner.trained(&batch) {
+        None => (keys, sums),
+        Some(places) => {
+            let mut sums = sums.only(&keys, places);
+            (sums.keys.take().unwrap_or(keys), sums)
+        }
+    })
 }

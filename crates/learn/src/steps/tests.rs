@@ -7,7 +7,7 @@ use quelea_core::estimator::{Centroids, Estimator, Factorization, Linear};
 use quelea_core::learner::Fitted;
 use quelea_core::schema::{Schema, Target};
 use quelea_core::steps::{Part, StepLearner};
-use quelea_core::tile::{MISSING, Values};
+use quelea_core::tile::{MISSING, Role, Values};
 
 use super::places::Marks;
 use super::testing::run;
@@ -105,6 +105,33 @@ fn nothing_depends_on_who_folds_what() {
             let parameters = KMeansParameters { n_clusters: 5, batch_rows: Some(150), ..KMeansParameters::default() };
             check_any_split(MiniBatchKMeans::learner(parameters, table.schema(), 5, None).unwrap(), &table);
         }
+    }
+}
+
+/// `table` must have rows of both kinds, and `passes` not depend on losses.
+fn check_validation_rows<L: StepLearner>(learner: L, table: &Table) {
+    let tiles = table.tiles();
+    let training: Vec<_> = tiles.iter().filter(|tile| tile.role == Role::Train).cloned().collect();
+    assert!(training.len() < tiles.len());
+    let without = run(&learner, &training, 1, 0).unwrap();
+    for members in [1, 3] {
+        assert_eq!(run(&learner, &tiles, members, 1).unwrap().estimator, without.estimator);
+    }
+}
+
+#[test]
+fn validation_rows_are_only_looked_at() {
+    let of =
+        |optimizer| LinearParameters { optimizer, l2: 0.1, passes: 3, patience: 0, batch_rows: Some(40), ..LinearParameters::default() };
+    for table in tables(2).into_iter().filter(|table| table.train < table.rows()) {
+        for parameters in
+            [of(Optimizer::Ftrl), of(Optimizer::Adagrad), of(Optimizer::Adam), LinearParameters { momentum: 0.5, ..of(Optimizer::Sgd) }]
+        {
+            check_validation_rows(SparseLogisticRegression::learner(parameters, table.schema(), 0, None).unwrap(), &table);
+        }
+        let parameters =
+            FactorizationParameters { passes: 3, patience: 0, batch_rows: Some(40), factors: 3, ..FactorizationParameters::default() };
+        check_validation_rows(FactorizationMachine::learner(parameters, table.schema(), 5, None).unwrap(), &table);
     }
 }
 

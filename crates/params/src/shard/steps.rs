@@ -64,14 +64,18 @@ impl Steps {
 
     /// The keys of a push, which it tells or names, and its sums; or the answer to it, if it cannot be applied.
     pub fn keys_and_sums(&mut self, list: Option<ListName>, weight: i64, blocks: Arc<Blocks>) -> Result<(Keys, Arc<Blocks>), FromShard> {
+        let is_of_keys = |(number, _): &(u32, Block)| number % 2 == 0;
         let (keys, sums) = match list {
-            Some(name) => (self.lists.get(name).ok_or(FromShard::Unlisted)?, blocks),
-            None => {
-                let (keys, sums): (Blocks, Blocks) = owned(blocks).into_iter().partition(|(number, _)| number % 2 == 0);
+            Some(name) if !blocks.iter().any(is_of_keys) => (self.lists.get(name).ok_or(FromShard::Unlisted)?, blocks),
+            _ => {
+                let (keys, sums): (Blocks, Blocks) = owned(blocks).into_iter().partition(is_of_keys);
                 (keys_of(keys, 2).map_err(|what| FromShard::Refused { what })?, Arc::new(sums))
             }
         };
         self.check_push(weight, &keys, &sums).map_err(|what| FromShard::Refused { what })?;
+        if list.is_some() {
+            self.lists.keep(&keys);
+        }
         Ok((keys, sums))
     }
 

@@ -296,7 +296,12 @@ impl Worker {
         }
         let Some(asked) = self.calls.close(call) else { return };
         match answer {
-            FromShard::Pushed { id, pushed: Pushed::Applied | Pushed::Duplicate } => self.staged(now, shard, id),
+            FromShard::Pushed { id, pushed: Pushed::Applied | Pushed::Duplicate } => {
+                if let Ask::Shard(ToShard::Push { list: Some(name), .. }) = asked {
+                    self.told.note(shard, name);
+                }
+                self.staged(now, shard, id);
+            }
             FromShard::Committed { epoch, clock, candidates } => self.pulled(now, shard, (epoch, clock), candidates),
             FromShard::Rows { epoch, blocks, .. } => self.rows(now, shard, epoch, blocks),
             FromShard::Wait => match asked {

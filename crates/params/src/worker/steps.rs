@@ -28,6 +28,19 @@ pub(super) struct Batch {
     sizes: Vec<Vec<f32>>,
 }
 
+impl Batch {
+    /// Of what was read, only the rows of these keys are pushed.
+    fn narrow(&mut self, keys: Vec<Vec<u64>>, parts: u32) {
+        if !self.sizes.is_empty() {
+            for ((sizes, read), keys) in self.sizes.iter_mut().zip(self.keys.whole()).zip(&keys) {
+                let mut left = keys.iter().peekable();
+                *sizes = read.iter().zip(&*sizes).filter(|(key, _)| left.next_if_eq(key).is_some()).map(|(_, size)| *size).collect();
+            }
+        }
+        self.keys = Keys::new(keys, parts);
+    }
+}
+
 impl Worker {
     /// Lets a mini-batch be made, once its tiles are there and the computing side has done what it was given before.
     pub(super) fn make_batch(&mut self, now: Duration, slices: Vec<Slice>) {
@@ -137,8 +150,11 @@ impl Worker {
 
     /// What shards are sent of these sums, part by part, and their weight.
     fn parts(&mut self, sums: Sums) -> Result<(i64, Vec<Blocks>), Problem> {
-        let Sums { mut tables, mut weight, totals } = sums;
+        let Sums { mut tables, keys, mut weight, totals } = sums;
         self.totals = totals;
+        if let (Some(joined), Some(keys)) = (&self.joined, keys) {
+            self.batch.narrow(keys, joined.parts);
+        }
         if self.residuals.traffic().is_less()
             && let (Some(joined), Some(order)) = (&self.joined, &self.order)
         {
@@ -158,10 +174,13 @@ impl Worker {
     pub(super) fn with_keys(&self, shard: u32, sums: &Arc<Blocks>) -> (Option<ListName>, Arc<Blocks>) {
         let part = self.part_of(shard);
         let Some(name) = self.batch.keys.name(part) else { return (None, sums.clone()) };
-        match self.told.has(shard, name) {
-            true => (Some(name), sums.clone()),
-            false => (None, Arc::new(self.batch.keys.of(part, 2).into_iter().chain(sums.iter().cloned()).collect())),
+        if self.told.has(shard, name) {
+            return (Some(name), sums.clone());
         }
+        // A list of which something is left out hardly comes again.
+        let is_to_be_remembered = !self.residuals.traffic().is_less();
+        let with_keys = self.batch.keys.of(part, 2).into_iter().chain(sums.iter().cloned()).collect();
+        (is_to_be_remembered.then_some(name), Arc::new(with_keys))
     }
 
     /// Forgets what is read for an order that is over.

@@ -224,9 +224,10 @@ impl StepChecker<'_> {
     fn pushes(&mut self, id: &PushId, list: Option<ListName>, blocks: &[(u32, Block)]) -> Verdict {
         let told: Vec<Vec<u64>> = blocks.iter().filter_map(|(_, block)| keys_of(block)).collect();
         let keys = match list {
-            Some(name) => self.lists.get(&name).ok_or("a push names a list that nobody was told")?.clone(),
-            None => told,
+            Some(name) if told.is_empty() => self.lists.get(&name).ok_or("a push names a list that nobody was told")?.clone(),
+            _ => told,
         };
+        self.lists.insert(ListName::of(&keys), keys.clone());
         let sums = blocks.iter().filter_map(|(_, block)| if let Block::Integers(sums) = block { Some(sums.clone()) } else { None });
         let push: Vec<_> = keys.into_iter().zip(sums).collect();
         ensure(push.len() == WIDTHS.len(), || format!("{id:?} has {} tables", push.len()))?;

@@ -132,11 +132,18 @@ impl StepLearner for FactorizationLearner {
     fn batch(&self, parts: &[Part<'_>]) -> Result<Batch> {
         let mut batch = Batch::new(&self.columns, parts, self.slices, vec![vec![0], (0..=self.columns.numbers.len() as u64).collect()])?;
         batch.keys.push(batch.keys[0].clone());
+        if let Some(trained) = &mut batch.trained {
+            trained.push(trained[0].clone());
+        }
         Ok(batch)
     }
 
     fn keys<'a>(&self, batch: &'a Batch) -> &'a [Vec<u64>] {
         &batch.keys
+    }
+
+    fn trained<'a>(&self, batch: &'a Batch) -> Option<&'a [Vec<u32>]> {
+        batch.trained.as_deref()
     }
 
     fn sums(&self, batch: &Batch) -> Sums {

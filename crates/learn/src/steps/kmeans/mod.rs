@@ -146,6 +146,11 @@ impl StepLearner for MiniBatchLearner {
         &points.batch.keys
     }
 
+    /// The mean of what was added is the same with nothing more.
+    fn trained<'a>(&self, _: &'a Points) -> Option<&'a [Vec<u32>]> {
+        None
+    }
+
     fn sums(&self, points: &Points) -> Sums {
         points.batch.sums(&[2, self.width() + 1])
     }

@@ -172,6 +172,10 @@ impl StepLearner for LinearLearner {
         &batch.keys
     }
 
+    fn trained<'a>(&self, batch: &'a Batch) -> Option<&'a [Vec<u32>]> {
+        batch.trained.as_deref()
+    }
+
     fn sums(&self, batch: &Batch) -> Sums {
         batch.sums(&[self.fold.outputs, self.fold.outputs, 2])
     }

@@ -148,6 +148,24 @@ fn a_checkpoint_is_never_lost_without_a_word() {
 }
 
 #[test]
+fn two_trainings_do_not_share_a_place() {
+    let folder = several_tiles(40_000);
+    let (mut child, mut out) = begin(&folder, &format!("{ENDLESS} {SAVED}"));
+    while !folder.path("saved/checkpoint").exists() {
+        wait_for(&mut out, "\"training\"");
+    }
+    for more in ["", "--resume", "--seed 4"] {
+        folder.refuse(&format!("{ENDLESS} {SAVED} {more}"), &["saved", "another training has its checkpoints here"]);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let (mut child, mut out) = begin(&folder, &format!("{ENDLESS} {SAVED} --resume"));
+    wait_for(&mut out, "\"resumed\"");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
 fn a_stopped_training_says_how_to_go_on() {
     let folder = several_tiles(40_000);
     for (processes, endless) in PROCESSES.iter().flat_map(|processes| [(processes, ENDLESS), (processes, ENDLESS_STEPS)]) {

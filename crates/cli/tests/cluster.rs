@@ -216,6 +216,23 @@ fn whoever_dies_or_hangs_the_file_is_the_same() {
     folder.is_clean();
 }
 
+#[test]
+fn a_shard_that_is_hurt_as_it_starts_is_started_again() {
+    let folder = several_tiles(30_000);
+    let expected = alone(&folder, LEARNERS[2]);
+    for signal in ["-KILL", "-STOP"] {
+        let child = train(&folder, LEARNERS[2], "born.onnx", "--set cluster.workers=1");
+        let shard = loop {
+            if let Some((shard, _)) = children(child.id()).into_iter().find(|(_, line)| line.contains(" shard ")) {
+                break shard;
+            }
+        };
+        send(signal, shard);
+        assert!(model(&folder, child, "born.onnx") == expected, "{signal}");
+    }
+    folder.is_clean();
+}
+
 /// Without a checkpoint it would begin anew.
 #[test]
 fn a_lost_shard_takes_a_training_by_steps_back_to_its_checkpoint() {

@@ -11,6 +11,7 @@ mod manifest;
 mod place;
 mod store;
 
+use std::fs::File;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,8 @@ pub(crate) struct Checkpoints {
     last: Instant,
     /// Whether the last one failed; it is told once.
     failing: bool,
+    /// Keeps other trainings out of the place.
+    _lock: Option<File>,
     control: Control,
 }
 
@@ -76,6 +79,7 @@ impl Checkpoints {
             every: Duration::ZERO,
             last: Instant::now(),
             failing: false,
+            _lock: None,
             control: control.clone(),
         }
     }
@@ -97,7 +101,9 @@ impl Checkpoints {
             start_from: start_from.map(checksum),
             fingerprint: String::new(),
         };
-        let store = Store::open(Place::open(to)?, training)?;
+        let place = Place::open(to)?;
+        let _lock = place.lock()?;
+        let store = Store::open(place, training)?;
         if store.is_there() {
             store.manifest()?;
             if !resume {
@@ -111,7 +117,7 @@ impl Checkpoints {
             true => Kept::Cuts { cuts: Background::new(Cuts::new(store)), way: None, number: None },
             false => Kept::Log { log: Background::new(Log::new(store)), waiting: Vec::new() },
         };
-        Ok(Self { kept, to: to.clone(), every: Duration::from_secs_f64(job.checkpoint.every), ..Self::none(control) })
+        Ok(Self { kept, to: to.clone(), every: Duration::from_secs_f64(job.checkpoint.every), _lock, ..Self::none(control) })
     }
 
     /// The table is read: what the checkpoint holds of its training.

@@ -1,5 +1,6 @@
 //! Where checkpoints lie: a folder, or a bucket. Each file of a place appears whole or not at all.
 
+use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -57,6 +58,22 @@ impl Place {
         let prefix = Key::parse(prefix.trim_end_matches('/')).map_err(|e| failed("use", to, e))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::internal)?;
         Ok(Self::Bucket { name: to.trim_end_matches('/').into(), store, prefix, runtime })
+    }
+
+    /// Keeps other trainings out for as long as what it gives is there, and its process lives; it gives nothing where nothing
+    /// can be locked, as in a bucket.
+    pub fn lock(&self) -> Result<Option<File>> {
+        let Self::Folder(folder) = self else { return Ok(None) };
+        let name = folder.display().to_string();
+        let file = File::open(folder).map_err(|e| failed("read", &name, plain(e)))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::Error(_)) => Ok(None),
+            Err(TryLockError::WouldBlock) => Err(Error::Checkpoint {
+                what: name,
+                problem: "another training has its checkpoints here; wait for its end, or name another place in checkpoint.to".into(),
+            }),
+        }
     }
 
     /// Finds out whether files can be written, and removes what a killed training has left half-written.
@@ -167,7 +184,7 @@ fn plainly(error: &object_store::Error) -> String {
 
 /// Makes renames in a folder last.
 fn sync(folder: &Path) -> std::io::Result<()> {
-    std::fs::File::open(folder)?.sync_all()
+    File::open(folder)?.sync_all()
 }
 
 fn failed(action: &'static str, what: &str, why: impl std::fmt::Display) -> Error {

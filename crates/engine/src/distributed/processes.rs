@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,9 @@ const MOST_RESTARTS: u32 = 10;
 const HEALTHY: Duration = Duration::from_secs(60);
 /// The pause after a start that failed.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How often a shard is started that is killed or stopped before it listens, and how long that may take.
+const MOST_STARTS: u32 = 3;
+const LISTENING: Duration = Duration::from_secs(10);
 /// How often a child is looked at.
 const GLANCE: Duration = Duration::from_millis(20);
 /// How long a child may take to end by itself.
@@ -55,11 +58,9 @@ impl Shards {
     pub fn start(program: Arc<Program>, count: usize, threads: Option<usize>) -> Result<Self> {
         let mut shards = Self { program, threads, children: Vec::new(), addresses: Vec::new() };
         for shard in 0..count {
-            let mut child =
-                shards.program.start(&listen("127.0.0.1:0", threads)).map_err(|e| not_started(&format!("shard {shard}"), &e))?;
-            let address = first_line(&mut child);
+            let started = start_shard(&shards.program, &listen("127.0.0.1:0", threads));
+            let (child, address) = started.map_err(|e| Error::Process { who: format!("shard {shard}"), problem: e.to_string() })?;
             shards.children.push(child);
-            let address = address.map_err(|e| not_started(&format!("shard {shard}"), &e))?;
             shards.addresses.push(address);
         }
         Ok(shards)
@@ -167,19 +168,42 @@ fn listen(address: &str, threads: Option<usize>) -> Vec<String> {
     arguments
 }
 
+/// Starts a shard, and waits for its address. One that is killed or stopped before it tells it is started again.
+fn start_shard(program: &Program, arguments: &[String]) -> io::Result<(Child, String)> {
+    let mut left = MOST_STARTS;
+    loop {
+        let mut child = program.start(arguments)?;
+        left -= 1;
+        match first_line(&mut child) {
+            Ok(address) => return Ok((child, address)),
+            Err(error) => {
+                end(&mut child, FAREWELL);
+                // One that ends by itself has said why.
+                let ended_by_itself = child.wait()?.code().is_some();
+                if ended_by_itself || left == 0 {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
 /// The address that a shard tells on its first line.
 fn first_line(child: &mut Child) -> io::Result<String> {
     let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-    let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line)?;
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = BufReader::new(stdout).read_line(&mut line).map(|_| line);
+        // Nobody listens any more when it took too long.
+        let _ = tell.send(read);
+    });
+    let silent = || io::Error::new(io::ErrorKind::TimedOut, "it does not tell where it listens");
+    let line = told.recv_timeout(LISTENING).map_err(|_| silent())??;
     match line.trim().rsplit(' ').next() {
         Some(address) if !address.is_empty() => Ok(address.into()),
         _ => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it ended at once")),
     }
-}
-
-fn not_started(who: &str, error: &io::Error) -> Error {
-    Error::Process { who: who.into(), problem: error.to_string() }
 }
 
 fn end_all(children: &mut [Child]) {

@@ -24,7 +24,8 @@ pub(crate) fn run<L: StepLearner>(
     control: &Control,
 ) -> Result<Fitted> {
     let tables = Spread::new(&learner.begin(tiles)?)?;
-    let mut steps = Steps { learner, tiles, tables, batches: BTreeMap::new(), history: Vec::new(), cut: Cut::default(), control };
+    let batches = Batches { learner, tiles, made: BTreeMap::new() };
+    let mut steps = Steps { learner, tables, batches, history: Vec::new(), cut: Cut::default(), control };
     if saved.cut.number > 0 {
         steps.restore(saved, checkpoints)?;
     }
@@ -34,10 +35,8 @@ pub(crate) fn run<L: StepLearner>(
 
 struct Steps<'a, L: StepLearner> {
     learner: &'a L,
-    tiles: &'a [Arc<Tile>],
     tables: Spread,
-    /// Mini-batches by their slices, if they come again.
-    batches: BTreeMap<u64, Arc<L::Batch>>,
+    batches: Batches<'a, L>,
     history: Vec<Iteration>,
     /// Where the training stands; its tiles are all equally far.
     cut: Cut,
@@ -77,36 +76,66 @@ impl<L: StepLearner> Steps<'_, L> {
         Ok(())
     }
 
-    /// One slice of every tile.
+    /// One slice of every tile. The next mini-batch is made meanwhile.
     fn step(&mut self, slice: u64) -> Result<()> {
-        let batch = match self.batches.get(&slice) {
-            Some(batch) => batch.clone(),
-            None => {
-                let parts: Vec<(&Tile, u64)> = self.tiles.iter().map(|tile| (tile.as_ref(), slice)).collect();
-                let batch = Arc::new(batch_of(self.learner, &parts)?);
-                if self.learner.course().passes > 1 {
-                    self.batches.insert(slice, batch.clone());
-                }
-                batch
-            }
-        };
-        let pulled = self.tables.read(self.learner.keys(&batch))?;
-        let mut sums = fold(self.learner, &batch, self.tiles.len(), &pulled)?;
-        add(self.cut.totals.entry(self.cut.passed).or_default(), &sums.totals)?;
-        let trained = sums.keys.take();
-        self.tables.apply(trained.as_deref().unwrap_or(self.learner.keys(&batch)), sums, self.cut.applied)?;
-        self.cut.commits += 1;
-        self.cut.applied += 1;
+        self.batches.take(slice, self.batches.make(slice)?);
+        let Self { learner, tables, batches, cut, .. } = self;
+        let batch = &batches.made[&slice];
+        let (stepped, next) = rayon::join(|| step(*learner, batch, batches.tiles.len(), tables, cut), || batches.make(slice + 1));
+        stepped?;
+        self.batches.take(slice + 1, next?);
+        self.batches.is_done(slice);
         Ok(())
     }
 
     fn save(&mut self, checkpoints: &mut Checkpoints) -> Result<()> {
         if checkpoints.are_on() && self.cut.commits > 0 {
             self.cut.number += 1;
-            let cut = Cut { tiles: vec![self.cut.commits; self.tiles.len()], ..self.cut.clone() };
+            let cut = Cut { tiles: vec![self.cut.commits; self.batches.tiles.len()], ..self.cut.clone() };
             checkpoints.cut(cut, self.tables.pieces()?);
         }
         Ok(())
+    }
+}
+
+/// Pulls, folds and applies one mini-batch.
+fn step<L: StepLearner>(learner: &L, batch: &L::Batch, tiles: usize, tables: &mut Spread, cut: &mut Cut) -> Result<()> {
+    let pulled = tables.read(learner.keys(batch))?;
+    let mut sums = fold(learner, batch, tiles, &pulled)?;
+    add(cut.totals.entry(cut.passed).or_default(), &sums.totals)?;
+    let trained = sums.keys.take();
+    tables.apply(trained.as_deref().unwrap_or(learner.keys(batch)), sums, cut.applied)?;
+    cut.commits += 1;
+    cut.applied += 1;
+    Ok(())
+}
+
+/// Mini-batches by their slices. What one is made of never changes, so it can be made while another is worked on.
+struct Batches<'a, L: StepLearner> {
+    learner: &'a L,
+    tiles: &'a [Arc<Tile>],
+    made: BTreeMap<u64, L::Batch>,
+}
+
+impl<L: StepLearner> Batches<'_, L> {
+    /// The mini-batch of a slice, if there is such a slice and it is not made yet.
+    fn make(&self, slice: u64) -> Result<Option<L::Batch>> {
+        if slice >= self.learner.course().slices || self.made.contains_key(&slice) {
+            return Ok(None);
+        }
+        let parts: Vec<(&Tile, u64)> = self.tiles.iter().map(|tile| (tile.as_ref(), slice)).collect();
+        Ok(Some(batch_of(self.learner, &parts)?))
+    }
+
+    fn take(&mut self, slice: u64, made: Option<L::Batch>) {
+        made.into_iter().for_each(|batch| drop(self.made.insert(slice, batch)));
+    }
+
+    /// Forgets the mini-batch of a slice if it does not come again.
+    fn is_done(&mut self, slice: u64) {
+        if self.learner.course().passes == 1 {
+            self.made.remove(&slice);
+        }
     }
 }
 

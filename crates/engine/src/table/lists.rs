@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use arrow::array::{Array, ArrayRef, AsArray, StringViewArray};
+use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Int64Array, StringViewArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Fields, Float32Type, Int64Type};
 use quelea_core::hash::MOST_COLUMNS;
@@ -88,15 +88,16 @@ pub(crate) fn rows(array: &ArrayRef) -> (Vec<Range<usize>>, Option<ArrayRef>) {
 /// Indices and values of some items; a value that is missing is NaN.
 pub(crate) struct Items {
     kind: Lists,
-    indices: Option<ArrayRef>,
-    values: Option<ArrayRef>,
+    indices: Option<Int64Array>,
+    values: Option<Float32Array>,
 }
 
 impl Items {
     /// The items of a column whose lists are of this kind.
     pub fn new(kind: Lists, items: &ArrayRef) -> Result<Self, String> {
-        let wide = |array: &ArrayRef| cast(array, &DataType::Int64).map_err(|e| e.to_string());
-        let floats = |array: &ArrayRef| cast(array, &DataType::Float32).map_err(|e| e.to_string());
+        let to = |data_type, array: &ArrayRef| cast(array, &data_type).map_err(|e| e.to_string());
+        let wide = |array: &ArrayRef| to(DataType::Int64, array).map(|array| array.as_primitive::<Int64Type>().clone());
+        let floats = |array: &ArrayRef| to(DataType::Float32, array).map(|array| array.as_primitive::<Float32Type>().clone());
         let (indices, values) = match kind {
             Lists::Indices => (Some(wide(items)?), None),
             Lists::Dense => (None, Some(floats(items)?)),
@@ -121,12 +122,12 @@ impl Items {
             let index = match &self.indices {
                 None => index(position as i128)?,
                 Some(indices) if indices.is_null(item) => return Err("an index is missing, or too large; mend it".into()),
-                Some(indices) => index(indices.as_primitive::<Int64Type>().value(item).into())?,
+                Some(indices) => index(indices.value(item).into())?,
             };
             let value = match &self.values {
                 None => 1.0,
                 Some(values) if values.is_null(item) => continue,
-                Some(values) => values.as_primitive::<Float32Type>().value(item),
+                Some(values) => values.value(item),
             };
             if value.is_infinite() {
                 return Err(format!("the value of index {index} is infinite, or beyond the 3.4e38 that a 32-bit float can hold"));

@@ -21,7 +21,7 @@ impl Run {
         if !matches!(self.phase, Phase::Opening) && !is_alone {
             self.shards.away[shard as usize].get_or_insert(now);
             self.lose_replica(now, shard, why);
-            return self.actions.push(Action::Revive { shard });
+            return self.actions.push(self.shards.revive(now, shard));
         }
         let from = self.clock();
         if !matches!(self.phase, Phase::Opening)
@@ -37,7 +37,7 @@ impl Run {
         self.shards.away[shard as usize].get_or_insert(now);
         self.shards.calls.retain(|to, _| to != shard);
         self.actions.push(Action::Tell(Note::ShardLost { shard, why, from, to: self.clock() }));
-        self.actions.push(Action::Revive { shard });
+        self.actions.push(self.shards.revive(now, shard));
         for other in self.shards.present() {
             self.open(now, other);
         }

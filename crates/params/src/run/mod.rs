@@ -282,6 +282,9 @@ impl Run {
         if let Some(shard) = self.shards.silent(now, timing.lease) {
             self.lose_shard(now, shard, Why::Silent);
         }
+        for shard in self.shards.stillborn(now, timing.lease) {
+            self.actions.push(self.shards.revive(now, shard));
+        }
         if self.stop_at.is_some_and(|at| at <= now) {
             return self.stop(now);
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Action;
 use crate::calls::Calls;
 use crate::message::{Candidates, ToShard};
 
@@ -35,6 +36,8 @@ pub(super) struct Shards {
     pub away: Vec<Option<Duration>>,
     /// When each was last heard of.
     pub heard: Vec<Duration>,
+    /// When each was last started, as far as it was this run that did.
+    revived: Vec<Duration>,
     pub calls: Calls<u32, ToShard>,
     /// Calls to be sent.
     pub outbox: Vec<(u32, u64, ToShard)>,
@@ -50,6 +53,7 @@ impl Shards {
             states,
             away: vec![Some(now); count],
             heard: vec![now; count],
+            revived: vec![now; count],
             calls: Calls::new(),
             outbox: Vec::new(),
             last_ping: now,
@@ -127,6 +131,18 @@ impl Shards {
     pub fn deadline(&self, keepalive: Duration, request_timeout: Duration) -> Duration {
         let ping = self.last_ping + keepalive;
         self.calls.deadline(request_timeout).map_or(ping, |due| due.min(ping))
+    }
+
+    /// Lets a shard that is not there be started, where this machine can.
+    pub fn revive(&mut self, now: Duration, shard: u32) -> Action {
+        self.revived[shard as usize] = now;
+        Action::Revive { shard }
+    }
+
+    /// Those that were started, and have not come for too long.
+    pub fn stillborn(&self, now: Duration, lease: Duration) -> Vec<u32> {
+        let is_late = |shard: usize| self.states[shard] == State::Lost && self.revived[shard] + lease <= now;
+        (0..self.states.len()).filter(|&shard| is_late(shard)).map(|shard| shard as u32).collect()
     }
 
     /// A shard that is there and has been silent for too long.

@@ -1,5 +1,6 @@
-//! Where the row of a key is: a hash table in segments of a bounded size. A segment that is full is parted in two (extendible
-//! hashing, Fagin, Nievergelt, Pippenger, Strong 1979), so an insertion never has to move more than a few megabytes.
+//! Where the row of a key is. Small keys, as the numbers of columns are, have an entry each. The others are in a hash table in
+//! segments of a bounded size. A segment that is full is parted in two (extendible hashing, Fagin, Nievergelt, Pippenger,
+//! Strong 1979), so an insertion never has to move more than a few megabytes.
 
 use quelea_core::counter::mix;
 use quelea_core::prefetch::prefetch;
@@ -10,6 +11,10 @@ use crate::Problem;
 /// The place of no row.
 pub const NOWHERE: u32 = u32::MAX;
 
+/// Keys below this have an entry each, of 4 bytes, up to the largest that was ever there.
+const SMALL: u64 = 1 << 24;
+/// The least entries of small keys, where there are any.
+const FEW: usize = 256;
 /// Entries of the first segment at first.
 const FIRST_ENTRIES: usize = 256;
 /// Entries of a segment that is parted rather than enlarged.
@@ -21,6 +26,8 @@ type Entry = [u64; 2];
 /// Keys and their places.
 #[derive(Debug)]
 pub struct Index {
+    /// Of each small key its row's place plus 1, or 0.
+    small: Option<Memory>,
     /// The segment of each group of hashes that begin alike; there are 2^`bits` groups.
     directory: Vec<u32>,
     bits: u32,
@@ -38,33 +45,49 @@ struct Segment {
 impl Index {
     /// An index of no keys.
     pub fn new() -> Result<Self, Problem> {
-        Ok(Self { directory: vec![0], bits: 0, segments: vec![Segment::new(0, FIRST_ENTRIES)?] })
+        Ok(Self { small: None, directory: vec![0], bits: 0, segments: vec![Segment::new(0, FIRST_ENTRIES)?] })
     }
 
     /// A copy.
     pub fn copy(&self) -> Result<Self, Problem> {
         let of = |segment: &Segment| Ok(Segment { memory: segment.memory.copy()?, bits: segment.bits, used: segment.used });
         let segments = self.segments.iter().map(of).collect::<Result<_, Problem>>()?;
-        Ok(Self { directory: self.directory.clone(), bits: self.bits, segments })
+        let small = self.small.as_ref().map(Memory::copy).transpose()?;
+        Ok(Self { small, directory: self.directory.clone(), bits: self.bits, segments })
     }
 
     /// Asks for the memory where a key is looked up first.
     #[inline(always)]
-    pub fn prefetch(&self, hash: u64) {
-        let entries = self.segments[self.segment_of(hash)].memory.of::<Entry>();
-        prefetch(&entries[home(entries, hash)]);
+    pub fn prefetch(&self, key: u64) {
+        if key < SMALL {
+            self.small().get(key as usize).into_iter().for_each(prefetch);
+        } else {
+            let hash = mix(key);
+            let entries = self.segments[self.segment_of(hash)].memory.of::<Entry>();
+            prefetch(&entries[home(entries, hash)]);
+        }
     }
 
-    /// The place of `key`, whose hash is `hash`, or [`NOWHERE`].
+    /// The place of `key`, or [`NOWHERE`].
     #[inline(always)]
-    pub fn get(&self, hash: u64, key: u64) -> u32 {
-        let entries = self.segments[self.segment_of(hash)].memory.of::<Entry>();
+    pub fn get(&self, key: u64) -> u32 {
+        let entry = if key < SMALL {
+            self.small().get(key as usize).copied().unwrap_or(0)
+        } else {
+            let hash = mix(key);
+            let entries = self.segments[self.segment_of(hash)].memory.of::<Entry>();
+            entries[find(entries, hash, key)][1] as u32
+        };
         // 0 - 1 is nowhere.
-        (entries[find(entries, hash, key)][1] as u32).wrapping_sub(1)
+        entry.wrapping_sub(1)
     }
 
     /// Gives a place to `key`, which has none yet.
-    pub fn insert(&mut self, hash: u64, key: u64, place: u32) -> Result<(), Problem> {
+    pub fn insert(&mut self, key: u64, place: u32) -> Result<(), Problem> {
+        if key < SMALL {
+            return self.insert_small(key as usize, place);
+        }
+        let hash = mix(key);
         loop {
             let at = self.segment_of(hash);
             let segment = &mut self.segments[at];
@@ -86,12 +109,28 @@ impl Index {
 
     /// All keys, in ascending order.
     pub fn sorted_keys(&self) -> Vec<u64> {
-        let mut keys = Vec::with_capacity(self.segments.iter().map(|segment| segment.used).sum());
+        let mut keys: Vec<u64> = (0..).zip(self.small()).filter(|(_, place)| **place != 0).map(|(key, _)| key).collect();
+        let small = keys.len();
         for segment in &self.segments {
             keys.extend(segment.entries().map(|entry| entry[0]));
         }
-        keys.sort_unstable();
+        keys[small..].sort_unstable();
         keys
+    }
+
+    #[inline(always)]
+    fn small(&self) -> &[u32] {
+        self.small.as_ref().map_or(&[], Memory::of)
+    }
+
+    fn insert_small(&mut self, key: usize, place: u32) -> Result<(), Problem> {
+        if self.small().len() <= key {
+            let mut larger = Memory::new((key + 1).next_power_of_two().max(FEW) * size_of::<u32>())?;
+            larger.of_mut()[..self.small().len()].copy_from_slice(self.small());
+            self.small = Some(larger);
+        }
+        self.small.as_mut().into_iter().for_each(|small| small.of_mut::<u32>()[key] = place + 1);
+        Ok(())
     }
 
     #[inline(always)]

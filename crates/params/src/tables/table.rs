@@ -5,7 +5,6 @@
 
 use std::sync::OnceLock;
 
-use quelea_core::counter::mix;
 use quelea_core::steps::{Parameters, Start};
 
 use super::index::{Index, NOWHERE};
@@ -148,9 +147,9 @@ impl Table {
     /// Finds the places of keys and brings their rows near; those that are not there yet are [`NOWHERE`].
     #[inline]
     fn bring_near(&self, keys: &[u64], places: &mut [u32]) {
-        keys.iter().for_each(|key| self.index.prefetch(mix(*key)));
+        keys.iter().for_each(|key| self.index.prefetch(*key));
         for (key, place) in keys.iter().zip(&mut *places) {
-            *place = self.index.get(mix(*key), *key);
+            *place = self.index.get(*key);
             if *place != NOWHERE {
                 self.rows.prefetch(*place);
             }
@@ -159,8 +158,7 @@ impl Table {
 
     /// The place of a key, whose row begins now if it is not there yet.
     fn place_of(&mut self, key: u64) -> Result<u32, Problem> {
-        let hash = mix(key);
-        let place = self.index.get(hash, key);
+        let place = self.index.get(key);
         if place != NOWHERE {
             return Ok(place);
         }
@@ -168,7 +166,7 @@ impl Table {
         let (values, memory) = self.rows.push()?.split_at_mut(self.parameters.width);
         start::begin(&self.parameters.start, key, values);
         rule::begin(&self.parameters.rule, values, memory);
-        self.index.insert(hash, key, place)?;
+        self.index.insert(key, place)?;
         self.sorted.take();
         Ok(place)
     }

@@ -6,8 +6,6 @@
 
 use std::cmp::Reverse;
 
-use quelea_core::counter::mix;
-
 use crate::Problem;
 use crate::tables::{Addition, Index, NOWHERE, together};
 use crate::traffic::Traffic;
@@ -156,18 +154,18 @@ impl Held {
     }
 
     fn get(&self, key: u64) -> Option<&[i64]> {
-        let place = self.index.get(mix(key), key);
+        let place = self.index.get(key);
         (place != NOWHERE).then(|| &self.rows[place as usize * self.width..][..self.width])
     }
 
     /// Holds these rows back, in place of what was held back under their keys.
     fn put(&mut self, keys: &[u64], rows: &[i64]) -> Result<(), Problem> {
         for (key, row) in keys.iter().zip(rows.chunks_exact(self.width.max(1))) {
-            let place = self.index.get(mix(*key), *key);
+            let place = self.index.get(*key);
             if place != NOWHERE {
                 self.rows[place as usize * self.width..][..self.width].copy_from_slice(row);
             } else if row.iter().any(|sum| *sum != 0) {
-                self.index.insert(mix(*key), *key, (self.rows.len() / self.width) as u32)?;
+                self.index.insert(*key, (self.rows.len() / self.width) as u32)?;
                 self.rows.extend_from_slice(row);
             }
         }

@@ -14,3 +14,16 @@ pub fn prefetch<T>(soon: &T) {
     #[cfg(not(target_arch = "x86_64"))]
     let _ = soon;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_as_it_was() {
+        let numbers: Vec<u64> = (0..10_000).collect();
+        numbers.iter().rev().step_by(7).for_each(prefetch);
+        prefetch(&());
+        assert!(numbers.iter().copied().eq(0..10_000));
+    }
+}

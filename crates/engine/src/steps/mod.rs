@@ -84,7 +84,7 @@ impl<L: StepLearner> Steps<'_, L> {
         let (stepped, next) = rayon::join(|| step(*learner, batch, batches.tiles.len(), tables, cut), || batches.make(slice + 1));
         stepped?;
         self.batches.take(slice + 1, next?);
-        self.batches.is_done(slice);
+        self.batches.release(slice);
         Ok(())
     }
 
@@ -132,7 +132,7 @@ impl<L: StepLearner> Batches<'_, L> {
     }
 
     /// Forgets the mini-batch of a slice if it does not come again.
-    fn is_done(&mut self, slice: u64) {
+    fn release(&mut self, slice: u64) {
         if self.learner.course().passes == 1 {
             self.made.remove(&slice);
         }

@@ -1,4 +1,4 @@
-//! The tables of a training in one process, spread over threads as they are over shards.
+//! The tables of a training in one process, which all threads read together.
 
 use quelea_core::steps::{Fetched, Parameters, Sums};
 use quelea_params::run::Saving;

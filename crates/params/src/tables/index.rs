@@ -60,7 +60,9 @@ impl Index {
     #[inline(always)]
     pub fn prefetch(&self, key: u64) {
         if key < SMALL {
-            self.small().get(key as usize).into_iter().for_each(prefetch);
+            if let Some(entry) = self.small().get(key as usize) {
+                prefetch(entry);
+            }
         } else {
             let hash = mix(key);
             let entries = self.segments[self.segment_of(hash)].memory.of::<Entry>();
@@ -124,12 +126,15 @@ impl Index {
     }
 
     fn insert_small(&mut self, key: usize, place: u32) -> Result<(), Problem> {
-        if self.small().len() <= key {
+        let len = self.small().len();
+        if len <= key {
             let mut larger = Memory::new((key + 1).next_power_of_two().max(FEW) * size_of::<u32>())?;
-            larger.of_mut()[..self.small().len()].copy_from_slice(self.small());
+            larger.of_mut()[..len].copy_from_slice(self.small());
             self.small = Some(larger);
         }
-        self.small.as_mut().into_iter().for_each(|small| small.of_mut::<u32>()[key] = place + 1);
+        if let Some(small) = &mut self.small {
+            small.of_mut::<u32>()[key] = place + 1;
+        }
         Ok(())
     }
 

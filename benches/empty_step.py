@@ -17,13 +17,14 @@ SHAPES = {
     "sparse 32 rows, 1 GB": (262_144, 1_024, 32, 300),
     "1,000 rows of 16, 16 MB": (262_144, 16, 1_000, 300),
     "1,000 rows of 16, 1 GB": (16_777_216, 16, 1_000, 300),
+    "1,000 rows of 16, 8 GB": (134_217_728, 16, 1_000, 300),
 }
 WORKERS, SHARDS = (1, 2, 4), 2
 
 
 def step(shape, workers, shards, _):
     rows, width, keys, steps = SHAPES[shape]
-    answer = library("empty", workers, shards, rows, width, keys, steps)
+    answer = library("empty", "numbered", workers, shards, rows, width, keys, steps)
     middle = {name: statistics.median(seconds[len(seconds) // 10 :]) * 1e6 for name, seconds in answer.items()}
     return {"step_us": middle["steps"], "read_us": middle["reads"], "push_us": middle["pushes"]}
 

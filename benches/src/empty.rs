@@ -15,7 +15,7 @@ use quelea_params::{Bits, Made, Maker, Packet, Problem, Stepper};
 use quelea_wire::{Client, Protocol, Terms};
 use serde_json::{Value, json};
 
-use crate::shards::{runtime, with_shards};
+use crate::shards::{or_end, runtime, with_shards};
 
 const RUN: u64 = 1;
 /// Numbers of the table that one message loads.
@@ -24,29 +24,49 @@ const LOADED_AT_ONCE: u64 = 1 << 22;
 const VALUE: f32 = 0.1;
 const SUM: i64 = 123_457;
 
+/// The keys of a table's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// 0, 1, 2, …
+    Numbered,
+    /// All over the 63-bit numbers, as hashes are.
+    Spread,
+}
+
 /// What is measured.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
+    /// The keys of the table's rows.
+    pub keys: Keys,
     /// Workers at once.
     pub workers: usize,
     /// Shards.
     pub shards: u32,
-    /// Rows of the table, under keys 0, 1, 2, …
+    /// Rows of the table.
     pub rows: u64,
     /// Numbers of a row.
     pub width: usize,
     /// Rows that a worker reads and pushes in a step; all of them, if they are as many as the table has.
-    pub keys: u64,
+    pub of_step: u64,
     /// Steps.
     pub steps: u64,
 }
 
 impl Size {
+    /// The key of a row; it grows with the row's number.
+    fn key(&self, row: u64) -> u64 {
+        let free = (self.rows - 1).leading_zeros().min(63) - 1;
+        match self.keys {
+            Keys::Numbered => row,
+            Keys::Spread => row << free | mix(row) >> (64 - free),
+        }
+    }
+
     /// The keys of a worker's step that a shard has, in ascending order.
     fn keys_of(&self, worker: usize, step: u64, shard: u32) -> Vec<u64> {
         let drawn = |place| mix(mix(mix(worker as u64 + 1) ^ step) ^ place) % self.rows;
-        let mut keys: Vec<u64> = if self.keys == self.rows { (0..self.rows).collect() } else { (0..self.keys).map(drawn).collect() };
-        keys.retain(|key| shard_of(*key, self.shards) == shard);
+        let rows: Vec<u64> = if self.of_step == self.rows { (0..self.rows).collect() } else { (0..self.of_step).map(drawn).collect() };
+        let mut keys: Vec<u64> = rows.into_iter().map(|row| self.key(row)).filter(|key| shard_of(*key, self.shards) == shard).collect();
         keys.sort_unstable();
         keys.dedup();
         keys
@@ -64,13 +84,13 @@ pub fn steps(size: Size) -> Result<Value> {
             scope(|scope| {
                 let work = |worker| {
                     let barrier = &barrier;
-                    scope.spawn(move || work(worker, size, terms, addresses, barrier))
+                    scope.spawn(move || or_end(work(worker, size, terms, addresses, barrier)))
                 };
                 let workers: Vec<_> = (0..size.workers).map(work).collect();
-                let whole = lead(size, terms, addresses, &barrier)?;
+                let whole = or_end(lead(size, terms, addresses, &barrier));
                 let (mut reads, mut pushes) = (Vec::new(), Vec::new());
                 for worker in workers {
-                    let (read, pushed) = worker.join().expect("a worker does not panic")?;
+                    let (read, pushed) = worker.join().expect("a worker does not panic");
                     reads.extend(read);
                     pushes.extend(pushed);
                 }
@@ -139,7 +159,7 @@ async fn fill(client: &mut Client, size: Size, shard: u32, terms: &Terms) -> Res
     let at_once = (LOADED_AT_ONCE / size.width as u64).max(1);
     for part in 0..size.rows.div_ceil(at_once) {
         let all = part * at_once..size.rows.min((part + 1) * at_once);
-        let keys: Vec<u64> = all.filter(|key| shard_of(*key, size.shards) == shard).collect();
+        let keys: Vec<u64> = all.map(|row| size.key(row)).filter(|key| shard_of(*key, size.shards) == shard).collect();
         let rows = vec![VALUE; keys.len() * size.width];
         let blocks = Arc::new(vec![(0, Block::Keys(keys)), (1, Block::Values(rows))]);
         let answer = client.call(ToShard::Load { run: RUN, epoch: 1, part, table: 0, blocks }).await?;

@@ -26,7 +26,7 @@ const USAGE: &str = "usage: quelea-benches fit JOB.toml TABLE TEST MODEL
        quelea-benches predict MODEL TABLE THREADS REPEATS
        quelea-benches one-row MODEL TABLE ROWS
        quelea-benches push rpc|grpc|rest|plain WORKERS SHARDS ROUNDS NUMBER
-       quelea-benches empty WORKERS SHARDS ROWS WIDTH KEYS STEPS
+       quelea-benches empty numbered|spread WORKERS SHARDS ROWS WIDTH KEYS STEPS
        quelea-benches sparse read|add FILE ROWS KEYS WIDTH CALLS";
 
 fn main() -> Result<()> {
@@ -41,12 +41,13 @@ fn main() -> Result<()> {
         ["push", over, workers, shards, rounds, number] => {
             push::messages(push::protocol(over)?, (workers.parse()?, shards.parse()?), rounds.parse()?, number.parse()?)?
         }
-        ["empty", workers, shards, rows, width, keys, steps] => empty::steps(empty::Size {
+        ["empty", keys @ ("numbered" | "spread"), workers, shards, rows, width, of_step, steps] => empty::steps(empty::Size {
+            keys: if keys == "spread" { empty::Keys::Spread } else { empty::Keys::Numbered },
             workers: workers.parse()?,
             shards: shards.parse()?,
             rows: rows.parse()?,
             width: width.parse()?,
-            keys: keys.parse()?,
+            of_step: of_step.parse()?,
             steps: steps.parse()?,
         })?,
         ["sparse", what, file, rows, keys, width, calls] => {

@@ -13,7 +13,7 @@ use quelea_params::{Course, Packet, Problem, Replica};
 use quelea_wire::{Client, Protocol, Terms};
 use serde_json::{Value, json};
 
-use crate::shards::{runtime, with_shards};
+use crate::shards::{or_end, runtime, with_shards};
 
 /// What one worker pushes in a round, to all shards together.
 const BYTES: usize = 64 << 20;
@@ -89,9 +89,9 @@ pub fn messages(protocol: Protocol, (workers, shards): (usize, usize), rounds: u
         scope(|scope| {
             for worker in 0..workers {
                 let barrier = &barrier;
-                scope.spawn(move || push_all(worker, terms, addresses, (rounds, number), barrier).expect("shards take what is pushed"));
+                scope.spawn(move || or_end(push_all(worker, terms, addresses, (rounds, number), barrier)));
             }
-            lead(workers, terms, addresses, rounds, &barrier)
+            Ok(or_end(lead(workers, terms, addresses, rounds, &barrier)))
         })
     })
 }

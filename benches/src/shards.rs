@@ -15,6 +15,14 @@ pub fn runtime() -> Result<Runtime> {
     Ok(Builder::new_current_thread().enable_all().build()?)
 }
 
+/// What was measured. One that fails ends the process: others would wait for it at a barrier for ever.
+pub fn or_end<T>(measured: Result<T>) -> T {
+    measured.unwrap_or_else(|error| {
+        eprintln!("{error:?}");
+        std::process::exit(1)
+    })
+}
+
 /// What `measure` gives while so many shards listen, whose addresses it is told.
 pub fn with_shards<T>(
     protocol: Protocol,

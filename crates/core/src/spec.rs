@@ -21,10 +21,10 @@ pub struct Job {
     /// How the work is done; nothing here but the seed changes what comes out.
     #[serde(default)]
     pub run: Run,
-    /// Where a training that is cut off goes on from. The model does not depend on it.
+    /// Where a training that is cut off goes on from. In mode "bsp" the model does not depend on it.
     #[serde(default)]
     pub checkpoint: Checkpoint,
-    /// The processes that train; without it, this one alone. The model does not depend on it.
+    /// The processes that train; without it, this one alone. In mode "bsp" and without `traffic` the model does not depend on it.
     #[serde(default)]
     pub cluster: Cluster,
     /// Who waits for whom when a learner by stochastic steps trains with several workers.
@@ -161,7 +161,9 @@ impl Default for Output {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Run {
-    /// Threads to compute with; all cores when not given. The model does not depend on it.
+    /// Threads to compute with. The model does not depend on it. Each worker that is started here has as many, and the shards that
+    /// are started here have as many as these workers together. When not given, one process alone and each shard use all cores, and
+    /// the workers share them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
     /// What all random choices are drawn from.
@@ -191,19 +193,21 @@ impl Default for Checkpoint {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cluster {
-    /// Worker processes to start on this machine, and to end with the run. With 0 and shards, workers are those that are
-    /// started by hand with `quelea worker`; with neither, this process trains alone.
+    /// Worker processes to start on this machine, and to end with the run; 1024 at the most. With 0 and shards, workers are those
+    /// that are started by hand with `quelea worker`; with neither, this process trains alone.
     pub workers: usize,
-    /// Parameter shards: how many to start on this machine, or the addresses of those that were started by hand with
-    /// `quelea shard`. One, when there are workers and nothing is said.
+    /// Parameter shards: how many to start on this machine, up to 256, or the addresses of those that were started by hand with
+    /// `quelea shard`, as they listen: HOST:PORT, or unix:PATH. One, when there are workers and nothing is said. Workers on other
+    /// machines need shards that listen beyond this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shards: Option<Shards>,
-    /// How many more shards hold what each shard holds, so that one of them can die without the run going back; 0 by default, because
-    /// each costs as much memory and traffic again. So many more are started; in a list of addresses, the replicas of all shards come
-    /// after all shards, in the same order.
+    /// How many more shards hold what each shard holds, up to 4, so that one of them can die without the run going back; 0 by default,
+    /// because each costs as much memory and traffic again. So many more are started; in a list of addresses, the replicas of all
+    /// shards come after all shards, in the same order.
     #[serde(skip_serializing_if = "is_zero")]
     pub replicas: usize,
-    /// Where workers find the run: HOST:PORT. Port 0 takes a free one, which the run tells.
+    /// Where workers find the run: HOST:PORT, or unix: and an absolute path. Port 0 takes a free one, which the run tells. Beyond
+    /// this machine it needs `transport.tls`, which is why the default is of this machine.
     pub listen: String,
 }
 
@@ -281,7 +285,7 @@ pub enum Mode {
 pub enum Shards {
     /// So many, started on this machine.
     Count(usize),
-    /// Those that listen at these addresses, HOST:PORT each.
+    /// Those that listen at these addresses.
     Addresses(Vec<String>),
 }
 
@@ -295,14 +299,17 @@ pub struct Transport {
     /// machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
-    /// How long a connection may take to be made. On a healthy network it takes milliseconds.
+    /// How long a connection may take to be made. On a healthy network it takes milliseconds. This and the other times are above 0
+    /// and up to 3600.
     pub connect_timeout: f64,
     /// After so long without an answer a call is made again. It counts once however often it is made, so a short time costs
     /// traffic, not correctness.
     pub request_timeout: f64,
-    /// How often a call is made again before its receiver is given up.
+    /// How often a call is made again before its receiver is given up, up to 1000: with the default times after half a minute, which
+    /// most restarts of a switch or a process take less than.
     pub retries: u32,
-    /// Nobody is silent for longer than this, even with nothing to say; shorter than `request_timeout`.
+    /// Nobody is silent for longer than this, even with nothing to say, so that the living are told from the dead; shorter than
+    /// `request_timeout` and `lease`. A tenth of the lease costs next to no traffic, and lets several messages be late.
     pub keepalive: f64,
     /// A worker or shard that is silent for so long is given up: its work is done by others. Longer than `keepalive`, or a
     /// busy machine looks like a dead one.

@@ -9,7 +9,7 @@ use arrow::record_batch::RecordBatch;
 use quelea_core::learner::{Fitted, Learner};
 use quelea_core::prediction::Metrics;
 use quelea_core::schema::{FeatureKind, InputKind, Target};
-use quelea_core::spec::{Job, Task};
+use quelea_core::spec::{Job, Sync, Task, Traffic};
 use quelea_core::steps::StepLearner;
 use quelea_core::tile::Tile;
 use quelea_learn::importance::importances;
@@ -26,6 +26,9 @@ use crate::steps;
 use crate::table::Table;
 use crate::threads::Threads;
 use crate::{Control, Error, Event, Result, distributed, job};
+
+/// What is told of a job that says how processes wait for each other, and has one alone.
+const ALONE: &str = "one process alone waits for nobody and sends nothing: [sync] and [traffic] make no difference without [cluster]";
 
 /// Trains as `job` says, measures the model on all rows, and writes the model file. A checkpoint that is there already is an error.
 pub fn train(job: &Job, control: &Control) -> Result<Model> {
@@ -172,6 +175,9 @@ fn fit(
     refuse_number(job, table, &prepared.schema.target)?;
     let past = checkpoints.begin(&prepared.fingerprint)?;
     let fitted = if job.cluster.is_alone() {
+        if job.sync != Sync::default() || job.traffic != Traffic::default() {
+            control.warn(ALONE);
+        }
         let run = Run { tiles: &prepared.tiles, layout, saved: (past, checkpoints), control };
         let estimator = before.map(|model| model.estimator);
         let learn =

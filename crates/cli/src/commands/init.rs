@@ -17,7 +17,7 @@ pub struct Arguments {
     /// The column to predict
     #[arg(long, value_name = "COLUMN")]
     target: Option<String>,
-    /// The learner: gradient-boosting, logistic-regression or k-means
+    /// The learner, such as gradient-boosting, logistic-regression or k-means; `quelea schema` has all of them
     #[arg(long, value_name = "NAME", default_value = "gradient-boosting")]
     model: String,
     /// The job file to write

@@ -30,7 +30,7 @@ pub struct Arguments {
     /// The column to predict [data.target]
     #[arg(long, value_name = "COLUMN")]
     target: Option<String>,
-    /// The learner: gradient-boosting, logistic-regression or k-means [model.type]
+    /// The learner, such as gradient-boosting, logistic-regression or k-means; `quelea schema` has all of them [model.type]
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
     /// The ONNX file to write [output.model]

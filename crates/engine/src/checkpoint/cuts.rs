@@ -112,6 +112,7 @@ mod tests {
 
     use super::super::manifest::Training;
     use super::super::place::Place;
+    use super::super::testing::assert_damage_is_noticed;
     use super::*;
 
     fn open(folder: &Path) -> Cuts {
@@ -167,22 +168,7 @@ mod tests {
             (0..parts).map(|part| cuts.part(cut.number, part)).collect::<Result<Vec<_>>>()
         };
         assert_eq!(read().unwrap().len(), 2);
-        for entry in std::fs::read_dir(folder.path()).unwrap() {
-            let path = entry.unwrap().path();
-            let whole = std::fs::read(&path).unwrap();
-            let refused = |bytes: &[u8]| {
-                std::fs::write(&path, bytes).unwrap();
-                let error = read().unwrap_err().to_string();
-                assert!(error.contains(path.to_str().unwrap()), "{error}");
-            };
-            for at in 0..whole.len() {
-                let mut bytes = whole.clone();
-                bytes[at] ^= 1 << (at % 8);
-                refused(&bytes);
-                refused(&whole[..at]);
-            }
-            std::fs::write(&path, &whole).unwrap();
-        }
+        assert_damage_is_noticed(folder.path(), read);
         assert_eq!(read().unwrap().len(), 2);
     }
 }

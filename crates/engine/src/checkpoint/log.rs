@@ -114,6 +114,7 @@ fn read(mut bytes: &[u8], clocks: &mut Vec<Clock>) -> Result<(), String> {
 mod tests {
     use super::super::manifest::Training;
     use super::super::place::Place;
+    use super::super::testing::assert_damage_is_noticed;
     use super::*;
 
     fn training(seed: u64) -> Training {
@@ -160,22 +161,7 @@ mod tests {
         let mut store = open(folder.path(), 1);
         (0..9).for_each(|number| store.append(&clock(number)));
         store.save().unwrap();
-        for entry in std::fs::read_dir(folder.path()).unwrap() {
-            let path = entry.unwrap().path();
-            let whole = std::fs::read(&path).unwrap();
-            let refused = |bytes: &[u8]| {
-                std::fs::write(&path, bytes).unwrap();
-                let error = open(folder.path(), 1).load("f").unwrap_err().to_string();
-                assert!(error.contains(path.to_str().unwrap()), "{error}");
-            };
-            for at in 0..whole.len() {
-                let mut bytes = whole.clone();
-                bytes[at] ^= 1 << (at % 8);
-                refused(&bytes);
-                refused(&whole[..at]);
-            }
-            std::fs::write(&path, &whole).unwrap();
-        }
+        assert_damage_is_noticed(folder.path(), || open(folder.path(), 1).load("f"));
         assert_eq!(open(folder.path(), 1).load("f").unwrap().len(), 9);
     }
 }

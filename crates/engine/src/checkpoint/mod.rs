@@ -10,6 +10,8 @@ mod log;
 mod manifest;
 mod place;
 mod store;
+#[cfg(test)]
+mod testing;
 
 use std::fs::File;
 use std::sync::mpsc;

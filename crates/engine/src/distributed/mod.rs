@@ -182,7 +182,10 @@ fn shards(job: &Job, program: &Arc<Program>) -> Result<(Option<Shards>, Vec<Stri
         Some(ShardsOfJob::Count(count)) => *count,
         None => 1,
     };
-    let shards = Shards::start(program.clone(), count * (1 + job.cluster.replicas), job.run.threads)?;
+    let processes = count * (1 + job.cluster.replicas);
+    // In lockstep they compute while workers wait.
+    let threads = job.run.threads.map(|threads| (threads * job.cluster.workers.max(1)).div_ceil(processes.max(1)));
+    let shards = Shards::start(program.clone(), processes, threads)?;
     let addresses = shards.addresses().to_vec();
     Ok((Some(shards), addresses))
 }

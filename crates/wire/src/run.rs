@@ -1,6 +1,5 @@
 //! A run that listens for workers and calls its shards.
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use quelea_params::run::{Action, Note, Run, Saving, Status};
 use quelea_params::tables::Chunk;
 use quelea_params::{Packet, Problem};
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 use crate::driver::Clock;
 use crate::message::{OfRun, OfShard};
@@ -21,6 +21,8 @@ use crate::{Listener, Terms, WireError};
 const MOST_EVENTS: usize = 1_024;
 /// How long a run stays to tell workers that it is over.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// How often a part of a cut is asked for.
+const READ_EVERY: Duration = Duration::from_millis(2);
 /// How often the state of the workers is shown.
 const SHOWN_EVERY: Duration = Duration::from_millis(250);
 
@@ -36,11 +38,13 @@ pub trait Hooks {
     fn settled(&mut self, log: &[Candidates]);
     /// Saves a cut, piece by piece, and keeps nobody waiting.
     fn save(&mut self, saving: Saving);
+    /// Whether it can take more pieces now; those that come all the same are taken too.
+    fn has_room(&self) -> bool;
     /// The number of a cut that was given, and whether it is saved now; once for each. The one before it stays until the
     /// next begins.
     fn saved(&mut self) -> Option<(u64, bool)>;
-    /// A part of a cut that is saved.
-    fn part(&mut self, cut: u64, part: u64) -> Result<Chunk, Problem>;
+    /// A part of a cut that is saved, once it is read; until then it is asked for again and again.
+    fn part(&mut self, cut: u64, part: u64) -> Option<Result<Chunk, Problem>>;
     /// Starts a shard anew, if it is this process's own; the run connects to it by itself.
     fn revive(&mut self, shard: u32);
 }
@@ -50,6 +54,8 @@ struct Shell<'a, H> {
     server: Server<OfRun>,
     shards: Vec<Peer<OfShard>>,
     hooks: &'a mut H,
+    /// The part of a cut that the run waits for.
+    restoring: Option<(u64, u64)>,
 }
 
 /// Serves `run` until it ends, or winds it down when `stop` is over. The run must have been made just now.
@@ -65,7 +71,7 @@ pub async fn serve_run<H: Hooks>(
     let (tell, mut events) = mpsc::channel(MOST_EVENTS);
     let connect = |(shard, address): (u32, &String)| Peer::start(address.clone(), terms, tell.clone(), move |event| (shard, event));
     let peers = (0..).zip(shards).map(connect).collect();
-    let mut shell = Shell { run, server: Server::start(listener, terms)?, shards: peers, hooks };
+    let mut shell = Shell { run, server: Server::start(listener, terms)?, shards: peers, hooks, restoring: None };
     let mut stop = pin!(stop);
     let mut stopped = false;
     let mut refused = None;
@@ -85,6 +91,7 @@ pub async fn serve_run<H: Hooks>(
                 peer::Event::Answered(call, answer) => shell.run.from_shard(clock.now(), shard, call, answer),
             },
             () = clock.until(deadline) => {}
+            () = sleep(READ_EVERY), if shell.restoring.is_some() => {}
             () = &mut stop, if !stopped => {
                 stopped = true;
                 shell.run.wind_down(clock.now());
@@ -96,7 +103,11 @@ pub async fn serve_run<H: Hooks>(
         if let Some((cut, is_saved)) = shell.hooks.saved() {
             shell.run.cut_is_saved(now, cut, is_saved);
         }
-        if let Some(result) = shell.act(now) {
+        if shell.hooks.has_room() {
+            shell.run.save_more(now);
+        }
+        shell.restore(now);
+        if let Some(result) = shell.act() {
             break result;
         }
         if now - shown >= SHOWN_EVERY {
@@ -110,7 +121,7 @@ pub async fn serve_run<H: Hooks>(
             event = shell.server.next() => shell.hear(clock.now(), event),
             () = clock.until(Some(farewell)) => {}
         }
-        shell.act(clock.now());
+        shell.act();
     }
     peer::finish_all(shell.shards).await;
     shell.server.finish().await;
@@ -125,10 +136,19 @@ impl<H: Hooks> Shell<'_, H> {
         }
     }
 
+    /// Gives the run the part of a cut that it waits for, if it is there.
+    fn restore(&mut self, now: Duration) {
+        if let Some((cut, part)) = self.restoring
+            && let Some(chunk) = self.hooks.part(cut, part)
+        {
+            self.restoring = None;
+            self.run.restored(now, cut, part, chunk);
+        }
+    }
+
     /// Does what the run wants done; what it gives is the run's end.
-    fn act(&mut self, now: Duration) -> Option<Result<(), Problem>> {
-        let mut actions = VecDeque::from(self.run.actions());
-        while let Some(action) = actions.pop_front() {
+    fn act(&mut self) -> Option<Result<(), Problem>> {
+        for action in self.run.actions() {
             match action {
                 Action::Answer { to, answer } => self.server.answer(to, answer),
                 // Tiles are large; one that was asked for again is not made again.
@@ -139,11 +159,7 @@ impl<H: Hooks> Shell<'_, H> {
                 }
                 Action::Call { shard, call, ask } => self.call(shard, call, ask),
                 Action::Save(saving) => self.hooks.save(saving),
-                Action::Restore { cut, part } => {
-                    let chunk = self.hooks.part(cut, part);
-                    self.run.restored(now, cut, part, chunk);
-                    actions.extend(self.run.actions());
-                }
+                Action::Restore { cut, part } => self.restoring = Some((cut, part)),
                 Action::Revive { shard } => {
                     self.hooks.revive(shard);
                     self.shards[shard as usize].renew();

@@ -7,7 +7,7 @@ use crate::Result;
 /// It is here, or with the thread that writes.
 pub(super) enum Background<T> {
     Here(Box<T>),
-    Away(JoinHandle<(Box<T>, Result<()>)>),
+    Away(JoinHandle<(Box<T>, Option<Result<()>>)>),
     /// The thread has ended by a mistake of ours.
     Lost,
 }
@@ -25,8 +25,8 @@ impl<T: Send + 'static> Background<T> {
         }
     }
 
-    /// Lets a thread work on it, if it is here.
-    pub fn start(&mut self, work: impl FnOnce(&mut T) -> Result<()> + Send + 'static) {
+    /// Lets a thread work on it, if it is here. What comes of it is whether something was written; nothing, if that was not tried.
+    pub fn start(&mut self, work: impl FnOnce(&mut T) -> Option<Result<()>> + Send + 'static) {
         *self = match std::mem::replace(self, Self::Lost) {
             Self::Here(mut what) => Self::Away(std::thread::spawn(move || {
                 let worked = work(&mut what);
@@ -36,13 +36,13 @@ impl<T: Send + 'static> Background<T> {
         };
     }
 
-    /// Takes it back from its thread, if that has ended or is waited for; what it gives is how the work ended.
+    /// Takes it back from its thread, if that has ended or is waited for; what it gives is how the writing ended.
     pub fn look(&mut self, wait: bool) -> Option<Result<()>> {
         match std::mem::replace(self, Self::Lost) {
             Self::Away(thread) if wait || thread.is_finished() => {
                 let (what, worked) = thread.join().ok()?;
                 *self = Self::Here(what);
-                Some(worked)
+                worked
             }
             other => {
                 *self = other;

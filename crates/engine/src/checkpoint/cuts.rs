@@ -53,19 +53,19 @@ impl Cuts {
         self.read(found.ok_or_else(gone)?)
     }
 
-    /// Saves a cut, whose pieces come as they are ready. One that is never complete leaves nothing behind.
-    pub fn save(&mut self, cut: &Cut, pieces: impl Iterator<Item = Result<Saving>>) -> Result<()> {
-        if !self.store.look()? {
-            // Somebody has removed it.
-            self.saved.clear();
-        }
-        self.saved.drain(..self.saved.len().saturating_sub(1));
+    /// Saves a cut, whose pieces come as they are ready; whether it was ever complete. One that was not leaves nothing behind.
+    pub fn save(&mut self, cut: &Cut, pieces: impl Iterator<Item = Result<Saving>>) -> Result<bool> {
+        // Somebody may have removed it, and where there was doubt there is none now.
+        self.saved = match self.store.look()? {
+            Some(State::Cut(there)) => vec![there],
+            _ => Vec::new(),
+        };
         self.sweep()?;
         let saved = self.write(cut, pieces);
-        if !matches!(saved, Ok(true)) {
+        if !matches!(saved, Ok(true)) && !self.store.is_in_doubt() {
             self.sweep()?;
         }
-        saved.map(drop)
+        saved
     }
 
     /// Whether it is complete.

@@ -68,10 +68,11 @@ impl Log {
 
     /// Writes what has been added since the last time.
     pub fn save(&mut self) -> Result<()> {
-        if !self.store.look()? {
-            // Somebody has removed it; what it named may be gone too.
-            self.parts.clear();
-        }
+        // Somebody may have removed it, and what it named; where there was doubt there is none now.
+        self.parts = match self.store.look()? {
+            Some(State::Log(there)) => there,
+            _ => Vec::new(),
+        };
         let (from, to) = (self.next_from(), self.clock());
         let of = self.store.write(&format!("log-{from}-{to}"), self.bytes(from))?;
         let kept = self.parts.iter().filter(|before| before.to <= from);

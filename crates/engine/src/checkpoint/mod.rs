@@ -14,7 +14,8 @@ mod store;
 mod testing;
 
 use std::fs::File;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use quelea_core::spec::Job;
@@ -31,6 +32,9 @@ use place::Place;
 use store::Store;
 
 use crate::{Control, Error, Event, Result, job};
+
+/// Pieces of a cut that may wait to be written; each is some megabytes.
+const MOST_WAITING: usize = 8;
 
 /// The checkpoints of one training. Without `checkpoint.to` in its job it does nothing.
 pub(crate) struct Checkpoints {
@@ -56,11 +60,21 @@ enum Kept {
     /// By steps.
     Cuts {
         cuts: Background<Cuts>,
-        /// The way to the thread that writes a cut.
+        /// The way to the thread that writes a cut, and how many pieces are on it.
         way: Option<mpsc::Sender<Result<Saving>>>,
+        waiting: Arc<AtomicUsize>,
         /// The number of that cut, until its end is told.
         number: Option<u64>,
+        /// A part that a thread reads.
+        reading: Option<Reading>,
     },
+}
+
+/// A part of a cut, by its number and its place, that a thread reads.
+struct Reading {
+    cut: u64,
+    part: u64,
+    read: mpsc::Receiver<Result<Chunk>>,
 }
 
 /// What a checkpoint holds of a training: nothing but one of these, or none.
@@ -116,7 +130,7 @@ impl Checkpoints {
             control.tell(Event::Checkpoint { message: format!("there is no checkpoint at {to}; the training begins anew") });
         }
         let kept = match registry::find(&job.model.kind)?.by_steps {
-            true => Kept::Cuts { cuts: Background::new(Cuts::new(store)), way: None, number: None },
+            true => Kept::Cuts { cuts: Background::new(Cuts::new(store)), way: None, waiting: Arc::default(), number: None, reading: None },
             false => Kept::Log { log: Background::new(Log::new(store)), waiting: Vec::new() },
         };
         Ok(Self { kept, to: to.clone(), every: Duration::from_secs_f64(job.checkpoint.every), _lock, ..Self::none(control) })
@@ -165,12 +179,12 @@ impl Checkpoints {
 
     /// Writes a cut in the background; its pieces are asked for by the thread that writes.
     pub fn cut(&mut self, cut: Cut, pieces: impl Iterator<Item = Result<Saving>> + Send + 'static) {
-        // One that was given up may not have ended yet.
-        self.look(true);
+        self.look(false);
         self.last = Instant::now();
         if let Kept::Cuts { cuts, number, .. } = &mut self.kept {
+            // While the thread is still busy with one that was given up, this one is not saved, as will be told.
             *number = Some(cut.number);
-            cuts.start(move |cuts| cuts.save(&cut, pieces));
+            cuts.start(move |cuts| cuts.save(&cut, pieces).map(|saved| saved.then_some(())).transpose());
         }
     }
 
@@ -178,17 +192,31 @@ impl Checkpoints {
     pub fn save(&mut self, piece: Saving) {
         if let Saving::Begin(cut) = piece {
             let (pass, passed) = mpsc::channel();
-            self.cut(cut, passed.into_iter());
-            if let Kept::Cuts { way, .. } = &mut self.kept {
-                *way = Some(pass);
+            let pieces = Arc::new(AtomicUsize::new(0));
+            let taken = pieces.clone();
+            let passed = passed.into_iter().inspect(move |_| {
+                taken.fetch_sub(1, Ordering::Relaxed);
+            });
+            self.cut(cut, passed);
+            if let Kept::Cuts { way, waiting, .. } = &mut self.kept {
+                (*way, *waiting) = (Some(pass), pieces);
             }
-        } else if let Kept::Cuts { way, .. } = &mut self.kept
+        } else if let Kept::Cuts { way, waiting, .. } = &mut self.kept
             && let Some(to_thread) = way
         {
             let is_last = matches!(piece, Saving::End | Saving::Abandon);
+            waiting.fetch_add(1, Ordering::Relaxed);
             // A thread that has ended has told why.
             let _ = to_thread.send(Ok(piece));
             way.take_if(|_| is_last);
+        }
+    }
+
+    /// Whether few enough pieces wait to be written.
+    pub fn has_room(&self) -> bool {
+        match &self.kept {
+            Kept::Cuts { way: Some(_), waiting, .. } => waiting.load(Ordering::Relaxed) < MOST_WAITING,
+            _ => true,
         }
     }
 
@@ -200,13 +228,37 @@ impl Checkpoints {
         number.take().map(|number| (number, newest == number))
     }
 
-    /// A part of a cut that is saved.
+    /// A part of a cut that is saved, before the training begins.
     pub fn part(&mut self, cut: u64, part: u64) -> Result<Chunk> {
-        // What is still being written is waited for.
-        self.look(true);
         let gone = || Error::internal("nothing was saved");
         let Kept::Cuts { cuts, .. } = &mut self.kept else { return Err(gone()) };
         cuts.here().ok_or_else(gone)?.part(cut, part)
+    }
+
+    /// A part of a cut that is saved, once a thread has read it; nobody waits for what is still being written, or for a slow place.
+    pub fn part_soon(&mut self, cut: u64, part: u64) -> Option<Result<Chunk>> {
+        self.look(false);
+        let Kept::Cuts { cuts, reading, .. } = &mut self.kept else { return Some(Err(Error::internal("nothing was saved"))) };
+        if let Some(found) = reading.take_if(|reading| (reading.cut, reading.part) == (cut, part)) {
+            return match found.read.try_recv() {
+                Ok(read) => Some(read),
+                Err(mpsc::TryRecvError::Disconnected) => Some(Err(Error::internal("a checkpoint cannot be read"))),
+                Err(mpsc::TryRecvError::Empty) => {
+                    *reading = Some(found);
+                    None
+                }
+            };
+        }
+        if cuts.here().is_some() {
+            let (tell, read) = mpsc::channel();
+            *reading = Some(Reading { cut, part, read });
+            cuts.start(move |cuts| {
+                // Whoever does not want it any more does not listen.
+                let _ = tell.send(cuts.part(cut, part));
+                None
+            });
+        }
+        None
     }
 
     /// The training has ended without a model: what is known is saved, and how to go on is told.
@@ -277,7 +329,7 @@ impl Checkpoints {
             waiting.drain(..).for_each(|clock| log.append(&clock));
             self.last = Instant::now();
             if log.saved() < log.clock() {
-                background.start(Log::save);
+                background.start(|log| Some(log.save()));
             }
         }
     }

@@ -16,6 +16,8 @@ pub(super) struct Store {
     training: Training,
     /// The manifest as it was written last.
     written: Option<Vec<u8>>,
+    /// One that may have been written after it: the place gave no answer.
+    doubted: Option<Vec<u8>>,
 }
 
 impl Store {
@@ -23,7 +25,7 @@ impl Store {
     pub fn open(place: Place, training: Training) -> Result<Self> {
         place.probe()?;
         let written = place.read(MANIFEST)?;
-        Ok(Self { place, training, written })
+        Ok(Self { place, training, written, doubted: None })
     }
 
     /// Whether a checkpoint is there.
@@ -56,14 +58,24 @@ impl Store {
         self.is_there().then(|| Ok(self.manifest()?.state)).transpose()
     }
 
-    /// Whether the manifest is still there; another training's is an error.
-    pub fn look(&self) -> Result<bool> {
+    /// What the manifest says that is there now, if it still is; another training's is an error.
+    pub fn look(&mut self) -> Result<Option<State>> {
         let there = self.place.read(MANIFEST)?;
-        if there.is_some() && there != self.written {
+        if there.is_some() && there != self.written && there != self.doubted {
             let problem = "another training has written its checkpoint here; name another place in checkpoint.to".into();
             return Err(Error::Checkpoint { what: self.name(), problem });
         }
-        Ok(there.is_some())
+        self.doubted = None;
+        if there.is_some() {
+            self.written = there;
+            return Ok(Some(self.manifest()?.state));
+        }
+        Ok(None)
+    }
+
+    /// Whether it is not known what the manifest says.
+    pub fn is_in_doubt(&self) -> bool {
+        self.doubted.is_some()
     }
 
     /// Writes a file, whose name begins with `name`.
@@ -87,10 +99,19 @@ impl Store {
         Ok(found)
     }
 
-    /// Makes this the checkpoint.
+    /// Makes this the checkpoint. A place may do it and say that it has not: a lost answer, a folder that cannot be synced.
     pub fn commit(&mut self, state: State) -> Result<()> {
         let manifest = Manifest { training: self.training.clone(), state }.write();
-        self.place.write(MANIFEST, &manifest)?;
+        if let Err(error) = self.place.write(MANIFEST, &manifest) {
+            match self.place.read(MANIFEST) {
+                Ok(there) if there.as_ref() == Some(&manifest) => {}
+                Ok(_) => return Err(error),
+                Err(_) => {
+                    self.doubted = Some(manifest);
+                    return Err(error);
+                }
+            }
+        }
         self.written = Some(manifest);
         Ok(())
     }
@@ -116,5 +137,33 @@ impl Store {
     pub fn unusable(&self, file: &str, problem: String) -> Error {
         let what = self.place.name_of(file);
         Error::Checkpoint { what, problem: format!("{problem}; remove the checkpoint at {} to begin anew", self.name()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::manifest::Part;
+    use super::*;
+
+    #[test]
+    fn what_a_place_has_done_without_saying_so_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let training = Training { version: "1".into(), job: serde_json::json!({}), start_from: None, fingerprint: "f".into() };
+        let open = || Store::open(Place::open(folder.path().to_str().unwrap()).unwrap(), training.clone()).unwrap();
+        let state = |of: &str| State::Log(vec![Part { from: 0, to: 1, of: File { file: of.into(), bytes: 0, checksum: String::new() } }]);
+        let mut store = open();
+        store.commit(state("a")).unwrap();
+        let mut other = open();
+        other.commit(state("b")).unwrap();
+        assert!(store.look().err().unwrap().to_string().contains("another training"));
+        // It was this one that wrote it, as far as it knows.
+        store.doubted = other.written.clone();
+        assert!(store.is_in_doubt());
+        assert_eq!(store.look().unwrap(), Some(state("b")));
+        assert!(!store.is_in_doubt());
+        // It did not come so far.
+        store.doubted = Some(b"c".to_vec());
+        assert_eq!(store.look().unwrap(), Some(state("b")));
+        assert!(!store.is_in_doubt());
     }
 }

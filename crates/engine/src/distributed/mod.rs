@@ -271,11 +271,12 @@ impl Hooks for OfEngine<'_> {
         self.checkpoints.saved()
     }
 
-    fn part(&mut self, cut: u64, part: u64) -> Result<Chunk, Problem> {
-        // On a thread of its own, because a bucket is read in a runtime of its own.
-        let read = std::thread::scope(|scope| scope.spawn(|| self.checkpoints.part(cut, part)).join());
-        read.unwrap_or_else(|_| Err(Error::internal("a checkpoint cannot be read")))
-            .map_err(|e| Problem::Checkpoint { what: e.to_string() })
+    fn has_room(&self) -> bool {
+        self.checkpoints.has_room()
+    }
+
+    fn part(&mut self, cut: u64, part: u64) -> Option<Result<Chunk, Problem>> {
+        self.checkpoints.part_soon(cut, part).map(|read| read.map_err(|e| Problem::Checkpoint { what: e.to_string() }))
     }
 
     fn revive(&mut self, shard: u32) {
@@ -316,6 +317,7 @@ fn words(note: &Note) -> String {
         Note::ReplicaLost { shard, why } => {
             format!("shard {shard} is gone: {}; the run goes on with a replica of it", because(why))
         }
+        Note::NoCut { shard, problem } => format!("no checkpoint is made this time: {problem} (shard {shard})"),
         Note::ReplicaBack { shard } => format!("shard {shard} is there again, and has what it missed"),
         Note::ShardLost { shard, why, from, to } if from == to => {
             format!("shard {shard} is gone: {}; the run waits for it to come back", because(why))

@@ -25,7 +25,8 @@ pub(crate) fn run<L: StepLearner>(
 ) -> Result<Fitted> {
     let tables = Spread::new(&learner.begin(tiles)?)?;
     let batches = Batches { learner, tiles, made: BTreeMap::new() };
-    let mut steps = Steps { learner, tables, batches, history: Vec::new(), cut: Cut::default(), control };
+    let cut = Cut { tiles: vec![0; tiles.len()], ..Cut::default() };
+    let mut steps = Steps { learner, tables, batches, history: Vec::new(), cut, control };
     if saved.cut.number > 0 {
         steps.restore(saved, checkpoints)?;
     }
@@ -38,7 +39,7 @@ struct Steps<'a, L: StepLearner> {
     tables: Spread,
     batches: Batches<'a, L>,
     history: Vec<Iteration>,
-    /// Where the training stands; its tiles are all equally far.
+    /// Where the training stands. Its tiles are all equally far, once those have caught up that were behind in a cut of others.
     cut: Cut,
     control: &'a Control,
 }
@@ -61,13 +62,13 @@ impl<L: StepLearner> Steps<'_, L> {
         let course = self.learner.course();
         let is_over = |history: &[Iteration]| !history.is_empty() && self.learner.is_done(history);
         while self.cut.passed < course.passes && !is_over(&self.history) {
-            for slice in self.cut.commits % course.slices.max(1)..course.slices {
+            while let Some(at) = self.behind().filter(|at| at / course.slices.max(1) == self.cut.passed) {
                 let stopped = self.control.check();
                 if stopped.is_err() || checkpoints.is_due() {
                     self.save(checkpoints)?;
                 }
                 stopped?;
-                self.step(slice)?;
+                self.step(at)?;
             }
             self.history.push(self.learner.iteration(self.cut.totals.get(&self.cut.passed).map_or(&[], Vec::as_slice))?);
             self.cut.passed += 1;
@@ -76,8 +77,32 @@ impl<L: StepLearner> Steps<'_, L> {
         Ok(())
     }
 
+    /// How many slices were taken of the tiles of which the fewest were.
+    fn behind(&self) -> Option<u64> {
+        self.cut.tiles.iter().min().copied()
+    }
+
+    /// The next slice of every tile of which `at` were taken.
+    fn step(&mut self, at: u64) -> Result<()> {
+        let slice = at % self.learner.course().slices.max(1);
+        match self.cut.tiles.iter().all(|taken| *taken == at) {
+            true => self.step_all(slice)?,
+            false => self.step_some(at, slice)?,
+        }
+        self.cut.tiles.iter_mut().filter(|taken| **taken == at).for_each(|taken| *taken += 1);
+        Ok(())
+    }
+
+    /// One slice of the tiles that are behind the others.
+    fn step_some(&mut self, at: u64, slice: u64) -> Result<()> {
+        let behind = self.batches.tiles.iter().zip(&self.cut.tiles).filter(|(_, taken)| **taken == at);
+        let parts: Vec<(&Tile, u64)> = behind.map(|(tile, _)| (tile.as_ref(), slice)).collect();
+        let batch = batch_of(self.learner, &parts)?;
+        step(self.learner, &batch, parts.len(), &mut self.tables, &mut self.cut)
+    }
+
     /// One slice of every tile. The next mini-batch is made meanwhile.
-    fn step(&mut self, slice: u64) -> Result<()> {
+    fn step_all(&mut self, slice: u64) -> Result<()> {
         self.batches.take(slice, self.batches.make(slice)?);
         let Self { learner, tables, batches, cut, .. } = self;
         let batch = &batches.made[&slice];
@@ -91,8 +116,7 @@ impl<L: StepLearner> Steps<'_, L> {
     fn save(&mut self, checkpoints: &mut Checkpoints) -> Result<()> {
         if checkpoints.are_on() && self.cut.commits > 0 {
             self.cut.number += 1;
-            let cut = Cut { tiles: vec![self.cut.commits; self.batches.tiles.len()], ..self.cut.clone() };
-            checkpoints.cut(cut, self.tables.pieces()?);
+            checkpoints.cut(self.cut.clone(), self.tables.pieces()?);
         }
         Ok(())
     }
@@ -175,4 +199,107 @@ fn add(totals: &mut Vec<i128>, more: &[i128]) -> Result<()> {
         *total = total.checked_add(*more).ok_or_else(|| Error::internal("the totals of a pass are too large"))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use quelea_core::counter::mix;
+    use quelea_core::steps::{Course, Fetched, Parameters, Rule, Start};
+    use quelea_core::tile::Role;
+
+    use super::*;
+
+    const PASSES: u64 = 3;
+    const SLICES: u64 = 4;
+
+    /// Counts how often each slice of each tile is taken.
+    struct Counting;
+
+    impl StepLearner for Counting {
+        /// The key of each part, and all of them in order.
+        type Batch = (Vec<u64>, Vec<Vec<u64>>);
+
+        fn course(&self) -> Course {
+            Course { passes: PASSES, slices: SLICES }
+        }
+        fn begin(&self, _: &[Arc<Tile>]) -> quelea_core::Result<Vec<Parameters>> {
+            Ok(vec![Parameters { name: Cow::Borrowed("counts"), width: 1, start: Start::Zero, rule: Rule::Sum, unit: 1.0 }])
+        }
+        fn batch(&self, parts: &[Part<'_>]) -> quelea_core::Result<Self::Batch> {
+            let parts: Vec<u64> = parts.iter().map(|part| u64::from(part.tile.number) * SLICES + part.slice).collect();
+            let mut keys = parts.clone();
+            keys.sort_unstable();
+            Ok((parts, vec![keys]))
+        }
+        fn keys<'a>(&self, batch: &'a Self::Batch) -> &'a [Vec<u64>] {
+            &batch.1
+        }
+        fn trained<'a>(&self, _: &'a Self::Batch) -> Option<&'a [Vec<u32>]> {
+            None
+        }
+        fn sums(&self, batch: &Self::Batch) -> Sums {
+            Sums { tables: vec![vec![0; batch.0.len()]], keys: None, weight: 0, totals: vec![0] }
+        }
+        fn fold(&self, (parts, keys): &Self::Batch, part: usize, _: &[Vec<f32>], sums: &mut Sums) -> quelea_core::Result<()> {
+            sums.tables[0][keys[0].binary_search(&parts[part]).expect("the key of a part")] += 1;
+            sums.weight += 1;
+            sums.totals[0] += 1;
+            Ok(())
+        }
+        fn iteration(&self, totals: &[i128]) -> quelea_core::Result<Iteration> {
+            Ok(Iteration { loss: totals.first().map(|total| *total as f64), validation_loss: None })
+        }
+        fn is_done(&self, _: &[Iteration]) -> bool {
+            false
+        }
+        fn finish(&self, _: Vec<Fetched>, _: Vec<Iteration>) -> quelea_core::Result<Fitted> {
+            unreachable!("the tables are looked at instead")
+        }
+    }
+
+    fn tile(number: u32) -> Arc<Tile> {
+        Arc::new(Tile { number, role: Role::Train, rows: 0, features: Vec::new(), target: Vec::new().into(), weight: None })
+    }
+
+    /// Modes that wait less leave tiles behind each other, and passes half-done.
+    #[test]
+    fn from_any_cut_on_every_slice_is_taken_once_in_each_pass() {
+        for seed in 0..200 {
+            let draw = |place: u64, below: u64| mix(mix(seed) ^ place) % below;
+            go_on_from(&(0..1 + draw(0, 5)).map(|tile| draw(1 + tile, PASSES * SLICES + 1)).collect::<Vec<_>>());
+        }
+    }
+
+    fn go_on_from(taken: &[u64]) {
+        let tiles: Vec<Arc<Tile>> = (0..taken.len() as u32).map(tile).collect();
+        let passed = taken.iter().min().map_or(0, |least| least / SLICES);
+        let before = |pass: u64| taken.iter().map(|taken| taken.saturating_sub(pass * SLICES).min(SLICES)).sum::<u64>();
+        let totals = (0..PASSES).map(|pass| (pass, vec![i128::from(before(pass))])).collect();
+        let cut = Cut { number: 1, commits: 7, applied: 7, tiles: taken.to_vec(), passed, totals };
+        let control = Control::silent();
+        let mut steps = Steps {
+            learner: &Counting,
+            tables: Spread::new(&Counting.begin(&tiles).unwrap()).unwrap(),
+            batches: Batches { learner: &Counting, tiles: &tiles, made: BTreeMap::new() },
+            history: Vec::new(),
+            cut: Cut::default(),
+            control: &control,
+        };
+        let mut checkpoints = Checkpoints::none(&control);
+        steps.restore(Saved { cut, parts: 0 }, &mut checkpoints).unwrap();
+        steps.go_on(&mut checkpoints).unwrap();
+        let losses: Vec<Option<f64>> = steps.history.iter().map(|iteration| iteration.loss).collect();
+        assert_eq!(losses, vec![Some((SLICES * tiles.len() as u64) as f64); PASSES as usize], "{taken:?}");
+        let found = steps.tables.collect().unwrap().remove(0);
+        let counts: BTreeMap<u64, f32> = found.keys.into_iter().zip(found.values).collect();
+        for (tile, taken) in (0..).zip(taken) {
+            for slice in 0..SLICES {
+                let before = taken / SLICES + u64::from(slice < taken % SLICES);
+                let after = counts.get(&(tile * SLICES + slice)).copied().unwrap_or(0.0);
+                assert_eq!(after, (PASSES - before) as f32, "slice {slice} of tile {tile}");
+            }
+        }
+    }
 }

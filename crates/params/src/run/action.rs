@@ -130,6 +130,13 @@ pub enum Note {
         /// Its place.
         shard: u32,
     },
+    /// A shard has no room for the copy that a cut is made of; the run goes on without this cut.
+    NoCut {
+        /// Its place.
+        shard: u32,
+        /// Why.
+        problem: Problem,
+    },
     /// A shard was lost; the run goes back. By steps to the last cut that was saved, or to the beginning: what the shard held is
     /// lost, and without it the rest is of no use.
     ShardLost {

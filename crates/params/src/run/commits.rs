@@ -71,7 +71,7 @@ impl Run {
             return self.complete(now);
         }
         if copy {
-            self.begin_cut(now);
+            self.begin_cut();
         }
         self.work.even_out(now, &mut self.members);
         self.go_on(now);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use quelea_core::block::Block;
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Phase, Run, State, Why};
+use super::{Action, Note, Phase, Run, State, Why};
 use crate::Problem;
 use crate::message::{After, ToShard};
 use crate::tables::{Chunk, shard_of};
@@ -80,9 +80,17 @@ pub(super) struct Cuts {
 /// The cut that is being made.
 enum Open {
     Nothing,
-    /// The copies of these shards are not whole yet.
-    Collecting(Saved, BTreeSet<u32>),
+    Collecting(Collecting),
     Writing(Saved),
+}
+
+/// A cut whose rows are on their way.
+struct Collecting {
+    saved: Saved,
+    /// The shards whose copies are not whole yet.
+    left: BTreeSet<u32>,
+    /// The pages to ask for next: of a shard, from a table and a key on.
+    next: Vec<(u32, u32, u64)>,
 }
 
 /// The part of the origin that shards are loading, and those that have not.
@@ -128,10 +136,11 @@ impl Run {
     /// What became of a cut: whether it can be gone back to.
     pub fn cut_is_saved(&mut self, now: Duration, number: u64, is_saved: bool) {
         match std::mem::replace(&mut self.cuts.open, Open::Nothing) {
-            Open::Writing(saved) | Open::Collecting(saved, _) if saved.cut.number == number => {
+            Open::Writing(saved) | Open::Collecting(Collecting { saved, .. }) if saved.cut.number == number => {
                 self.cuts.due = now + self.cuts.every.unwrap_or_default();
-                if is_saved {
-                    self.cuts.saved = saved;
+                match is_saved {
+                    true => self.cuts.saved = saved,
+                    false => self.drop_copies(now, saved.cut.commits),
                 }
                 if self.stop_at.is_some() {
                     self.stop(now);
@@ -142,18 +151,27 @@ impl Run {
     }
 
     /// All shards have kept a copy.
-    pub(super) fn begin_cut(&mut self, now: Duration) {
+    pub(super) fn begin_cut(&mut self) {
         let number = self.cuts.number + 1;
         let Some(cut) = self.work.cut(number) else { return };
         self.cuts.number = number;
         self.actions.push(Action::Save(Saving::Begin(cut.clone())));
         let shards: BTreeSet<u32> = self.shards.holders().into_iter().collect();
-        self.cuts.open = Open::Collecting(Saved { cut, parts: 0 }, shards.clone());
-        shards.into_iter().for_each(|shard| self.save(now, shard, 0, 0));
+        let next = shards.iter().map(|&shard| (shard, 0, 0)).collect();
+        self.cuts.open = Open::Collecting(Collecting { saved: Saved { cut, parts: 0 }, left: shards, next });
+    }
+
+    /// Whoever saves a cut has room for more of it: the next pages are asked for.
+    pub fn save_more(&mut self, now: Duration) {
+        if let Open::Collecting(collecting) = &mut self.cuts.open {
+            for (shard, table, from) in std::mem::take(&mut collecting.next) {
+                self.save(now, shard, table, from);
+            }
+        }
     }
 
     fn save(&mut self, now: Duration, shard: u32, table: u32, from: u64) {
-        let Open::Collecting(saved, left) = &mut self.cuts.open else { return };
+        let Open::Collecting(Collecting { saved, left, .. }) = &mut self.cuts.open else { return };
         if (table as usize) < self.work.tables() {
             let ask = ToShard::Save { run: self.settings.run, epoch: self.epoch, commits: saved.cut.commits, table, from };
             return self.shards.call(now, shard, ask);
@@ -167,9 +185,13 @@ impl Run {
         }
     }
 
-    /// Takes rows of a copy, and asks for the next.
-    pub(super) fn copied(&mut self, now: Duration, shard: u32, table: u32, blocks: &[(u32, Block)]) {
-        let Open::Collecting(saved, _) = &mut self.cuts.open else { return };
+    /// Takes rows of the copy after so many commits.
+    pub(super) fn copied(&mut self, now: Duration, shard: u32, (commits, table): (u64, u32), blocks: &[(u32, Block)]) {
+        let Open::Collecting(Collecting { saved, next, .. }) = &mut self.cuts.open else { return };
+        if saved.cut.commits != commits {
+            // It was asked for a cut that was given up.
+            return;
+        }
         let [(0, Block::Keys(keys)), (1, Block::Values(rows))] = blocks else {
             return self.end(now, Err(Problem::internal("a shard gives a copy without keys or rows")));
         };
@@ -178,7 +200,7 @@ impl Run {
             self.actions.push(Action::Save(Saving::Part(Chunk { table, keys: keys.clone(), rows: rows.clone() })));
         }
         let (table, from) = next_page(table, blocks);
-        self.save(now, shard, table, from);
+        next.push((shard, table, from));
     }
 
     /// A shard has begun the epoch; once all have, they load the rows that it begins with.
@@ -232,10 +254,40 @@ impl Run {
 
     /// A shard is lost, or is to keep another copy: a cut that is not whole without it never will be.
     pub(super) fn abandon_cut_of(&mut self, shard: u32) {
-        if matches!(&self.cuts.open, Open::Collecting(_, left) if left.contains(&shard)) {
+        if matches!(&self.cuts.open, Open::Collecting(collecting) if collecting.left.contains(&shard)) {
             self.cuts.open = Open::Nothing;
-            self.shards.calls.retain(|_, ask| !matches!(ask, ToShard::Save { .. }));
+            self.drop_pages();
             self.actions.push(Action::Save(Saving::Abandon));
+        }
+    }
+
+    /// A cut could not be saved: nothing more is asked for it, and nobody keeps a copy for it.
+    fn drop_copies(&mut self, now: Duration, commits: u64) {
+        self.drop_pages();
+        for shard in self.shards.live().filter(|&shard| !self.is_source(shard)).collect::<Vec<_>>() {
+            self.shards.call(now, shard, ToShard::Forget { run: self.settings.run, epoch: self.epoch, commits });
+        }
+    }
+
+    /// Asks for no more pages of a cut. What a shard gives to one that joins has nothing to do with it.
+    fn drop_pages(&mut self) {
+        let source = self.source();
+        self.shards.calls.retain(|to, ask| Some(to) == source || !matches!(ask, ToShard::Save { .. }));
+    }
+
+    /// A shard has no room for a copy: training goes on without the cut, or without the shard that was to join.
+    pub(super) fn copy_failed(&mut self, now: Duration, shard: u32, commits: u64, problem: Problem) {
+        if let Some(joining) = self.joining_from(shard, commits) {
+            return self.lose_shard(now, joining, Why::Failed(problem));
+        }
+        if matches!(&self.cuts.open, Open::Collecting(collecting) if collecting.saved.cut.commits == commits) {
+            self.abandon_cut_of(shard);
+            self.drop_copies(now, commits);
+            self.cuts.due = now + self.cuts.every.unwrap_or_default();
+            self.actions.push(Action::Tell(Note::NoCut { shard, problem }));
+            if self.stop_at.is_some() {
+                self.stop(now);
+            }
         }
     }
 
@@ -244,8 +296,8 @@ impl Run {
         if self.is_source(shard) {
             return self.join_again(now);
         }
-        if let Open::Collecting(saved, _) = &self.cuts.open
-            && saved.cut.commits == commits
+        if let Open::Collecting(collecting) = &self.cuts.open
+            && collecting.saved.cut.commits == commits
         {
             self.lose_shard(now, shard, Why::Restarted);
         }

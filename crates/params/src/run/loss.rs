@@ -29,6 +29,9 @@ impl Run {
         {
             return self.end(now, Err(problem));
         }
+        // Where it is to take in what came before it may die of that, again and again.
+        let takes_in = matches!(self.phase, Phase::Opening) && self.shards.states[shard as usize] == State::Replaying;
+        self.setbacks += u32::from(takes_in);
         if self.setbacks > SETBACKS {
             let problem = Problem::Stuck { who: self.name_of(shard), times: self.setbacks };
             return self.end(now, Err(problem));
@@ -101,7 +104,9 @@ impl Run {
     /// Ends the run when nobody has come for too long.
     pub(super) fn give_up_waiting(&mut self, now: Duration) {
         let patience = self.settings.patience;
-        if self.deserted.is_some_and(|since| since + patience <= now) {
+        // To collect what there is, no worker is needed.
+        let is_collecting = matches!(self.phase, Phase::Collecting(_));
+        if !is_collecting && self.deserted.is_some_and(|since| since + patience <= now) {
             return self.end(now, Err(Problem::NoWorkers { seconds: patience.as_secs() }));
         }
         if let Some((shard, since)) = self.shards.missing(!matches!(self.phase, Phase::Opening))

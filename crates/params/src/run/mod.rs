@@ -231,11 +231,11 @@ impl Run {
             (FromShard::At { epoch, .. }, ToShard::Copy { .. }) if epoch == self.epoch && self.is_source(shard) => {
                 self.replica_can_copy(now)
             }
-            (FromShard::Rows { epoch, blocks, .. }, ToShard::Save { table, .. }) if epoch == self.epoch && self.is_source(shard) => {
-                self.page_for_replica(now, table, blocks);
-            }
-            (FromShard::Rows { epoch, blocks, .. }, ToShard::Save { table, .. }) if epoch == self.epoch => {
-                self.copied(now, shard, table, &blocks);
+            (FromShard::Rows { epoch, blocks, .. }, ToShard::Save { commits, table, .. }) if epoch == self.epoch => {
+                match self.joining_from(shard, commits) {
+                    Some(_) => self.page_for_replica(now, table, blocks),
+                    None => self.copied(now, shard, (commits, table), &blocks),
+                }
             }
             (FromShard::Gone, ToShard::Save { commits, .. }) => self.copy_is_gone(now, shard, commits),
             (FromShard::At { clock, .. }, ToShard::Replay { .. }) if self.is_joining(shard) => self.replica_at(now, shard, clock),
@@ -259,6 +259,8 @@ impl Run {
             (FromShard::Unknown, _) if matches!(self.shards.states[shard as usize], State::Opening | State::Behind) => {}
             (FromShard::Unknown, ToShard::Ping { .. } | ToShard::Fence { .. }) if self.shards.states[shard as usize] == State::Joining => {}
             (FromShard::Unknown, _) => self.lose_shard(now, shard, Why::Restarted),
+            (FromShard::Failed(problem), ToShard::Save { commits, .. }) => self.copy_failed(now, shard, commits, problem),
+            (FromShard::Failed(problem), _) if self.is_joining(shard) => self.lose_shard(now, shard, Why::Failed(problem)),
             (FromShard::Failed(problem), _) => self.end(now, Err(problem)),
             _ => {}
         }

@@ -27,7 +27,9 @@ impl Run {
         self.shards.states[shard as usize] = State::Lost;
         self.shards.calls.retain(|to, _| to != shard);
         self.view += u32::from(was_live);
-        self.joining.take_if(|joining| joining.shard == shard);
+        if self.joining.take_if(|joining| joining.shard == shard).is_some() {
+            self.shards.hold_off(now, shard, self.settings.timing.lease);
+        }
         if self.is_source(shard) {
             self.give_up_joining();
         }
@@ -63,7 +65,7 @@ impl Run {
         if self.joining.is_some() {
             return true;
         }
-        let Some(shard) = self.shards.behind() else { return false };
+        let Some(shard) = self.shards.behind(now) else { return false };
         if self.committing.is_some() || !self.work.is_quiet(&self.members) {
             return self.work.drains();
         }
@@ -84,9 +86,18 @@ impl Run {
         self.joining.as_ref().is_some_and(|joining| joining.shard == shard)
     }
 
-    /// Whether a shard gives what it has to one that joins.
+    /// The shard that gives what it has to one that joins.
+    pub(super) fn source(&self) -> Option<u32> {
+        self.joining.as_ref().map(|joining| joining.from)
+    }
+
     pub(super) fn is_source(&self, shard: u32) -> bool {
-        self.joining.as_ref().is_some_and(|joining| joining.from == shard)
+        self.source() == Some(shard)
+    }
+
+    /// The shard that joins with what this one has after so many commits.
+    pub(super) fn joining_from(&self, shard: u32, commits: u64) -> Option<u32> {
+        self.joining.as_ref().filter(|joining| joining.from == shard && joining.commits == commits).map(|joining| joining.shard)
     }
 
     /// A shard that joins has begun the epoch.
@@ -160,6 +171,7 @@ impl Run {
         let Some(Joining { shard, .. }) = self.joining.take() else { return };
         self.shards.states[shard as usize] = State::Ready;
         self.shards.away[shard as usize] = None;
+        self.shards.may_join(shard);
         self.view += 1;
         self.actions.push(Action::Tell(Note::ReplicaBack { shard }));
         self.dispatch(now);

@@ -6,6 +6,9 @@ use super::Action;
 use crate::calls::Calls;
 use crate::message::{Candidates, ToShard};
 
+/// How often the time doubles after which a shard may try again to join.
+const MOST_DOUBLINGS: u32 = 6;
+
 /// One shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
@@ -38,6 +41,8 @@ pub(super) struct Shards {
     pub heard: Vec<Duration>,
     /// When each was last started, as far as it was this run that did.
     revived: Vec<Duration>,
+    /// How often each has failed to take the place of a replica since it last did, and from when on it may try again.
+    failed: Vec<(u32, Duration)>,
     pub calls: Calls<u32, ToShard>,
     /// Calls to be sent.
     pub outbox: Vec<(u32, u64, ToShard)>,
@@ -54,6 +59,7 @@ impl Shards {
             away: vec![Some(now); count],
             heard: vec![now; count],
             revived: vec![now; count],
+            failed: vec![(0, now); count],
             calls: Calls::new(),
             outbox: Vec::new(),
             last_ping: now,
@@ -101,8 +107,21 @@ impl Shards {
     }
 
     /// A shard that could join.
-    pub fn behind(&self) -> Option<u32> {
-        (0..).zip(&self.states).find(|(_, state)| **state == State::Behind).map(|(shard, _)| shard)
+    pub fn behind(&self, now: Duration) -> Option<u32> {
+        let may_join = |shard: usize| self.states[shard] == State::Behind && self.failed[shard].1 <= now;
+        (0..self.states.len()).find(|&shard| may_join(shard)).map(|shard| shard as u32)
+    }
+
+    /// A shard was lost while it joined, for which all others had to wait: each time it waits twice as long before it may join again.
+    pub fn hold_off(&mut self, now: Duration, shard: u32, lease: Duration) {
+        let (times, until) = &mut self.failed[shard as usize];
+        *until = now + lease * (1 << (*times).min(MOST_DOUBLINGS));
+        *times += 1;
+    }
+
+    /// A shard has joined.
+    pub fn may_join(&mut self, shard: u32) {
+        self.failed[shard as usize] = Default::default();
     }
 
     pub fn are_ready(&self) -> bool {

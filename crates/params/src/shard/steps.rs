@@ -31,8 +31,8 @@ pub(super) struct Steps {
     pub closed: u64,
     /// The parts of the cut that the epoch began at that were loaded.
     loaded: u64,
-    /// The tables after so many commits, for the run to save.
-    copy: Option<(u64, Tables)>,
+    /// The tables after so many commits, for the run to save; or why there is no room for them.
+    copy: Option<(u64, Result<Tables, Problem>)>,
 }
 
 impl Steps {
@@ -138,11 +138,10 @@ impl Steps {
         Ok(())
     }
 
-    /// Keeps a copy of the tables as they are after so many commits.
-    pub fn keep_copy(&mut self, commits: u64) -> Result<(), Problem> {
+    /// Keeps a copy of the tables as they are after so many commits. That there is no room for one is told whoever asks for it.
+    pub fn keep_copy(&mut self, commits: u64) {
         self.copy = None;
-        self.copy = Some((commits, self.tables.copy()?));
-        Ok(())
+        self.copy = Some((commits, self.tables.copy()));
     }
 
     /// Drops the copy of so many commits.
@@ -153,7 +152,7 @@ impl Steps {
     /// All that the copy of so many commits knows of rows of a table, from a key on.
     pub fn save(&self, epoch: u32, commits: u64, table: u32, from: u64) -> Result<FromShard, Problem> {
         let Some((_, tables)) = self.copy.as_ref().filter(|(of, _)| *of == commits) else { return Ok(FromShard::Gone) };
-        let Chunk { keys, rows, .. } = tables.save(table as usize, from, self.at_once(table))?;
+        let Chunk { keys, rows, .. } = tables.as_ref().map_err(Problem::clone)?.save(table as usize, from, self.at_once(table))?;
         Ok(page(epoch, commits, keys, rows))
     }
 

@@ -270,7 +270,7 @@ impl<'a> Checker<'a> {
             }
             Note::ReplicaBack { shard } => return ensure(self.lost.remove(shard), || format!("shard {shard} was not lost")),
             Note::ShardLost { shard, why, from, to } => (shard, why, from, to),
-            Note::Joined { .. } | Note::Gone { .. } => return Ok(()),
+            Note::Joined { .. } | Note::Gone { .. } | Note::NoCut { .. } => return Ok(()),
         };
         only_without_others(self.scenario, &self.lost, *shard, (*from, *to))?;
         self.lost.clear();

@@ -170,6 +170,10 @@ impl Shell for RunShell {
     }
 
     fn effects(&mut self, now: Duration) -> Vec<Effect> {
+        // A disk may be slow.
+        if !self.disk.random.chance(0.2) {
+            self.machine.save_more(now);
+        }
         let mut actions = VecDeque::from(self.machine.actions());
         while let Some(action) = actions.pop_front() {
             let effect = match action {

@@ -152,7 +152,10 @@ impl Hooks for Told {
     fn saved(&mut self) -> Option<(u64, bool)> {
         None
     }
-    fn part(&mut self, _: u64, _: u64) -> Result<Chunk, Problem> {
+    fn has_room(&self) -> bool {
+        true
+    }
+    fn part(&mut self, _: u64, _: u64) -> Option<Result<Chunk, Problem>> {
         unreachable!("nothing is saved")
     }
     fn revive(&mut self, _: u32) {}

@@ -41,7 +41,7 @@ pub(super) struct Serving {
 /// What there is of the learner.
 enum Kept {
     Rounds(Rounds),
-    Steps(Steps),
+    Steps(Box<Steps>),
 }
 
 impl Kept {
@@ -101,7 +101,7 @@ impl Serving {
     ) -> Result<Self, Problem> {
         let (kept, clock) = match made {
             Made::Rounds(replica) => (Kept::Rounds(Rounds::new(replica)), 0),
-            Made::Steps(stepper) => (Kept::Steps(Steps::new(stepper.as_ref(), keeps, after)?), after.commits),
+            Made::Steps(stepper) => (Kept::Steps(Box::new(Steps::new(stepper.as_ref(), keeps, after)?)), after.commits),
         };
         Ok(Self {
             run,

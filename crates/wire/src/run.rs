@@ -21,8 +21,8 @@ use crate::{Listener, Terms, WireError};
 const MOST_EVENTS: usize = 1_024;
 /// How long a run stays to tell workers that it is over.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// How often a part of a cut is asked for.
-const READ_EVERY: Duration = Duration::from_millis(2);
+/// How often it is looked whether a part of a cut is read, or whether there is room for more of one.
+const LOOKED_EVERY: Duration = Duration::from_millis(2);
 /// How often the state of the workers is shown.
 const SHOWN_EVERY: Duration = Duration::from_millis(250);
 
@@ -78,6 +78,7 @@ pub async fn serve_run<H: Hooks>(
     let mut shown = Duration::ZERO;
     let result = loop {
         let deadline = shell.run.deadline();
+        let is_saver_busy = shell.restoring.is_some() || !shell.hooks.has_room();
         tokio::select! {
             event = shell.server.next() => shell.hear(clock.now(), event),
             Some((shard, event)) = events.recv() => match event {
@@ -91,7 +92,7 @@ pub async fn serve_run<H: Hooks>(
                 peer::Event::Answered(call, answer) => shell.run.from_shard(clock.now(), shard, call, answer),
             },
             () = clock.until(deadline) => {}
-            () = sleep(READ_EVERY), if shell.restoring.is_some() => {}
+            () = sleep(LOOKED_EVERY), if is_saver_busy => {}
             () = &mut stop, if !stopped => {
                 stopped = true;
                 shell.run.wind_down(clock.now());

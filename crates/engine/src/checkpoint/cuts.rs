@@ -55,11 +55,17 @@ impl Cuts {
 
     /// Saves a cut, whose pieces come as they are ready; whether it was ever complete. One that was not leaves nothing behind.
     pub fn save(&mut self, cut: &Cut, pieces: impl Iterator<Item = Result<Saving>>) -> Result<bool> {
+        let before = self.saved.pop();
+        self.saved.clear();
         // Somebody may have removed it, and where there was doubt there is none now.
-        self.saved = match self.store.look()? {
-            Some(State::Cut(there)) => vec![there],
-            _ => Vec::new(),
-        };
+        if let Some(State::Cut(there)) = self.store.look()? {
+            if before.as_ref().is_none_or(|before| before.number != there.number) {
+                self.commits = self.read::<Cut>(&there.standing)?.commits;
+                // It is the one that a run may still go back to.
+                self.saved.extend(before);
+            }
+            self.saved.push(there);
+        }
         self.sweep()?;
         let saved = self.write(cut, pieces);
         if !matches!(saved, Ok(true)) && !self.store.is_in_doubt() {
@@ -124,11 +130,14 @@ mod tests {
         Chunk { table: 0, keys: (10 * part..10 * part + 3).collect(), rows: vec![(cut + part) as f32; 6] }
     }
 
+    fn cut(number: u64) -> Cut {
+        Cut { number, commits: 5 * number, tiles: vec![number; 4], ..Cut::default() }
+    }
+
     /// A cut of two parts, up to piece number `end`; the third is its end.
     fn save(cuts: &mut Cuts, number: u64, end: usize) {
-        let cut = Cut { number, commits: 5 * number, tiles: vec![number; 4], ..Cut::default() };
         let pieces = [Saving::Part(chunk(number, 0)), Saving::Part(chunk(number, 1)), Saving::End];
-        cuts.save(&cut, pieces.into_iter().take(end).map(Ok)).unwrap();
+        cuts.save(&cut(number), pieces.into_iter().take(end).map(Ok)).unwrap();
     }
 
     fn files(folder: &Path) -> usize {
@@ -156,6 +165,43 @@ mod tests {
         assert_eq!(again.part(3, 0).unwrap(), chunk(3, 0));
         again.store.remove().unwrap();
         assert_eq!(files(folder.path()), 0);
+    }
+
+    /// The manifest after so many cuts.
+    fn manifest_after(cuts: u64) -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut other = open(folder.path());
+        other.load("f").unwrap();
+        (1..=cuts).for_each(|number| save(&mut other, number, 3));
+        std::fs::read(folder.path().join("checkpoint")).unwrap()
+    }
+
+    #[test]
+    fn what_an_unanswered_write_may_have_left_is_kept_until_it_is_known() {
+        for (there, cuts_read) in [(1, vec![1, 3]), (2, vec![1, 2, 3])] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut cuts = open(folder.path());
+            cuts.load("f").unwrap();
+            save(&mut cuts, 1, 3);
+            let manifest = folder.path().join("checkpoint");
+            // A folder in its place can be neither written over nor read.
+            let block = manifest.clone();
+            let pieces = [Saving::Part(chunk(2, 0)), Saving::Part(chunk(2, 1)), Saving::End].into_iter().inspect(move |piece| {
+                if *piece == Saving::End {
+                    std::fs::remove_file(&block).unwrap();
+                    std::fs::create_dir(&block).unwrap();
+                }
+            });
+            cuts.save(&cut(2), pieces.map(Ok)).unwrap_err();
+            assert!(cuts.store.is_in_doubt());
+            assert_eq!((cuts.number(), cuts.part(1, 0).unwrap(), files(folder.path())), (1, chunk(1, 0), 7));
+            std::fs::remove_dir(&manifest).unwrap();
+            std::fs::write(&manifest, manifest_after(there)).unwrap();
+            save(&mut cuts, 3, 3);
+            let readable: Vec<u64> = (1..=3).filter(|&cut| cuts.part(cut, 1).is_ok()).collect();
+            assert_eq!((cuts.number(), readable), (3, cuts_read));
+            assert_eq!(open(folder.path()).load("f").unwrap().cut.number, 3);
+        }
     }
 
     #[test]

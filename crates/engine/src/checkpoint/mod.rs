@@ -60,6 +60,8 @@ enum Kept {
     /// By steps.
     Cuts {
         cuts: Background<Cuts>,
+        /// A cut that is to be written when the thread has ended that is still busy with one that was given up.
+        next: Option<(Cut, Pieces)>,
         /// The way to the thread that writes a cut, and how many pieces are on it.
         way: Option<mpsc::Sender<Result<Saving>>>,
         waiting: Arc<AtomicUsize>,
@@ -69,6 +71,9 @@ enum Kept {
         reading: Option<Reading>,
     },
 }
+
+/// What a cut consists of, as it comes.
+type Pieces = Box<dyn Iterator<Item = Result<Saving>> + Send>;
 
 /// A part of a cut, by its number and its place, that a thread reads.
 struct Reading {
@@ -130,7 +135,14 @@ impl Checkpoints {
             control.tell(Event::Checkpoint { message: format!("there is no checkpoint at {to}; the training begins anew") });
         }
         let kept = match registry::find(&job.model.kind)?.by_steps {
-            true => Kept::Cuts { cuts: Background::new(Cuts::new(store)), way: None, waiting: Arc::default(), number: None, reading: None },
+            true => Kept::Cuts {
+                cuts: Background::new(Cuts::new(store)),
+                next: None,
+                way: None,
+                waiting: Arc::default(),
+                number: None,
+                reading: None,
+            },
             false => Kept::Log { log: Background::new(Log::new(store)), waiting: Vec::new() },
         };
         Ok(Self { kept, to: to.clone(), every: Duration::from_secs_f64(job.checkpoint.every), _lock, ..Self::none(control) })
@@ -177,15 +189,14 @@ impl Checkpoints {
         is_time && matches!(self.kept, Kept::Cuts { cuts: Background::Here(_), .. })
     }
 
-    /// Writes a cut in the background; its pieces are asked for by the thread that writes.
+    /// Writes a cut in the background, once what is being written is; its pieces are asked for by the thread that writes.
     pub fn cut(&mut self, cut: Cut, pieces: impl Iterator<Item = Result<Saving>> + Send + 'static) {
-        self.look(false);
         self.last = Instant::now();
-        if let Kept::Cuts { cuts, number, .. } = &mut self.kept {
-            // While the thread is still busy with one that was given up, this one is not saved, as will be told.
+        if let Kept::Cuts { next, number, .. } = &mut self.kept {
             *number = Some(cut.number);
-            cuts.start(move |cuts| cuts.save(&cut, pieces).map(|saved| saved.then_some(())).transpose());
+            *next = Some((cut, Box::new(pieces)));
         }
+        self.look(false);
     }
 
     /// Takes a cut piece by piece, and writes it in the background.
@@ -239,6 +250,9 @@ impl Checkpoints {
     pub fn part_soon(&mut self, cut: u64, part: u64) -> Option<Result<Chunk>> {
         self.look(false);
         let Kept::Cuts { cuts, reading, .. } = &mut self.kept else { return Some(Err(Error::internal("nothing was saved"))) };
+        if matches!(cuts, Background::Lost) {
+            return Some(Err(Error::internal("the thread that writes checkpoints has ended")));
+        }
         if let Some(found) = reading.take_if(|reading| (reading.cut, reading.part) == (cut, part)) {
             return match found.read.try_recv() {
                 Ok(read) => Some(read),
@@ -299,15 +313,20 @@ impl Checkpoints {
         self.look(true);
     }
 
-    /// Notices that a thread has ended, or waits for it.
+    /// Notices that a thread has ended, or waits for it. A cut that waits is written next.
     fn look(&mut self, wait: bool) {
-        let written = match &mut self.kept {
-            Kept::Nothing => None,
-            Kept::Log { log, .. } => log.look(wait),
-            Kept::Cuts { cuts, .. } => cuts.look(wait),
-        };
-        if let Some(written) = written {
-            self.tell(written);
+        loop {
+            let written = match &mut self.kept {
+                Kept::Nothing => None,
+                Kept::Log { log, .. } => log.look(wait),
+                Kept::Cuts { cuts, .. } => cuts.look(wait),
+            };
+            if let Some(written) = written {
+                self.tell(written);
+            }
+            let Kept::Cuts { cuts, next, .. } = &mut self.kept else { return };
+            let Some((cut, pieces)) = next.take_if(|_| cuts.here().is_some()) else { return };
+            cuts.start(move |cuts| cuts.save(&cut, pieces).map(|saved| saved.then_some(())).transpose());
         }
     }
 

@@ -88,6 +88,11 @@ impl Place {
         Ok(())
     }
 
+    /// Whether what it was told to write may appear later, though it has said that it failed.
+    pub fn may_be_late(&self) -> bool {
+        matches!(self, Self::Bucket { .. })
+    }
+
     /// What people call a file of this place.
     pub fn name_of(&self, file: &str) -> String {
         match self {

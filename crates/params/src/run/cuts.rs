@@ -176,13 +176,14 @@ impl Run {
             let ask = ToShard::Save { run: self.settings.run, epoch: self.epoch, commits: saved.cut.commits, table, from };
             return self.shards.call(now, shard, ask);
         }
-        let ask = ToShard::Forget { run: self.settings.run, epoch: self.epoch, commits: saved.cut.commits };
-        self.shards.call(now, shard, ask);
+        let commits = saved.cut.commits;
         left.remove(&shard);
         if left.is_empty() {
             self.cuts.open = Open::Writing(std::mem::take(saved));
             self.actions.push(Action::Save(Saving::End));
         }
+        let part = self.shards.part_of(shard);
+        self.forget_copies(now, commits, |run, other| run.shards.part_of(other) == part);
     }
 
     /// Takes rows of the copy after so many commits.
@@ -264,7 +265,13 @@ impl Run {
     /// A cut could not be saved: nothing more is asked for it, and nobody keeps a copy for it.
     fn drop_copies(&mut self, now: Duration, commits: u64) {
         self.drop_pages();
-        for shard in self.shards.live().filter(|&shard| !self.is_source(shard)).collect::<Vec<_>>() {
+        self.forget_copies(now, commits, |_, _| true);
+    }
+
+    /// Tells these shards that their copy is not needed any more.
+    fn forget_copies(&mut self, now: Duration, commits: u64, of: impl Fn(&Self, u32) -> bool) {
+        let these: Vec<u32> = self.shards.live().filter(|&shard| of(self, shard) && !self.is_source(shard)).collect();
+        for shard in these {
             self.shards.call(now, shard, ToShard::Forget { run: self.settings.run, epoch: self.epoch, commits });
         }
     }

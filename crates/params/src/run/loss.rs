@@ -24,13 +24,13 @@ impl Run {
             return self.actions.push(self.shards.revive(now, shard));
         }
         let from = self.clock();
+        // Where it is to take in what came before it may die of that, again and again.
+        let takes_in = matches!(self.phase, Phase::Opening) && self.shards.states[shard as usize] == State::Replaying;
         if !matches!(self.phase, Phase::Opening)
             && let Err(problem) = self.roll_back()
         {
             return self.end(now, Err(problem));
         }
-        // Where it is to take in what came before it may die of that, again and again.
-        let takes_in = matches!(self.phase, Phase::Opening) && self.shards.states[shard as usize] == State::Replaying;
         self.setbacks += u32::from(takes_in);
         if self.setbacks > SETBACKS {
             let problem = Problem::Stuck { who: self.name_of(shard), times: self.setbacks };

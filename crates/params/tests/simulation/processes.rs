@@ -9,7 +9,7 @@ use quelea_params::run::{self, Cut, Run, Saved, Saving, Settings, Sync};
 use quelea_params::shard::{Answers, Shard};
 use quelea_params::tables::Chunk;
 use quelea_params::worker::{self, Ask, Task, To, Worker};
-use quelea_params::{Caller, ListName, Made, Maker, Problem, Traffic};
+use quelea_params::{Caller, ListName, Made, Maker, Traffic};
 
 use crate::broken::{Defect, Tamper};
 use crate::faults::Scenario;
@@ -72,6 +72,8 @@ pub struct RunShell {
     plan: Plan,
     journal: Arc<Mutex<Journal>>,
     disk: Disk,
+    /// The part of a cut that is being read.
+    restoring: Option<(u64, u64)>,
     effects: Vec<Effect>,
     is_over: bool,
 }
@@ -85,9 +87,9 @@ struct Disk {
 }
 
 impl Disk {
-    fn part(&self, cut: u64, part: u64) -> Result<Chunk, Problem> {
+    fn part(&self, cut: u64, part: u64) -> Chunk {
         let parts = self.saved.iter().find(|(number, _)| *number == cut).map(|(_, parts)| parts);
-        Ok(parts.expect("a run goes back to what is saved")[part as usize].clone())
+        parts.expect("a run goes back to what is saved")[part as usize].clone()
     }
 
     /// The number of the cut that has come, and whether there was room for it.
@@ -123,7 +125,7 @@ impl RunShell {
         let disk = Disk { random: Random::new(scenario.seed, 6), full: scenario.disk_full, saved: Vec::new(), coming: None };
         let effects = (0..scenario.shards).map(|shard| Effect::Connect(Node::Shard(shard))).collect();
         let machine = Run::new(now, settings, maker(scenario, 0, &journal)).expect("the toy learner begins");
-        Self { machine, plan: scenario.plan, journal, disk, effects, is_over: false }
+        Self { machine, plan: scenario.plan, journal, disk, restoring: None, effects, is_over: false }
     }
 
     fn save(&mut self, now: Duration, saving: Saving) {
@@ -174,16 +176,18 @@ impl Shell for RunShell {
         if !self.disk.random.chance(0.2) {
             self.machine.save_more(now);
         }
-        let mut actions = VecDeque::from(self.machine.actions());
-        while let Some(action) = actions.pop_front() {
+        let is_read = !self.disk.random.chance(0.2);
+        if let Some((cut, part)) = self.restoring.take_if(|_| is_read) {
+            self.machine.restored(now, cut, part, Ok(self.disk.part(cut, part)));
+        }
+        for action in self.machine.actions() {
             let effect = match action {
                 run::Action::Save(saving) => {
                     self.save(now, saving);
                     continue;
                 }
                 run::Action::Restore { cut, part } => {
-                    self.machine.restored(now, cut, part, self.disk.part(cut, part));
-                    actions.extend(self.machine.actions());
+                    self.restoring = Some((cut, part));
                     Effect::Record(Event::CutRestored(cut))
                 }
                 run::Action::Answer { to, answer } => Effect::Answer { to, body: Body::FromRun(answer) },

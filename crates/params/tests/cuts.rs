@@ -1,17 +1,20 @@
 //! Cuts and replicas of a run by steps, message by message: tables of several pages, answers that come late, and losses between two
 //! pages, which the simulation's small tables do not have.
 
+mod undriven;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use quelea_core::block::Block;
-use quelea_core::steps::{Course, Fetched, Parameters, Rule, Start};
+use quelea_core::steps::{Parameters, Rule, Start};
 use quelea_params::message::{Contribution, FromRun, FromShard, Member, Order, PushId, ToRun, ToShard};
 use quelea_params::run::{Action, Cut, Note, Run, Saved, Saving, Settings, Sync, Why};
 use quelea_params::shard::Shard;
 use quelea_params::tables::{Chunk, shard_of};
-use quelea_params::{Caller, Made, Maker, Packet, Problem, Stepper, Timing, Traffic};
+use quelea_params::{Caller, Made, Maker, Packet, Problem, Timing, Traffic};
+use undriven::Undriven;
 
 const SECOND: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(5);
@@ -24,27 +27,10 @@ const PARTS: u32 = 2;
 const RUN: u64 = 1;
 const RUN_PEER: u64 = 1_000;
 
-struct Wide([Parameters; 1]);
-
-impl Stepper for Wide {
-    fn tables(&self) -> &[Parameters] {
-        &self.0
-    }
-    fn course(&self) -> Course {
-        Course { passes: 1, slices: 1_000 }
-    }
-    fn pass(&mut self, _: Vec<i128>) -> Result<bool, Problem> {
-        Ok(true)
-    }
-    fn finish(&mut self, _: Vec<Fetched>) -> Result<(), Problem> {
-        Ok(())
-    }
-}
-
 fn maker() -> Maker {
     let rows = Start::Rows(Arc::new((0..ROWS).flat_map(|row| vec![row as f32; WIDTH]).collect()));
     let table = Parameters { name: "wide".into(), width: WIDTH, start: rows, rule: Rule::Sum, unit: 1.0 };
-    Box::new(move |_| Ok(Made::Steps(Box::new(Wide([table.clone()])))))
+    Box::new(move |_| Ok(Made::Steps(Box::new(Undriven(vec![table.clone()])))))
 }
 
 fn key_of(part: u32) -> u64 {

@@ -1,36 +1,22 @@
 //! Shards are told nonsense by a worker: they refuse it, and go on as if nothing had been said.
 
+mod undriven;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use quelea_core::block::Block;
-use quelea_core::steps::{Course, Fetched, Parameters, Rule, Start};
+use quelea_core::steps::{Parameters, Rule, Start};
 use quelea_params::message::{After, Apply, Contribution, FromShard, Member, PushId, Pushed, ToShard};
 use quelea_params::shard::Shard;
 use quelea_params::tables::shard_of;
-use quelea_params::{Bits, Caller, Made, Packet, Problem, Stepper, Timing};
+use quelea_params::{Bits, Caller, Made, Packet, Timing};
+use undriven::Undriven;
 
 const SECOND: Duration = Duration::from_secs(1);
 const TIMING: Timing = Timing { keepalive: SECOND, lease: Duration::from_secs(5), request_timeout: SECOND, retries: 3 };
 type Blocks = Vec<(u32, Block)>;
-
-struct Two(Vec<Parameters>);
-
-impl Stepper for Two {
-    fn tables(&self) -> &[Parameters] {
-        &self.0
-    }
-    fn course(&self) -> Course {
-        Course { passes: 1, slices: 1 }
-    }
-    fn pass(&mut self, _: Vec<i128>) -> Result<bool, Problem> {
-        Ok(true)
-    }
-    fn finish(&mut self, _: Vec<Fetched>) -> Result<(), Problem> {
-        Ok(())
-    }
-}
 
 struct Teller(Shard, u64);
 
@@ -46,7 +32,7 @@ impl Teller {
 fn shard() -> Teller {
     let table = |name: &'static str, width, rule| Parameters { name: name.into(), width, start: Start::Zero, rule, unit: 1.0 };
     let tables = vec![table("a", 2, Rule::Sum), table("b", 1, Rule::Adagrad { rate: 0.1, l2: 0.0 })];
-    let mut shard = Teller(Shard::new(Box::new(move |_| Ok(Made::Steps(Box::new(Two(tables.clone()))))), TIMING), 0);
+    let mut shard = Teller(Shard::new(Box::new(move |_| Ok(Made::Steps(Box::new(Undriven(tables.clone()))))), TIMING), 0);
     let open = ToShard::Open {
         run: 1,
         epoch: 1,

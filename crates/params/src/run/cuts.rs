@@ -182,8 +182,7 @@ impl Run {
             self.cuts.open = Open::Writing(std::mem::take(saved));
             self.actions.push(Action::Save(Saving::End));
         }
-        let part = self.shards.part_of(shard);
-        self.forget_copies(now, commits, |run, other| run.shards.part_of(other) == part);
+        self.forget_copies(now, commits, Some(self.shards.part_of(shard)));
     }
 
     /// Takes rows of the copy after so many commits.
@@ -265,12 +264,13 @@ impl Run {
     /// A cut could not be saved: nothing more is asked for it, and nobody keeps a copy for it.
     fn drop_copies(&mut self, now: Duration, commits: u64) {
         self.drop_pages();
-        self.forget_copies(now, commits, |_, _| true);
+        self.forget_copies(now, commits, None);
     }
 
-    /// Tells these shards that their copy is not needed any more.
-    fn forget_copies(&mut self, now: Duration, commits: u64, of: impl Fn(&Self, u32) -> bool) {
-        let these: Vec<u32> = self.shards.live().filter(|&shard| of(self, shard) && !self.is_source(shard)).collect();
+    /// Tells the shards of a part, or all, that their copy is not needed any more.
+    fn forget_copies(&mut self, now: Duration, commits: u64, part: Option<u32>) {
+        let is_of_part = |shard: u32| part.is_none_or(|part| self.shards.part_of(shard) == part);
+        let these: Vec<u32> = self.shards.live().filter(|&shard| is_of_part(shard) && !self.is_source(shard)).collect();
         for shard in these {
             self.shards.call(now, shard, ToShard::Forget { run: self.settings.run, epoch: self.epoch, commits });
         }

@@ -171,7 +171,7 @@ impl Run {
         let Some(Joining { shard, .. }) = self.joining.take() else { return };
         self.shards.states[shard as usize] = State::Ready;
         self.shards.away[shard as usize] = None;
-        self.shards.may_join(shard);
+        self.shards.has_joined(shard);
         self.view += 1;
         self.actions.push(Action::Tell(Note::ReplicaBack { shard }));
         self.dispatch(now);

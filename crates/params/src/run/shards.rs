@@ -120,7 +120,7 @@ impl Shards {
     }
 
     /// A shard has joined.
-    pub fn may_join(&mut self, shard: u32) {
+    pub fn has_joined(&mut self, shard: u32) {
         self.failed[shard as usize] = Default::default();
     }
 

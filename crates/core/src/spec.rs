@@ -161,9 +161,9 @@ impl Default for Output {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Run {
-    /// Threads to compute with. The model does not depend on it. Each worker that is started here has as many, and the shards that
-    /// are started here have as many as these workers together. When not given, one process alone and each shard use all cores, and
-    /// the workers share them.
+    /// Threads to compute with. The model does not depend on it. Each worker that is started here has as many; as many as these
+    /// workers together have the shards that are started here, and the run, which reads and measures while workers wait. When not
+    /// given, one process alone, a run and each shard use all cores, and the workers share them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
     /// What all random choices are drawn from.

@@ -43,7 +43,8 @@ pub fn resume(job: &Job, control: &Control) -> Result<Model> {
 fn to_its_end(job: &Job, resume: bool, control: &Control) -> Result<Model> {
     // An output that cannot be written is better known before hours of work than after.
     drop(Output::create(&job.output.model)?);
-    let threads = Threads::new(job.run.threads)?;
+    // While this process reads and measures, its workers wait.
+    let threads = Threads::new(job.run.threads.map(|threads| threads * job.cluster.workers.max(1)))?;
     let before = start_from(job)?;
     let job = &with_markers(job, before.as_ref());
     let start_from = before.as_ref().map(Model::to_bytes).transpose().map_err(Error::internal)?;

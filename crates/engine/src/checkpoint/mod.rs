@@ -9,13 +9,12 @@ mod cuts;
 mod log;
 mod manifest;
 mod place;
+mod saver;
 mod store;
 #[cfg(test)]
 mod testing;
 
 use std::fs::File;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use quelea_core::spec::Job;
@@ -29,12 +28,14 @@ pub(crate) use log::Clock;
 use log::Log;
 use manifest::{Training, checksum};
 use place::Place;
+use saver::Saver;
 use store::Store;
 
 use crate::{Control, Error, Event, Result, job};
 
-/// Pieces of a cut that may wait to be written; each is some megabytes.
-const MOST_WAITING: usize = 8;
+/// How long a training waits for its place, to go back to a cut, or at its end. Requests to buckets have limits of their own; a
+/// folder that hangs has none.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The checkpoints of one training. Without `checkpoint.to` in its job it does nothing.
 pub(crate) struct Checkpoints {
@@ -42,6 +43,7 @@ pub(crate) struct Checkpoints {
     to: String,
     every: Duration,
     last: Instant,
+    patience: Duration,
     /// Whether the last one failed; it is told once.
     failing: bool,
     /// Keeps other trainings out of the place.
@@ -58,28 +60,7 @@ enum Kept {
         waiting: Vec<Clock>,
     },
     /// By steps.
-    Cuts {
-        cuts: Background<Cuts>,
-        /// A cut that is to be written when the thread has ended that is still busy with one that was given up.
-        next: Option<(Cut, Pieces)>,
-        /// The way to the thread that writes a cut, and how many pieces are on it.
-        way: Option<mpsc::Sender<Result<Saving>>>,
-        waiting: Arc<AtomicUsize>,
-        /// The number of that cut, until its end is told.
-        number: Option<u64>,
-        /// A part that a thread reads.
-        reading: Option<Reading>,
-    },
-}
-
-/// What a cut consists of, as it comes.
-type Pieces = Box<dyn Iterator<Item = Result<Saving>> + Send>;
-
-/// A part of a cut, by its number and its place, that a thread reads.
-struct Reading {
-    cut: u64,
-    part: u64,
-    read: mpsc::Receiver<Result<Chunk>>,
+    Cuts(Saver),
 }
 
 /// What a checkpoint holds of a training: nothing but one of these, or none.
@@ -99,6 +80,7 @@ impl Checkpoints {
             to: String::new(),
             every: Duration::ZERO,
             last: Instant::now(),
+            patience: PATIENCE,
             failing: false,
             _lock: None,
             control: control.clone(),
@@ -135,14 +117,7 @@ impl Checkpoints {
             control.tell(Event::Checkpoint { message: format!("there is no checkpoint at {to}; the training begins anew") });
         }
         let kept = match registry::find(&job.model.kind)?.by_steps {
-            true => Kept::Cuts {
-                cuts: Background::new(Cuts::new(store)),
-                next: None,
-                way: None,
-                waiting: Arc::default(),
-                number: None,
-                reading: None,
-            },
+            true => Kept::Cuts(Saver::new(Cuts::new(store))),
             false => Kept::Log { log: Background::new(Log::new(store)), waiting: Vec::new() },
         };
         Ok(Self { kept, to: to.clone(), every: Duration::from_secs_f64(job.checkpoint.every), _lock, ..Self::none(control) })
@@ -155,7 +130,7 @@ impl Checkpoints {
         Ok(match &mut self.kept {
             Kept::Nothing => Past::default(),
             Kept::Log { log, .. } => Past { clocks: log.here().ok_or_else(twice)?.load(fingerprint)?, ..Past::default() },
-            Kept::Cuts { cuts, .. } => Past { cut: cuts.here().ok_or_else(twice)?.load(fingerprint)?, ..Past::default() },
+            Kept::Cuts(saver) => Past { cut: saver.here().ok_or_else(twice)?.load(fingerprint)?, ..Past::default() },
         })
     }
 
@@ -174,7 +149,7 @@ impl Checkpoints {
         if let Kept::Log { waiting, .. } = &mut self.kept {
             waiting.extend(clocks);
             if self.last.elapsed() >= self.every {
-                self.look(false);
+                self.look(Duration::ZERO);
                 self.write_log();
             }
         }
@@ -182,108 +157,75 @@ impl Checkpoints {
 
     /// Whether it is time for a cut.
     pub fn is_due(&mut self) -> bool {
-        let is_time = self.last.elapsed() >= self.every;
-        if is_time {
-            self.look(false);
+        if self.last.elapsed() < self.every {
+            return false;
         }
-        is_time && matches!(self.kept, Kept::Cuts { cuts: Background::Here(_), .. })
+        self.look(Duration::ZERO);
+        let Kept::Cuts(saver) = &mut self.kept else { return false };
+        saver.here().is_some()
     }
 
     /// Writes a cut in the background, once what is being written is; its pieces are asked for by the thread that writes.
     pub fn cut(&mut self, cut: Cut, pieces: impl Iterator<Item = Result<Saving>> + Send + 'static) {
         self.last = Instant::now();
-        if let Kept::Cuts { next, number, .. } = &mut self.kept {
-            *number = Some(cut.number);
-            *next = Some((cut, Box::new(pieces)));
+        if let Kept::Cuts(saver) = &mut self.kept {
+            saver.cut(cut, pieces);
         }
-        self.look(false);
+        self.look(Duration::ZERO);
     }
 
     /// Takes a cut piece by piece, and writes it in the background.
     pub fn save(&mut self, piece: Saving) {
-        if let Saving::Begin(cut) = piece {
-            let (pass, passed) = mpsc::channel();
-            let pieces = Arc::new(AtomicUsize::new(0));
-            let taken = pieces.clone();
-            let passed = passed.into_iter().inspect(move |_| {
-                taken.fetch_sub(1, Ordering::Relaxed);
-            });
-            self.cut(cut, passed);
-            if let Kept::Cuts { way, waiting, .. } = &mut self.kept {
-                (*way, *waiting) = (Some(pass), pieces);
+        let Kept::Cuts(saver) = &mut self.kept else { return };
+        match piece {
+            Saving::Begin(cut) => {
+                saver.cut_by_pieces(cut);
+                self.last = Instant::now();
+                self.look(Duration::ZERO);
             }
-        } else if let Kept::Cuts { way, waiting, .. } = &mut self.kept
-            && let Some(to_thread) = way
-        {
-            let is_last = matches!(piece, Saving::End | Saving::Abandon);
-            waiting.fetch_add(1, Ordering::Relaxed);
-            // A thread that has ended has told why.
-            let _ = to_thread.send(Ok(piece));
-            way.take_if(|_| is_last);
+            piece => saver.piece(piece),
         }
     }
 
     /// Whether few enough pieces wait to be written.
     pub fn has_room(&self) -> bool {
-        match &self.kept {
-            Kept::Cuts { way: Some(_), waiting, .. } => waiting.load(Ordering::Relaxed) < MOST_WAITING,
-            _ => true,
-        }
+        !matches!(&self.kept, Kept::Cuts(saver) if !saver.has_room())
     }
 
     /// The number of the cut that was being written, and whether it is saved; once, when that has ended.
     pub fn saved(&mut self) -> Option<(u64, bool)> {
-        self.look(false);
-        let Kept::Cuts { cuts, number, .. } = &mut self.kept else { return None };
-        let newest = cuts.here()?.number();
-        number.take().map(|number| (number, newest == number))
+        self.look(Duration::ZERO);
+        let Kept::Cuts(saver) = &mut self.kept else { return None };
+        saver.saved()
     }
 
     /// A part of a cut that is saved, before the training begins.
     pub fn part(&mut self, cut: u64, part: u64) -> Result<Chunk> {
         let gone = || Error::internal("nothing was saved");
-        let Kept::Cuts { cuts, .. } = &mut self.kept else { return Err(gone()) };
-        cuts.here().ok_or_else(gone)?.part(cut, part)
+        let Kept::Cuts(saver) = &mut self.kept else { return Err(gone()) };
+        saver.here().ok_or_else(gone)?.part(cut, part)
     }
 
     /// A part of a cut that is saved, once a thread has read it; nobody waits for what is still being written, or for a slow place.
+    /// A place from which nothing comes for minutes is an error.
     pub fn part_soon(&mut self, cut: u64, part: u64) -> Option<Result<Chunk>> {
-        self.look(false);
-        let Kept::Cuts { cuts, reading, .. } = &mut self.kept else { return Some(Err(Error::internal("nothing was saved"))) };
-        if matches!(cuts, Background::Lost) {
-            return Some(Err(Error::internal("the thread that writes checkpoints has ended")));
-        }
-        if let Some(found) = reading.take_if(|reading| (reading.cut, reading.part) == (cut, part)) {
-            return match found.read.try_recv() {
-                Ok(read) => Some(read),
-                Err(mpsc::TryRecvError::Disconnected) => Some(Err(Error::internal("a checkpoint cannot be read"))),
-                Err(mpsc::TryRecvError::Empty) => {
-                    *reading = Some(found);
-                    None
-                }
-            };
-        }
-        if cuts.here().is_some() {
-            let (tell, read) = mpsc::channel();
-            *reading = Some(Reading { cut, part, read });
-            cuts.start(move |cuts| {
-                // Whoever does not want it any more does not listen.
-                let _ = tell.send(cuts.part(cut, part));
-                None
-            });
-        }
-        None
+        self.look(Duration::ZERO);
+        let Kept::Cuts(saver) = &mut self.kept else { return Some(Err(Error::internal("nothing was saved"))) };
+        let read = saver.part(cut, part);
+        let is_late = read.is_none() && saver.waited() > self.patience;
+        if is_late { Some(Err(self.hangs("the training must go back to what it holds"))) } else { read }
     }
 
     /// The training has ended without a model: what is known is saved, and how to go on is told.
     pub fn interrupted(mut self) {
-        self.settle();
-        self.write_log();
-        self.look(true);
+        if self.settle() {
+            self.write_log();
+            self.settle();
+        }
         let (saved, unit) = match &mut self.kept {
             Kept::Nothing => return,
             Kept::Log { log, .. } => (log.here().map(|log| log.saved()), "rounds"),
-            Kept::Cuts { cuts, .. } => (cuts.here().map(|cuts| cuts.commits()), "commits"),
+            Kept::Cuts(saver) => (saver.here().map(|cuts| cuts.commits()), "commits"),
         };
         if let Some(saved) = saved.filter(|saved| *saved > 0) {
             let to = &self.to;
@@ -294,40 +236,50 @@ impl Checkpoints {
 
     /// The model is written; the checkpoint is not needed any more.
     pub fn remove(mut self) {
-        self.settle();
+        if !self.settle() {
+            return;
+        }
         let removed = match &mut self.kept {
             Kept::Nothing => return,
             Kept::Log { log, .. } => log.here().map(|log| log.store.remove()),
-            Kept::Cuts { cuts, .. } => cuts.here().map(|cuts| cuts.store.remove()),
+            Kept::Cuts(saver) => saver.here().map(|cuts| cuts.store.remove()),
         };
         if let Some(Err(error)) = removed {
             self.control.warn(format!("the checkpoint is of no use any more, and is still there: {error}"));
         }
     }
 
-    /// Waits for what is being written; a cut that is not complete is given up.
-    fn settle(&mut self) {
-        if let Kept::Cuts { way, .. } = &mut self.kept {
-            *way = None;
+    /// Waits for what is being written, and says whether that has ended; a cut that is not complete is given up.
+    fn settle(&mut self) -> bool {
+        if let Kept::Cuts(saver) = &mut self.kept {
+            saver.give_up();
         }
-        self.look(true);
+        self.look(self.patience);
+        let is_away = match &self.kept {
+            Kept::Nothing => false,
+            Kept::Log { log, .. } => log.is_away(),
+            Kept::Cuts(saver) => saver.is_away(),
+        };
+        if is_away {
+            self.control.warn(self.hangs("what it holds is left as it is").to_string());
+        }
+        !is_away
     }
 
-    /// Notices that a thread has ended, or waits for it. A cut that waits is written next.
-    fn look(&mut self, wait: bool) {
-        loop {
-            let written = match &mut self.kept {
-                Kept::Nothing => None,
-                Kept::Log { log, .. } => log.look(wait),
-                Kept::Cuts { cuts, .. } => cuts.look(wait),
-            };
-            if let Some(written) = written {
-                self.tell(written);
-            }
-            let Kept::Cuts { cuts, next, .. } = &mut self.kept else { return };
-            let Some((cut, pieces)) = next.take_if(|_| cuts.here().is_some()) else { return };
-            cuts.start(move |cuts| cuts.save(&cut, pieces).map(|saved| saved.then_some(())).transpose());
-        }
+    /// Nothing has come from the place for as long as it is waited for.
+    fn hangs(&self, so: &str) -> Error {
+        let problem = format!("it has not answered for {} seconds, and {so}; look after its disk or network", self.patience.as_secs());
+        Error::Checkpoint { what: self.to.clone(), problem }
+    }
+
+    /// Notices that a thread ends within `wait`.
+    fn look(&mut self, wait: Duration) {
+        let written = match &mut self.kept {
+            Kept::Nothing => Vec::new(),
+            Kept::Log { log, .. } => log.look(wait).into_iter().collect(),
+            Kept::Cuts(saver) => saver.look(wait),
+        };
+        written.into_iter().for_each(|written| self.tell(written));
     }
 
     /// A failure is told when it begins and when it is over.
@@ -351,5 +303,44 @@ impl Checkpoints {
                 background.start(|log| Some(log.save()));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// Whoever opens a pipe waits for its other end, as at a folder whose machine is gone.
+    #[test]
+    fn a_place_that_hangs_ends_the_training_and_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().to_str().unwrap();
+        let training = Training { version: "1".into(), job: serde_json::json!({}), start_from: None, fingerprint: "f".into() };
+        let store = Store::open(Place::open(to).unwrap(), training).unwrap();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let control = Control::new({
+            let told = told.clone();
+            move |event| told.lock().unwrap().push(format!("{event:?}"))
+        });
+        let kept = Kept::Cuts(Saver::new(Cuts::new(store)));
+        let mut checkpoints = Checkpoints { kept, to: to.into(), patience: Duration::from_millis(20), ..Checkpoints::none(&control) };
+        checkpoints.save(Saving::Begin(Cut { number: 1, commits: 5, ..Cut::default() }));
+        checkpoints.save(Saving::Part(Chunk { table: 0, keys: vec![1], rows: vec![1.0] }));
+        checkpoints.save(Saving::End);
+        let saved = std::iter::from_fn(|| Some(checkpoints.saved())).flatten().next();
+        assert_eq!(saved, Some((1, true)));
+        let named = |name: &std::path::Path| name.file_name().unwrap().to_str().unwrap().starts_with("checkpoint-rows");
+        let rows = std::fs::read_dir(to).unwrap().map(|entry| entry.unwrap().path()).find(|path| named(path)).unwrap();
+        std::fs::remove_file(&rows).unwrap();
+        assert!(Command::new("mkfifo").arg(&rows).status().unwrap().success());
+        let read = std::iter::from_fn(|| Some(checkpoints.part_soon(1, 0))).flatten().next();
+        let error = read.unwrap().unwrap_err().to_string();
+        assert!(error.contains(to) && error.contains("has not answered"), "{error}");
+        checkpoints.interrupted();
+        assert!(told.lock().unwrap().iter().any(|event| event.contains(to) && event.contains("left as it is")), "{told:?}");
+        drop(std::fs::OpenOptions::new().write(true).open(&rows).unwrap());
     }
 }

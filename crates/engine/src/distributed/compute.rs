@@ -64,6 +64,7 @@ impl Visitor for Follow<'_> {
             round: Some(round),
             learner,
             tiles: BTreeMap::new(),
+            ahead: None,
         };
         for task in self.tasks {
             match task {
@@ -72,8 +73,12 @@ impl Visitor for Follow<'_> {
                 Task::Advance(candidates) => holding.advance(candidates)?,
                 Task::Keep { tile, bytes } => holding.keep(tile, &bytes)?,
                 Task::Own(tiles) => holding.tiles.retain(|tile, _| tiles.contains(tile)),
+                Task::Expect(tiles) => self.threads.run(|| holding.fold_ahead(tiles, self.threads.count))?,
                 Task::Fold { sequence, tiles } => {
-                    let blocks = self.threads.run(|| holding.fold(&tiles, self.threads.count))?;
+                    let blocks = match holding.taken_ahead(&tiles) {
+                        Some(blocks) => blocks,
+                        None => self.threads.run(|| holding.fold(&tiles, self.threads.count))?,
+                    };
                     tell(self.computed, Computed::Folded { sequence, blocks });
                 }
                 Task::Batch { .. } | Task::Step { .. } => return Err(other_kind()),
@@ -98,7 +103,7 @@ impl Visitor for Follow<'_> {
                     let sums = self.threads.run(|| stepping.step(&pulled))?;
                     tell(self.computed, Computed::Stepped { sequence, sums });
                 }
-                Task::Advance(_) | Task::Fold { .. } => return Err(other_kind()),
+                Task::Advance(_) | Task::Expect(_) | Task::Fold { .. } => return Err(other_kind()),
             }
         }
         Ok(None)
@@ -117,6 +122,14 @@ struct Holding<L: Learner> {
     round: Option<L::Round>,
     start: Start<L>,
     tiles: BTreeMap<u32, Held<L>>,
+    ahead: Option<Ahead>,
+}
+
+/// The sums of tiles that were folded before it was ordered, in a clock.
+struct Ahead {
+    clock: u64,
+    tiles: Vec<u32>,
+    blocks: Vec<Block>,
 }
 
 /// The last round at which row state can be made, and the candidates of the clocks since.
@@ -140,7 +153,7 @@ impl<L: Learner> Held<L> {
 impl<L: Learner> Holding<L> {
     /// Back to clock 0.
     fn restart(&mut self) -> Result<(), Problem> {
-        self.clock = 0;
+        (self.clock, self.ahead) = (0, None);
         self.set(self.learner.begin()?);
         self.tiles.values_mut().for_each(|held| held.rows = Mutex::new(None));
         Ok(())
@@ -167,6 +180,22 @@ impl<L: Learner> Holding<L> {
         let tile = Arc::new(tiles::read(bytes)?);
         self.tiles.insert(number, Held { tile, rows: Mutex::new(None) });
         Ok(())
+    }
+
+    /// Folds tiles that will probably be ordered. At a boundary they may change hands, and row state that has gone ahead in vain
+    /// is expensive to make again.
+    fn fold_ahead(&mut self, tiles: Vec<u32>, threads: usize) -> Result<(), Problem> {
+        if self.round.as_ref().is_some_and(|round| !self.learner.is_boundary(round)) {
+            let blocks = self.fold(&tiles, threads)?;
+            self.ahead = Some(Ahead { clock: self.clock, tiles, blocks });
+        }
+        Ok(())
+    }
+
+    /// The sums of these tiles, if they were folded ahead. What was folded in vain is forgotten.
+    fn taken_ahead(&mut self, tiles: &[u32]) -> Option<Vec<Block>> {
+        let ahead = self.ahead.take()?;
+        (ahead.clock == self.clock && ahead.tiles == tiles).then_some(ahead.blocks)
     }
 
     fn fold(&self, numbers: &[u32], threads: usize) -> Result<Vec<Block>, Problem> {
@@ -215,5 +244,123 @@ impl<L: Learner> Holding<L> {
             }
         }
         Ok(past)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use quelea_core::schema::{Feature, FeatureKind, Schema, Target};
+    use quelea_core::tile::{Role, Values};
+    use quelea_params::{Made, Replica};
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+    use super::*;
+
+    const ROWS: usize = 300;
+
+    fn plan() -> Packet {
+        let number = FeatureKind::Number { part: None, min: 0.0, max: 1.0, missing: 0 };
+        let schema = Schema {
+            inputs: Vec::new(),
+            features: vec![Feature { name: "a".into(), input: 0, kind: number }],
+            target: Target::Number { name: "y".into() },
+            weight: None,
+            largest_weight: 1.0,
+            rows: 2 * ROWS as u64,
+            null_values: Vec::new(),
+        };
+        let parameters = [("n_estimators".to_string(), 3.into()), ("num_leaves".to_string(), 8.into())].into_iter().collect();
+        let learner = "gradient-boosting".into();
+        Plan { learner, parameters, schema: schema.into(), seed: 0, start_from: None, tables: Vec::new() }.write().unwrap()
+    }
+
+    fn tile(number: u32) -> Packet {
+        let of_row = |row: usize| (row * 37 + number as usize * 11) % ROWS;
+        let values: Vec<f32> = (0..ROWS).map(|row| of_row(row) as f32 / ROWS as f32).collect();
+        let target: Vec<f32> = values.iter().map(|value| (value * 20.0).floor() % 7.0).collect();
+        let features = vec![Values::Number(values.into())];
+        tiles::write(&Tile { number, role: Role::Train, rows: ROWS, features, target: target.into(), weight: None }).unwrap()
+    }
+
+    /// A computing side that holds both tiles.
+    fn start() -> (mpsc::Sender<Task>, UnboundedReceiver<Computed>) {
+        let (tasks, to_do) = mpsc::channel();
+        let (tell, computed) = unbounded_channel();
+        std::thread::spawn(move || compute(to_do, &tell, &Threads::new(Some(2)).unwrap()));
+        tasks.send(Task::Open(plan())).unwrap();
+        (0..2).for_each(|number| tasks.send(Task::Keep { tile: number, bytes: tile(number) }).unwrap());
+        (tasks, computed)
+    }
+
+    fn folded(computed: &mut UnboundedReceiver<Computed>) -> Result<Vec<Block>, Problem> {
+        match computed.blocking_recv().unwrap() {
+            Computed::Folded { blocks, .. } => Ok(blocks),
+            Computed::Failed(problem) => Err(problem),
+            _ => panic!("nothing else was ordered"),
+        }
+    }
+
+    /// A computing side, and a shard that updates what it folds.
+    struct Training {
+        tasks: mpsc::Sender<Task>,
+        computed: UnboundedReceiver<Computed>,
+        shard: Box<dyn Replica>,
+    }
+
+    impl Training {
+        fn start() -> Self {
+            let (tasks, computed) = start();
+            let made = replica::maker(Threads::new(Some(1)).unwrap().pool(), Arc::default(), Arc::new(|_| {}))(&plan()).unwrap();
+            let Made::Rounds(shard) = made else { panic!("boosting goes by rounds") };
+            Self { tasks, computed, shard }
+        }
+
+        fn round(&mut self) -> Vec<Block> {
+            self.tasks.send(Task::Fold { sequence: 0, tiles: vec![0, 1] }).unwrap();
+            let mut sums = folded(&mut self.computed).unwrap();
+            // Samples come in the order of threads.
+            sums.iter_mut().for_each(Block::settle);
+            let candidates = self.shard.update((0..).zip(sums.clone()).collect()).unwrap();
+            let candidates: Vec<Packet> = candidates.into_iter().map(|(_, candidate)| candidate).collect();
+            self.shard.advance(&candidates).unwrap();
+            self.tasks.send(Task::Advance(candidates)).unwrap();
+            sums
+        }
+    }
+
+    /// The sums of all rounds, when `expected` is what is expected before each order.
+    fn train(expected: &[u32]) -> Vec<Vec<Block>> {
+        let mut training = Training::start();
+        let mut sums = Vec::new();
+        while !training.shard.course().done {
+            sums.push(training.round());
+            training.tasks.send(Task::Expect(expected.to_vec())).unwrap();
+        }
+        sums
+    }
+
+    #[test]
+    fn sums_are_the_same_whatever_is_folded_ahead() {
+        let expected = train(&[]);
+        assert!(expected.len() > 3 * 3);
+        assert_eq!(train(&[0, 1]), expected);
+        assert_eq!(train(&[1]), expected);
+    }
+
+    #[test]
+    fn what_is_ordered_is_there_already_if_it_was_expected() {
+        for (expected, is_there) in [(vec![0, 1], true), (vec![0], false)] {
+            let mut training = Training::start();
+            while training.shard.course().boundary {
+                training.round();
+            }
+            training.tasks.send(Task::Expect(expected)).unwrap();
+            // Who had to fold it now would miss a tile.
+            training.tasks.send(Task::Own(vec![0])).unwrap();
+            training.tasks.send(Task::Fold { sequence: 1, tiles: vec![0, 1] }).unwrap();
+            assert_eq!(folded(&mut training.computed).is_ok(), is_there);
+        }
     }
 }

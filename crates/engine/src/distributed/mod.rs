@@ -29,7 +29,7 @@ use quelea_wire::{Hooks, Listener, Terms, serve_run};
 use crate::checkpoint::{Checkpoints, Clock, Past};
 use crate::control::WorkerStatus;
 use crate::prepare::Prepared;
-use crate::threads::Threads;
+use crate::threads::{Batch, Threads};
 use crate::{Control, Error, Event, Result};
 use plan::Plan;
 use processes::{Program, Shards, Workers};
@@ -56,6 +56,7 @@ pub(crate) fn fit(
     (past, checkpoints): (Past, &mut Checkpoints),
     control: &Control,
 ) -> Result<Fitted> {
+    let _batch = Batch::begin();
     let mut plan = Plan {
         learner: job.model.kind.clone(),
         parameters: job.model.parameters.clone(),
@@ -73,7 +74,7 @@ pub(crate) fn fit(
     let (own_url, url) = (roles::url(&terms, &listener.address(), OWN_HOST), roles::url(&terms, &listener.address(), &roles::host()));
     control.tell(Event::Cluster { message: format!("the run listens at {url}; more workers join with `quelea worker --run {url}`") });
     let share = threads.count.div_ceil(job.cluster.workers.max(1));
-    let workers = Workers::start(program, job.cluster.workers, &own_url, job.run.threads.unwrap_or(share), control);
+    let workers = Workers::start(program, job.cluster.workers, &own_url, share, control);
     if job.traffic != TrafficOfJob::default() {
         control.tell(Event::Cluster { message: LEFT_OUT.into() });
     }

@@ -11,7 +11,7 @@ use quelea_wire::{Listener, Protocol, Terms, Tls, Token, WireError, join_run, se
 
 use super::compute::compute;
 use super::replica;
-use crate::threads::Threads;
+use crate::threads::{Batch, Threads};
 use crate::{Control, Error, Result};
 
 /// How often a stop is looked for.
@@ -70,6 +70,7 @@ pub fn shard(
 ) -> Result<()> {
     let terms = terms(transport)?;
     let listener = Listener::bind(address, &terms)?;
+    let _batch = Batch::begin();
     let pool = Threads::new(threads)?.pool();
     let maker = replica::maker(pool.clone(), Arc::default(), Arc::new(|_| {}));
     on_listening(&listener.address());
@@ -92,6 +93,7 @@ pub fn worker(url: &str, transport: &Transport, threads: Option<usize>, control:
 
 /// Works for the run at HOST:PORT under a name.
 fn work(address: &str, name: &str, terms: Terms, threads: Option<usize>, stop: impl Future<Output = ()>) -> Result<()> {
+    let _batch = Batch::begin();
     let threads = Threads::new(threads)?;
     let (tasks, to_do) = mpsc::channel();
     let (tell, computed) = tokio::sync::mpsc::unbounded_channel();

@@ -88,6 +88,8 @@ pub enum Task {
         /// The tiles.
         tiles: Vec<u32>,
     },
+    /// These tiles will be folded next, if nobody joins or dies meanwhile: they may be folded before that is ordered.
+    Expect(Vec<u32>),
     /// By steps: make a mini-batch of these slices; the answer is [`Worker::wanted`].
     Batch {
         /// Comes back with the keys.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use quelea_core::block::Block;
 
 use super::{Action, Ask, Stage, Task, Worker};
-use crate::message::{Candidates, ToRun, ToShard};
+use crate::message::{Candidates, ToRun, ToShard, Which};
 use crate::shard::in_order;
 
 impl Worker {
@@ -70,6 +70,7 @@ impl Worker {
             let all = std::mem::take(parts).into_values().flatten().collect();
             self.pulling = None;
             self.advance(now, all);
+            self.expect();
             self.ready(now);
         }
     }
@@ -81,6 +82,14 @@ impl Worker {
                 self.clock += 1;
                 self.actions.push(Action::Compute(Task::Advance(candidates)));
             }
+        }
+    }
+
+    /// The next order is on its way, and most often it is for the same tiles.
+    fn expect(&mut self) {
+        let is_for_all = self.order.as_ref().is_some_and(|order| order.fold == Which::Owned);
+        if is_for_all && self.stage == Stage::Idle {
+            self.actions.push(Action::Compute(Task::Expect(self.owned.clone())));
         }
     }
 

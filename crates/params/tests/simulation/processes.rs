@@ -379,7 +379,7 @@ impl WorkerShell {
                 self.machine.stepped(now, sequence, sums);
             }
             Task::Restart => {}
-            Task::Advance(_) | Task::Fold { .. } => panic!("{task:?} in a training by steps"),
+            Task::Advance(_) | Task::Expect(_) | Task::Fold { .. } => panic!("{task:?} in a training by steps"),
         }
     }
 
@@ -400,6 +400,7 @@ impl WorkerShell {
             }
             Task::Keep { tile, bytes } => self.computer.keep(tile, bytes),
             Task::Own(tiles) => self.computer.own(&tiles),
+            Task::Expect(tiles) => self.computer.expect(tiles),
             Task::Fold { sequence, tiles } => {
                 let blocks = self.computer.fold(&tiles);
                 self.effects.push(Effect::Record(Event::Folded { process: self.me, clock, tiles, blocks: blocks.clone() }));
@@ -445,7 +446,7 @@ impl Shell for WorkerShell {
         if let (false, Some((_, task))) = (self.is_busy, self.tasks.front()) {
             self.is_busy = true;
             let tiles = match task {
-                Task::Fold { tiles, .. } => tiles.len() as u32,
+                Task::Expect(tiles) | Task::Fold { tiles, .. } => tiles.len() as u32,
                 Task::Batch { slices, .. } => slices.len() as u32,
                 _ => 0,
             };

@@ -142,6 +142,8 @@ pub fn compute(tasks: &mpsc::Receiver<Task>, computed: &UnboundedSender<Computed
             Task::Restart => model = Some(Model::new(&open(&model).plan.packet())),
             Task::Advance(candidates) => model.as_mut().expect("the plan comes first").advance(&candidates),
             Task::Keep { tile, bytes } => drop(kept.insert(tile, bytes)),
+            // It is free to wait for the order.
+            Task::Expect(_) => {}
             Task::Own(tiles) => kept.retain(|tile, _| tiles.contains(tile)),
             Task::Fold { sequence, tiles } => {
                 let model = open(&model);

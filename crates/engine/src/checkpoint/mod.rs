@@ -326,18 +326,20 @@ mod tests {
             move |event| told.lock().unwrap().push(format!("{event:?}"))
         });
         let kept = Kept::Cuts(Saver::new(Cuts::new(store)));
-        let mut checkpoints = Checkpoints { kept, to: to.into(), patience: Duration::from_millis(20), ..Checkpoints::none(&control) };
+        let mut checkpoints = Checkpoints { kept, to: to.into(), ..Checkpoints::none(&control) };
         checkpoints.save(Saving::Begin(Cut { number: 1, commits: 5, ..Cut::default() }));
         checkpoints.save(Saving::Part(Chunk { table: 0, keys: vec![1], rows: vec![1.0] }));
         checkpoints.save(Saving::End);
         let saved = std::iter::from_fn(|| Some(checkpoints.saved())).flatten().next();
         assert_eq!(saved, Some((1, true)));
+        let read = |from: &mut Checkpoints| std::iter::from_fn(|| Some(from.part_soon(1, 0))).flatten().next().unwrap();
+        assert_eq!([read(&mut checkpoints).unwrap().keys, read(&mut checkpoints).unwrap().keys], [[1], [1]]);
         let named = |name: &std::path::Path| name.file_name().unwrap().to_str().unwrap().starts_with("checkpoint-rows");
         let rows = std::fs::read_dir(to).unwrap().map(|entry| entry.unwrap().path()).find(|path| named(path)).unwrap();
         std::fs::remove_file(&rows).unwrap();
         assert!(Command::new("mkfifo").arg(&rows).status().unwrap().success());
-        let read = std::iter::from_fn(|| Some(checkpoints.part_soon(1, 0))).flatten().next();
-        let error = read.unwrap().unwrap_err().to_string();
+        checkpoints.patience = Duration::from_millis(20);
+        let error = read(&mut checkpoints).unwrap_err().to_string();
         assert!(error.contains(to) && error.contains("has not answered"), "{error}");
         checkpoints.interrupted();
         assert!(told.lock().unwrap().iter().any(|event| event.contains(to) && event.contains("left as it is")), "{told:?}");

@@ -107,11 +107,14 @@ impl Saver {
         let reading = self.reading.as_mut()?;
         let lost = || Some(Err(Error::internal("the thread that writes checkpoints has ended")));
         if let Some(read) = &reading.read {
-            return match read.try_recv() {
-                Ok(read) => Some(read),
-                Err(mpsc::TryRecvError::Empty) => None,
-                Err(mpsc::TryRecvError::Disconnected) => lost(),
+            let read = match read.try_recv() {
+                Ok(read) => read,
+                Err(mpsc::TryRecvError::Empty) => return None,
+                Err(mpsc::TryRecvError::Disconnected) => return lost(),
             };
+            // It may be wanted again.
+            self.reading = None;
+            return Some(read);
         }
         if matches!(self.cuts, Background::Lost) {
             return lost();

@@ -88,7 +88,8 @@ impl Worker {
     /// The next order is on its way, and most often it is for the same tiles.
     fn expect(&mut self) {
         let is_for_all = self.order.as_ref().is_some_and(|order| order.fold == Which::Owned);
-        if is_for_all && self.stage == Stage::Idle {
+        let are_there = self.owned.iter().all(|tile| self.held.contains(tile));
+        if is_for_all && are_there && self.stage == Stage::Idle {
             self.actions.push(Action::Compute(Task::Expect(self.owned.clone())));
         }
     }

@@ -317,32 +317,31 @@ mod tests {
             Self { tasks, computed, shard }
         }
 
-        fn round(&mut self) -> Vec<Block> {
+        /// The candidates of the next round. Sums may have the same value and be written otherwise, since threads take tiles in turn.
+        fn round(&mut self) -> Vec<Packet> {
             self.tasks.send(Task::Fold { sequence: 0, tiles: vec![0, 1] }).unwrap();
-            let mut sums = folded(&mut self.computed).unwrap();
-            // Samples come in the order of threads.
-            sums.iter_mut().for_each(Block::settle);
-            let candidates = self.shard.update((0..).zip(sums.clone()).collect()).unwrap();
+            let sums = folded(&mut self.computed).unwrap();
+            let candidates = self.shard.update((0..).zip(sums).collect()).unwrap();
             let candidates: Vec<Packet> = candidates.into_iter().map(|(_, candidate)| candidate).collect();
             self.shard.advance(&candidates).unwrap();
-            self.tasks.send(Task::Advance(candidates)).unwrap();
-            sums
+            self.tasks.send(Task::Advance(candidates.clone())).unwrap();
+            candidates
         }
     }
 
-    /// The sums of all rounds, when `expected` is what is expected before each order.
-    fn train(expected: &[u32]) -> Vec<Vec<Block>> {
+    /// The candidates of all rounds, when `expected` is what is expected before each order.
+    fn train(expected: &[u32]) -> Vec<Vec<Packet>> {
         let mut training = Training::start();
-        let mut sums = Vec::new();
+        let mut candidates = Vec::new();
         while !training.shard.course().done {
-            sums.push(training.round());
+            candidates.push(training.round());
             training.tasks.send(Task::Expect(expected.to_vec())).unwrap();
         }
-        sums
+        candidates
     }
 
     #[test]
-    fn sums_are_the_same_whatever_is_folded_ahead() {
+    fn candidates_are_the_same_whatever_is_folded_ahead() {
         let expected = train(&[]);
         assert!(expected.len() > 3 * 3);
         assert_eq!(train(&[0, 1]), expected);

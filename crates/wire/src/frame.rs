@@ -112,7 +112,8 @@ async fn write_all(to: &mut (impl AsyncWrite + Unpin), mut parts: &mut [IoSlice<
             written => IoSlice::advance_slices(&mut parts, written),
         }
     }
-    Ok(())
+    // TLS keeps what the socket does not take at once, and nothing else may be written for long.
+    timeout(patience, to.flush()).await?
 }
 
 /// Reads a frame: the call's number, the message, and how many bytes it had.

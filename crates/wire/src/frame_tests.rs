@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use quelea_core::block::PickedRow;
 use quelea_params::message::{Contribution, FromShard, Member, PushId, ToRun, ToShard};
 use quelea_params::{Bits, Packet};
+use tokio::io::BufWriter;
 
 use super::*;
 
@@ -16,10 +17,11 @@ fn now<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
 }
 
-/// The bytes of a frame.
+/// The bytes of a frame, over a stream that keeps what is written until it is flushed, as TLS may.
 fn written<M: Message>(call: u64, message: &M) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let len = now(write(&mut bytes, call, message, PATIENCE)).expect("memory takes everything");
+    let mut stream = BufWriter::with_capacity(1 << 20, Vec::new());
+    let len = now(write(&mut stream, call, message, PATIENCE)).expect("memory takes everything");
+    let bytes = stream.into_inner();
     assert_eq!(len, bytes.len() as u64);
     bytes
 }

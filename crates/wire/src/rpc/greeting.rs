@@ -29,6 +29,7 @@ pub(crate) async fn greet<S: Service>(
     hello.push(S::NUMBER);
     hello.extend(nonce);
     stream.write_all(&hello).await?;
+    stream.flush().await?;
     let not_that = || WireError::NotThat { address: address.into(), expected: S::NAME };
     let mut magic = [0; MAGIC.len()];
     stream.read_exact(&mut magic).await?;
@@ -50,6 +51,7 @@ pub(crate) async fn greet<S: Service>(
         return Err(wrong_token());
     }
     stream.write_all(&token.proof(&[b"client", &[S::NUMBER], &nonce, &their_nonce, binding])).await?;
+    stream.flush().await?;
     match stream.read_u8().await? {
         WELCOME => Ok(()),
         _ => Err(wrong_token()),
@@ -68,6 +70,7 @@ pub(crate) async fn accept<S: Service>(
     if magic != *MAGIC {
         // So that whoever speaks something else, TLS perhaps, sees that this does not.
         let _ = stream.write_all(MAGIC).await;
+        let _ = stream.flush().await;
         return Err(WireError::NotThat { address: address.into(), expected: "a quelea program" });
     }
     let theirs = stream.read_u32_le().await?;
@@ -81,6 +84,7 @@ pub(crate) async fn accept<S: Service>(
     answer.extend(nonce);
     answer.extend(token.proof(&[b"server", &[S::NUMBER], &their_nonce, &nonce, binding]));
     stream.write_all(&answer).await?;
+    stream.flush().await?;
     if theirs != VERSION {
         return Err(WireError::Version { address: address.into(), theirs, ours: VERSION });
     }
@@ -88,6 +92,7 @@ pub(crate) async fn accept<S: Service>(
     stream.read_exact(&mut their_proof).await?;
     let is_right = token.is_proof(&[b"client", &[S::NUMBER], &their_nonce, &nonce, binding], &their_proof);
     stream.write_u8(if is_right { WELCOME } else { REFUSED }).await?;
+    stream.flush().await?;
     if is_right { Ok(()) } else { Err(WireError::Token { address: address.into() }) }
 }
 

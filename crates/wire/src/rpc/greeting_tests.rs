@@ -1,6 +1,6 @@
 //! Greetings that go well, and those that must not.
 
-use tokio::io::{DuplexStream, duplex};
+use tokio::io::{BufStream, DuplexStream, duplex};
 
 use super::*;
 use crate::message::{OfRun, OfShard};
@@ -12,7 +12,9 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 /// A client and a server greet each other, each with a token of its own. Neither waits for the other once it has ended.
 fn meet<C: Service, S: Service>(of_client: &Token, of_server: &Token) -> (Result<(), WireError>, Result<(), WireError>) {
     now(async {
-        let (mut a, mut b) = duplex(1_000);
+        // Streams that keep what is written, as TLS may, until they are flushed.
+        let (a, b) = duplex(1_000);
+        let (mut a, mut b) = (BufStream::new(a), BufStream::new(b));
         let client = async move { greet::<C>(&mut a, of_client, "the server", b"").await };
         let server = async move { accept::<S>(&mut b, of_server, "the client", b"").await };
         tokio::join!(client, server)

@@ -2,6 +2,7 @@
 //!
 //! The same rounds as on one machine, taken apart: workers fold (`compute`), shards update and all advance (`replica`).
 
+mod batch;
 mod compute;
 mod plan;
 mod processes;
@@ -29,8 +30,9 @@ use quelea_wire::{Hooks, Listener, Terms, serve_run};
 use crate::checkpoint::{Checkpoints, Clock, Past};
 use crate::control::WorkerStatus;
 use crate::prepare::Prepared;
-use crate::threads::{Batch, Threads};
+use crate::threads::Threads;
 use crate::{Control, Error, Event, Result};
+use batch::Batch;
 use plan::Plan;
 use processes::{Program, Shards, Workers};
 use replica::Outcome;
@@ -70,7 +72,7 @@ pub(crate) fn fit(
     let terms = roles::terms(&job.transport)?;
     let listener = Listener::bind(&job.cluster.listen, &terms)?;
     let program = Arc::new(program(job)?);
-    let (mut own_shards, addresses) = shards(job, &program)?;
+    let (mut own_shards, addresses) = shards(job, &program, threads)?;
     let (own_url, url) = (roles::url(&terms, &listener.address(), OWN_HOST), roles::url(&terms, &listener.address(), &roles::host()));
     control.tell(Event::Cluster { message: format!("the run listens at {url}; more workers join with `quelea worker --run {url}`") });
     let share = threads.count.div_ceil(job.cluster.workers.max(1));
@@ -177,7 +179,7 @@ impl Told {
 }
 
 /// The shards that are started here, if the job does not name others, and where all of them listen.
-fn shards(job: &Job, program: &Arc<Program>) -> Result<(Option<Shards>, Vec<String>)> {
+fn shards(job: &Job, program: &Arc<Program>, threads: &Threads) -> Result<(Option<Shards>, Vec<String>)> {
     let count = match &job.cluster.shards {
         Some(ShardsOfJob::Addresses(addresses)) => return Ok((None, addresses.clone())),
         Some(ShardsOfJob::Count(count)) => *count,
@@ -185,7 +187,7 @@ fn shards(job: &Job, program: &Arc<Program>) -> Result<(Option<Shards>, Vec<Stri
     };
     let processes = count * (1 + job.cluster.replicas);
     // In lockstep they compute while workers wait.
-    let threads = job.run.threads.map(|threads| (threads * job.cluster.workers.max(1)).div_ceil(processes.max(1)));
+    let threads = job.run.threads.map(|_| threads.count.div_ceil(processes.max(1)));
     let shards = Shards::start(program.clone(), processes, threads)?;
     let addresses = shards.addresses().to_vec();
     Ok((Some(shards), addresses))

@@ -9,9 +9,10 @@ use quelea_core::spec::{self, Transport};
 use quelea_params::{Problem, Timing};
 use quelea_wire::{Listener, Protocol, Terms, Tls, Token, WireError, join_run, serve_shard};
 
+use super::batch::Batch;
 use super::compute::compute;
 use super::replica;
-use crate::threads::{Batch, Threads};
+use crate::threads::Threads;
 use crate::{Control, Error, Result};
 
 /// How often a stop is looked for.

@@ -104,8 +104,8 @@ fn maker() -> quelea_params::Maker {
 struct Nothing;
 
 impl Replica for Nothing {
-    fn update(&mut self, sums: Vec<(u32, Block)>) -> Result<Vec<(u32, Packet)>, Problem> {
-        Ok(sums.into_iter().map(|(number, _)| (number, Packet::default())).collect())
+    fn update(&mut self, parts: Vec<(u32, Vec<Block>)>) -> Result<Vec<(u32, Packet)>, Problem> {
+        Ok(parts.into_iter().map(|(number, _)| (number, Packet::default())).collect())
     }
     fn advance(&mut self, _: &[Packet]) -> Result<(), Problem> {
         Ok(())

@@ -33,6 +33,14 @@ pub struct PickedRow {
 }
 
 impl Block {
+    /// The sum of parts, of which there must be one at least.
+    pub fn sum(parts: Vec<Block>) -> Result<Block> {
+        let mut parts = parts.into_iter();
+        let mut sum = parts.next().ok_or_else(|| Error::Internal { what: "a block without parts".into() })?;
+        parts.try_for_each(|part| sum.merge(part))?;
+        Ok(sum)
+    }
+
     /// Adds `other`, which must be of the same kind and length.
     pub fn merge(&mut self, other: Block) -> Result<()> {
         match (self, other) {
@@ -57,12 +65,13 @@ impl Block {
         Ok(())
     }
 
-    /// Brings what has no order of its own into a fixed one; done once, after the last merge.
+    /// Brings what has no order of its own into a fixed one. After the last merge it must be done; before, it makes that cheap.
     pub fn settle(&mut self) {
         match self {
             Self::Integers(_) | Self::Fixed(_) | Self::Keys(_) | Self::Values(_) => {}
-            Self::Bag(values) => values.sort_unstable_by(f32::total_cmp),
-            Self::Rows(rows) => rows.sort_unstable_by_key(|r| (r.tile, r.row)),
+            // Parts that are settled already are merely merged (unlike by an unstable sort).
+            Self::Bag(values) => values.sort_by(f32::total_cmp),
+            Self::Rows(rows) => rows.sort_by_key(|r| (r.tile, r.row)),
         }
     }
 
@@ -80,4 +89,55 @@ impl Block {
 
 fn overflow() -> Error {
     Error::NotFinite { what: "a sum over all rows".into(), place: String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn settled(mut block: Block) -> Block {
+        block.settle();
+        block
+    }
+
+    /// The bits of a bag, or the rows: two not-a-numbers of a bag may differ.
+    fn written(block: Block) -> Vec<String> {
+        match block {
+            Block::Bag(values) => values.iter().map(|value| value.to_bits().to_string()).collect(),
+            Block::Rows(rows) => rows.iter().map(|row| format!("{row:?}")).collect(),
+            other => vec![format!("{other:?}")],
+        }
+    }
+
+    fn same_in_any_order(parts: Vec<Block>) {
+        let at_the_end = written(settled(Block::sum(parts.clone()).unwrap()));
+        let before_too = written(settled(Block::sum(parts.clone().into_iter().map(settled).collect()).unwrap()));
+        let backwards = written(settled(Block::sum(parts.into_iter().rev().collect()).unwrap()));
+        assert_eq!(at_the_end, before_too);
+        assert_eq!(at_the_end, backwards);
+    }
+
+    proptest! {
+        #[test]
+        fn bags_settle_alike_whatever_was_settled_before(parts in vec(vec(any::<u32>().prop_map(f32::from_bits), 0..40), 1..5)) {
+            same_in_any_order(parts.into_iter().map(Block::Bag).collect());
+        }
+
+        #[test]
+        fn picked_rows_settle_alike_whatever_was_settled_before(places in prop::collection::hash_set((0u32..9, 0u32..99), 1..80), parts in 1usize..5) {
+            let row = |(tile, row)| PickedRow { tile, row, values: vec![tile as f32, row as f32] };
+            let rows: Vec<PickedRow> = places.into_iter().map(row).collect();
+            same_in_any_order(rows.chunks(rows.len().div_ceil(parts)).map(|rows| Block::Rows(rows.to_vec())).collect());
+        }
+    }
+
+    #[test]
+    fn a_sum_has_parts_of_one_kind() {
+        assert!(Block::sum(Vec::new()).is_err());
+        let said = Block::sum(vec![Block::Bag(vec![1.0]), Block::Integers(vec![1])]).unwrap_err().to_string();
+        assert!(said.contains("a bag of 1") && said.contains("1 integers"), "{said}");
+    }
 }

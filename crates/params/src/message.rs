@@ -11,7 +11,7 @@ use crate::traffic::{Bits, Traffic};
 use crate::{Packet, Problem, Timing};
 
 /// The version of these messages. Programs of different versions do not work together.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// One life of a worker: a worker that joins again, or takes the place of a dead one, has another incarnation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -137,7 +137,8 @@ pub enum FromRun {
     Tile {
         /// Its place among all tiles.
         tile: u32,
-        /// The bytes.
+        /// The bytes. Shells send them beside the rest.
+        #[serde(skip)]
         bytes: Packet,
     },
     /// Candidates, clock by clock.

@@ -9,11 +9,18 @@ use serde::ser::{Serialize, Serializer};
 
 /// Shared bytes.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Packet(Arc<[u8]>);
+pub struct Packet(Arc<Vec<u8>>);
 
 impl From<Vec<u8>> for Packet {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(bytes.into())
+        Self(Arc::new(bytes))
+    }
+}
+
+impl From<Packet> for Vec<u8> {
+    /// Copies them only if somebody else has them too.
+    fn from(packet: Packet) -> Self {
+        Arc::unwrap_or_clone(packet.0)
     }
 }
 
@@ -52,7 +59,7 @@ impl<'de> Visitor<'de> for Bytes {
     }
 
     fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Packet, E> {
-        Ok(Packet(bytes.into()))
+        Ok(bytes.to_vec().into())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Packet, A::Error> {

@@ -9,8 +9,8 @@ use crate::{Packet, Problem, Stepper};
 
 /// A learner between two rounds.
 pub trait Replica: Send {
-    /// Turns the merged and settled sums of some blocks into candidates, each under the number of its block.
-    fn update(&mut self, sums: Vec<(u32, Block)>) -> Result<Vec<(u32, Packet)>, Problem>;
+    /// Turns the parts of some blocks' sums, in any order, into candidates, each under the number of its block.
+    fn update(&mut self, parts: Vec<(u32, Vec<Block>)>) -> Result<Vec<(u32, Packet)>, Problem>;
 
     /// Takes the candidates of all blocks, in their order, to the next round.
     fn advance(&mut self, candidates: &[Packet]) -> Result<(), Problem>;

@@ -1,8 +1,9 @@
 //! Frames: a message with the number of its call, behind its length.
 //!
 //! A frame is 20 bytes of header (call: u64, bytes of the head: u32, bytes beside it: u64; the lowest byte first), the
-//! head (the message and the shapes of its blocks, in postcard's format), and the blocks' numbers, packed where that makes them
-//! shorter (`pack`). A frame without a head stands for an answer that cannot be sent; beside it lies why.
+//! head (the message and the shapes of what lies beside it, in postcard's format), and what lies beside: a packet's bytes, or the
+//! blocks' numbers, packed where that makes them shorter (`pack`). A frame without a head stands for an answer that cannot be
+//! sent; beside it lies why.
 
 use std::borrow::Cow;
 use std::io::{self, IoSlice};
@@ -19,7 +20,7 @@ use crate::pack::{self, Floats, sent};
 /// Small frames are read many at a time, large ones past this buffer.
 pub(crate) const BUFFER_BYTES: usize = 16 << 10;
 pub(crate) const HEADER: usize = 20;
-/// The most that a head may have: a page of the log, a tile, a plan. Tests have less memory than that.
+/// The most that a head may have: a page of the log, a plan. Tests have less memory than that.
 const MOST_HEAD: u32 = if cfg!(test) { 1 << 24 } else { 1 << 30 };
 /// The most that may lie beside it.
 const MOST_BESIDE: u64 = 1 << 36;
@@ -59,7 +60,7 @@ pub(crate) struct Frame<'a> {
     /// The header and the head.
     pub start: Vec<u8>,
     pub header: Header,
-    /// The blocks' numbers: where packing them gains nothing, as they lie in memory.
+    /// A packet's bytes and the blocks' numbers: where packing them gains nothing, as they lie in memory.
     pub beside: Vec<Cow<'a, [u8]>>,
 }
 
@@ -70,6 +71,10 @@ pub(crate) fn frame_of<M: Message>(call: u64, message: &M) -> Result<Frame<'_>, 
         let (shape, bytes) = sent(block);
         shapes.push((*number, shape));
         parts.push(bytes);
+    }
+    if let Some(packet) = message.packet() {
+        shapes.push((0, Shape::Packet(packet.len() as u64)));
+        parts.push(Cow::Borrowed(packet));
     }
     let beside: u64 = parts.iter().map(|part| part.len() as u64).sum();
     let mut start = vec![0; HEADER];
@@ -144,7 +149,7 @@ pub(crate) async fn read_behind<M: Message>(
     let head = read_numbers::<u8>(from, head).await?;
     let read = postcard::take_from_bytes::<(M, Vec<(u32, Shape)>)>(&head);
     let ((mut message, shapes), rest) = read.map_err(|_| malformed("its head cannot be read"))?;
-    if !rest.is_empty() || !(shapes.is_empty() || message.has_blocks()) {
+    if !rest.is_empty() || !(shapes.is_empty() || message.has_beside()) {
         return Err(malformed("its head has more than belongs there"));
     }
     let lengths: Option<u64> = shapes.iter().try_fold(0u64, |sum, (_, shape)| sum.checked_add(shape.bytes()?));
@@ -160,6 +165,11 @@ pub(crate) async fn read_behind<M: Message>(
             Shape::Keys(len) => Block::Keys(read_numbers(from, len).await?),
             Shape::Values(len) => Block::Values(read_numbers(from, len).await?),
             Shape::Rows(of) => rows(of),
+            Shape::Packet(_) if message.packet().is_none() => return Err(malformed("bytes lie beside it that do not belong there")),
+            Shape::Packet(len) => {
+                message.put_packet(read_numbers(from, len).await?.into());
+                continue;
+            }
             Shape::PackedIntegers { len, bytes } => {
                 let packed = read_numbers(from, bytes).await?;
                 Block::Integers(pack::integers(&packed, len).ok_or_else(|| malformed("its integers cannot be read"))?)

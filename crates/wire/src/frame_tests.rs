@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use quelea_core::block::PickedRow;
-use quelea_params::message::{Contribution, FromShard, Member, PushId, ToRun, ToShard};
+use quelea_params::message::{Contribution, FromRun, FromShard, Member, PushId, ToRun, ToShard};
 use quelea_params::{Bits, Packet};
 use tokio::io::BufWriter;
 
@@ -166,6 +166,17 @@ fn a_head_holds_one_message_and_its_blocks() {
 }
 
 #[test]
+fn a_tile_lies_beside_the_head() {
+    let tile = FromRun::Tile { tile: 7, bytes: vec![5; 30_000].into() };
+    let bytes = written(1, &tile);
+    assert_eq!(bytes[12..HEADER], 30_000u64.to_le_bytes());
+    assert_eq!(parsed::<FromRun>(&bytes).expect("a whole frame").1, tile);
+    let head = postcard::to_allocvec(&(push(Vec::new()), vec![(0u32, Shape::Packet(8))])).expect("a head");
+    let said = parsed::<ToShard>(&around(&head, &[0; 8])).expect_err("a push has no bytes").to_string();
+    assert!(said.contains("do not belong there"), "{said}");
+}
+
+#[test]
 fn memory_is_taken_for_what_has_come() {
     let most = |key: &str| -> u64 {
         let status = std::fs::read_to_string("/proc/self/status").expect("a Linux machine");
@@ -193,7 +204,7 @@ fn memory_is_taken_for_what_has_come() {
             let _ = parsed::<ToShard>(&around(&head, &[]));
             let _ = parsed::<ToRun>(&around(&head, &[]));
             let _ = parsed::<FromShard>(&around(&head, &[]));
-            let _ = parsed::<quelea_params::message::FromRun>(&around(&head, &[]));
+            let _ = parsed::<FromRun>(&around(&head, &[]));
         }
     }
     let taken = most("VmPeak:") - before;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use quelea_core::block::{Block, PickedRow};
+use quelea_params::Packet;
 use quelea_params::message::{FromRun, FromShard, ToRun, ToShard};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -24,13 +25,21 @@ pub(crate) trait Message: Serialize + DeserializeOwned + Send + Sync + 'static {
         &[]
     }
 
-    /// Whether blocks travel beside it.
-    fn has_blocks(&self) -> bool {
+    /// Bytes that travel beside it.
+    fn packet(&self) -> Option<&Packet> {
+        None
+    }
+
+    /// Whether blocks or bytes travel beside it.
+    fn has_beside(&self) -> bool {
         false
     }
 
     /// Puts the blocks back.
     fn put_blocks(&mut self, _: Vec<(u32, Block)>) {}
+
+    /// Puts the bytes back.
+    fn put_packet(&mut self, _: Packet) {}
 }
 
 impl Message for ToRun {}
@@ -42,6 +51,23 @@ impl Message for FromRun {
             Self::Tile { tile, .. } => format!("tile {tile}"),
             Self::Log { from, .. } => format!("the log from clock {from} on"),
             _ => "an answer of the run".into(),
+        }
+    }
+
+    fn packet(&self) -> Option<&Packet> {
+        match self {
+            Self::Tile { bytes, .. } => Some(bytes),
+            _ => None,
+        }
+    }
+
+    fn has_beside(&self) -> bool {
+        matches!(self, Self::Tile { .. })
+    }
+
+    fn put_packet(&mut self, packet: Packet) {
+        if let Self::Tile { bytes, .. } = self {
+            *bytes = packet;
         }
     }
 }
@@ -62,7 +88,7 @@ impl Message for FromShard {
         }
     }
 
-    fn has_blocks(&self) -> bool {
+    fn has_beside(&self) -> bool {
         matches!(self, Self::Rows { .. })
     }
 
@@ -93,7 +119,7 @@ impl Message for ToShard {
         }
     }
 
-    fn has_blocks(&self) -> bool {
+    fn has_beside(&self) -> bool {
         matches!(self, Self::Push { .. } | Self::Read { .. } | Self::Load { .. })
     }
 
@@ -134,7 +160,7 @@ impl Service for OfShard {
     const NAME: &'static str = "a shard";
 }
 
-/// How a block is sent.
+/// How something is sent that travels beside a message: a block, or bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Shape {
     /// So many integers, beside the head.
@@ -155,6 +181,8 @@ pub(crate) enum Shape {
     PackedKeys { len: u64, bytes: u64 },
     /// So many parameters as short floats.
     ShortValues { len: u64, half: bool, below: u8 },
+    /// So many bytes that are no block.
+    Packet(u64),
 }
 
 impl Shape {
@@ -176,6 +204,7 @@ impl Shape {
             Self::Fixed(len) => len.checked_mul(16),
             Self::Bag(len) | Self::Values(len) => len.checked_mul(4),
             Self::Rows(_) => Some(0),
+            Self::Packet(len) => Some(*len),
             // Each has a byte at least, so what lies is paid for in bytes.
             Self::PackedIntegers { len, bytes } | Self::PackedKeys { len, bytes } => (len <= bytes).then_some(*bytes),
             Self::ShortValues { len, half, below } => len.checked_mul(Floats { half: *half, below: *below }.width()),

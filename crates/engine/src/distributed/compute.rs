@@ -71,7 +71,7 @@ impl Visitor for Follow<'_> {
                 Task::Open(plan) => return Ok(Some(plan)),
                 Task::Restart => holding.restart()?,
                 Task::Advance(candidates) => holding.advance(candidates)?,
-                Task::Keep { tile, bytes } => holding.keep(tile, &bytes)?,
+                Task::Keep { tile, bytes } => holding.keep(tile, bytes)?,
                 Task::Own(tiles) => holding.tiles.retain(|tile, _| tiles.contains(tile)),
                 Task::Expect(tiles) => self.threads.run(|| holding.fold_ahead(tiles, self.threads.count))?,
                 Task::Fold { sequence, tiles } => {
@@ -93,7 +93,7 @@ impl Visitor for Follow<'_> {
             match task {
                 Task::Open(plan) => return Ok(Some(plan)),
                 Task::Restart => stepping.restart(),
-                Task::Keep { tile, bytes } => stepping.keep(tile, &bytes)?,
+                Task::Keep { tile, bytes } => stepping.keep(tile, bytes)?,
                 Task::Own(tiles) => stepping.own(&tiles),
                 Task::Batch { sequence, slices } => {
                     let keys = stepping.batch(&slices)?;
@@ -176,7 +176,7 @@ impl<L: Learner> Holding<L> {
         Ok(())
     }
 
-    fn keep(&mut self, number: u32, bytes: &[u8]) -> Result<(), Problem> {
+    fn keep(&mut self, number: u32, bytes: Packet) -> Result<(), Problem> {
         let tile = Arc::new(tiles::read(bytes)?);
         self.tiles.insert(number, Held { tile, rows: Mutex::new(None) });
         Ok(())
@@ -211,7 +211,7 @@ impl<L: Learner> Holding<L> {
             Ok::<(), Problem>(self.learner.fold(round, &held[at].tile, rows, to)?)
         })?;
         let of_block = reduce::by_block(parts)?;
-        Ok(of_block.into_par_iter().with_max_len(1).map(reduce::merge).collect::<Result<_, _>>()?)
+        Ok(of_block.into_par_iter().with_max_len(1).map(reduce::sum).collect::<Result<_, _>>()?)
     }
 
     /// Makes the row state of tiles that others have folded so far: as it was at the last boundary, and folded since, for nothing else.
@@ -321,7 +321,7 @@ mod tests {
         fn round(&mut self) -> Vec<Packet> {
             self.tasks.send(Task::Fold { sequence: 0, tiles: vec![0, 1] }).unwrap();
             let sums = folded(&mut self.computed).unwrap();
-            let candidates = self.shard.update((0..).zip(sums).collect()).unwrap();
+            let candidates = self.shard.update((0..).zip(sums.into_iter().map(|sum| vec![sum])).collect()).unwrap();
             let candidates: Vec<Packet> = candidates.into_iter().map(|(_, candidate)| candidate).collect();
             self.shard.advance(&candidates).unwrap();
             self.tasks.send(Task::Advance(candidates.clone())).unwrap();

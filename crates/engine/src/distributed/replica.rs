@@ -97,10 +97,9 @@ struct Replicated<L: Learner> {
 }
 
 impl<L: Learner> Replica for Replicated<L> {
-    fn update(&mut self, sums: Vec<(u32, Block)>) -> Result<Vec<(u32, Packet)>, Problem> {
+    fn update(&mut self, parts: Vec<(u32, Vec<Block>)>) -> Result<Vec<(u32, Packet)>, Problem> {
         let round = self.round.as_ref().ok_or_else(over)?;
-        let blocks = sums.into_iter().map(|(number, sum)| (number, vec![sum])).collect();
-        let candidates = self.of.pool.install(|| update(&self.learner, round, blocks, &mut self.kept))?;
+        let candidates = self.of.pool.install(|| update(&self.learner, round, parts, &mut self.kept))?;
         candidates.iter().map(|(number, candidate)| Ok((*number, write(candidate)?))).collect()
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use quelea_core::steps::{StepLearner, Sums};
 use quelea_core::tile::Tile;
-use quelea_params::Problem;
 use quelea_params::message::Slice;
+use quelea_params::{Packet, Problem};
 
 use super::tiles;
 use crate::steps::{self, batch_of};
@@ -31,7 +31,7 @@ impl<L: StepLearner> Stepping<L> {
         self.current = None;
     }
 
-    pub fn keep(&mut self, number: u32, bytes: &[u8]) -> Result<(), Problem> {
+    pub fn keep(&mut self, number: u32, bytes: Packet) -> Result<(), Problem> {
         self.tiles.insert(number, Arc::new(tiles::read(bytes)?));
         Ok(())
     }

@@ -1,14 +1,13 @@
 //! Tiles as they travel: an Arrow stream of one batch.
 
-use std::io::Cursor;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float32Array, ListArray, PrimitiveArray, StructArray, UInt32Array};
-use arrow::buffer::{OffsetBuffer, ScalarBuffer};
+use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Field, Float32Type, Schema, UInt32Type};
 use arrow::error::ArrowError;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
-use arrow_ipc::reader::StreamReader;
+use arrow_ipc::reader::StreamDecoder;
 use arrow_ipc::writer::StreamWriter;
 use quelea_core::tile::{Role, Tile, Values};
 use quelea_params::{Packet, Problem};
@@ -18,24 +17,28 @@ const WEIGHT: &str = "weight";
 const NUMBER: &str = "number";
 const ROLE: &str = "role";
 const VALIDATION: &str = "validation";
+/// Bytes that a column takes beside its values: its schema, its place, what it is padded with. Most take less.
+const BESIDE_COLUMN: usize = 512;
 
 /// A tile as bytes.
 pub(crate) fn write(tile: &Tile) -> Result<Packet, Problem> {
     let write = || {
         let batch = batch(tile)?;
-        let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema())?;
+        let sizes = batch.columns().iter().map(|column| Ok(column.to_data().get_slice_memory_size()? + BESIDE_COLUMN));
+        let room = sizes.sum::<Result<usize, ArrowError>>()?;
+        let mut writer = StreamWriter::try_new(Vec::with_capacity(room), &batch.schema())?;
         writer.write(&batch)?;
         writer.into_inner()
     };
     write().map(Packet::from).map_err(|e: ArrowError| Problem::internal(e.to_string()))
 }
 
-/// The tile of these bytes.
-pub(crate) fn read(bytes: &[u8]) -> Result<Tile, Problem> {
+/// The tile of these bytes, which stay where they are.
+pub(crate) fn read(bytes: Packet) -> Result<Tile, Problem> {
     let unreadable = |e: ArrowError| Problem::internal(format!("a tile cannot be read: {e}"));
-    let mut reader = StreamReader::try_new(Cursor::new(bytes), None).map_err(unreadable)?;
-    match reader.next() {
-        Some(batch) => tile(&batch.map_err(unreadable)?),
+    let mut bytes = Buffer::from_vec(Vec::from(bytes));
+    match StreamDecoder::new().decode(&mut bytes).map_err(unreadable)? {
+        Some(batch) => tile(&batch),
         None => Err(Problem::internal("a tile without rows")),
     }
 }
@@ -131,7 +134,7 @@ mod tests {
         for (target, weight) in [(vec![0.0, 1.0, 0.0], None), (Vec::new(), Some(vec![0.5, 0.0, 2.0].into()))] {
             let features = vec![Values::Number(ScalarBuffer::clone(&numbers)), Values::Category(ScalarBuffer::clone(&codes))];
             let tile = Tile { number: 7, role: Role::Validation, rows: 3, features, target: target.into(), weight };
-            let back = read(&write(&tile).unwrap()).unwrap();
+            let back = read(write(&tile).unwrap()).unwrap();
             assert_eq!(format!("{back:?}"), format!("{tile:?}"));
         }
     }
@@ -142,7 +145,7 @@ mod tests {
         for values in [None, Some(ScalarBuffer::from(vec![0.0, 0.0, 1.5, -2.0, 3.0]))] {
             let features = vec![Values::Sparse { offsets: vec![2, 2, 4, 5].into(), indices: indices.clone(), values: values.clone() }];
             let tile = Tile { number: 0, role: Role::Train, rows: 3, features, target: Vec::new().into(), weight: None };
-            let back = read(&write(&tile).unwrap()).unwrap();
+            let back = read(write(&tile).unwrap()).unwrap();
             let Values::Sparse { offsets, indices, values: read } = &back.features[0] else { panic!("not sparse") };
             assert_eq!((&offsets[..], &indices[..]), (&[0, 0, 2, 3][..], &[0, 5, 1_000_000][..]));
             assert_eq!(read.as_deref(), values.as_deref().map(|values| &values[2..]));

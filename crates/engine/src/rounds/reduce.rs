@@ -26,11 +26,10 @@ pub(crate) fn by_block(parts: Vec<Vec<Block>>) -> Result<Vec<Vec<Block>>> {
     Ok(of_block)
 }
 
-/// The sum of a block's parts; it is not settled.
-pub(crate) fn merge(parts: Vec<Block>) -> Result<Block> {
-    let mut parts = parts.into_iter();
-    let mut sum = parts.next().ok_or_else(|| Error::Internal { what: "a block without parts".into() })?;
-    parts.try_for_each(|part| sum.merge(part))?;
+/// The settled sum of a block's parts.
+pub(crate) fn sum(parts: Vec<Block>) -> Result<Block> {
+    let mut sum = Block::sum(parts)?;
+    sum.settle();
     Ok(sum)
 }
 
@@ -47,9 +46,7 @@ pub(crate) fn update<L: Learner>(
     let work: Vec<(u32, Vec<Block>, L::Kept)> =
         blocks.into_iter().map(|(number, parts)| (number, parts, kept.remove(&number).unwrap_or_default())).collect();
     let update = |(number, parts, mut kept): (u32, Vec<Block>, L::Kept)| {
-        let mut sum = merge(parts)?;
-        sum.settle();
-        let candidate = learner.update(round, number as usize, sum, &mut kept)?;
+        let candidate = learner.update(round, number as usize, sum(parts)?, &mut kept)?;
         Ok((number, candidate, kept))
     };
     let updated: Vec<Updated<L>> = work.into_par_iter().with_max_len(1).map(update).collect::<Result<_>>()?;

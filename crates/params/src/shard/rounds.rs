@@ -21,7 +21,7 @@ impl Rounds {
 
     /// Commits these contributions.
     pub fn commit(&mut self, contributions: impl Iterator<Item = Arc<Vec<(u32, Block)>>>) -> Result<Candidates, Problem> {
-        let candidates = self.replica.update(merged(contributions)?)?;
+        let candidates = self.replica.update(by_block(contributions)?)?;
         self.advanced = false;
         Ok(candidates)
     }
@@ -43,22 +43,19 @@ pub(crate) fn in_order(mut candidates: Candidates) -> Result<Vec<Packet>, Proble
     Ok(candidates.into_iter().map(|(_, candidate)| candidate).collect())
 }
 
-/// The sums of contributions, block by block.
-fn merged(contributions: impl Iterator<Item = Arc<Vec<(u32, Block)>>>) -> Result<Vec<(u32, Block)>, Problem> {
-    let mut sums: Option<Vec<(u32, Block)>> = None;
-    for blocks in contributions {
+/// What was contributed to each block.
+fn by_block(contributions: impl Iterator<Item = Arc<Vec<(u32, Block)>>>) -> Result<Vec<(u32, Vec<Block>)>, Problem> {
+    let mut parts: Vec<(u32, Vec<Block>)> = Vec::new();
+    for (at, blocks) in contributions.enumerate() {
         // A shell that sends within the process still holds the blocks.
         let blocks = Arc::try_unwrap(blocks).unwrap_or_else(|shared| shared.as_ref().clone());
-        let Some(sums) = &mut sums else {
-            sums = Some(blocks);
-            continue;
-        };
-        if sums.len() != blocks.len() || sums.iter().zip(&blocks).any(|(a, b)| a.0 != b.0) {
+        if at == 0 {
+            parts = blocks.iter().map(|(number, _)| (*number, Vec::new())).collect();
+        }
+        if parts.len() != blocks.len() || parts.iter().zip(&blocks).any(|(a, b)| a.0 != b.0) {
             return Err(Problem::internal("workers pushed different blocks"));
         }
-        sums.iter_mut().zip(blocks).try_for_each(|((_, sum), (_, block))| sum.merge(block))?;
+        parts.iter_mut().zip(blocks).for_each(|((_, parts), (_, block))| parts.push(block));
     }
-    let mut sums = sums.unwrap_or_default();
-    sums.iter_mut().for_each(|(_, sum)| sum.settle());
-    Ok(sums)
+    Ok(parts)
 }

@@ -131,7 +131,9 @@ pub fn replica(plan: &Packet, salt: Option<u64>, journal: &Arc<Mutex<Journal>>) 
 }
 
 impl Replica for Toy {
-    fn update(&mut self, sums: Vec<(u32, Block)>) -> Result<Vec<(u32, Packet)>, Problem> {
+    fn update(&mut self, parts: Vec<(u32, Vec<Block>)>) -> Result<Vec<(u32, Packet)>, Problem> {
+        let sum = |(number, parts)| Ok((number, Block::sum(parts)?));
+        let sums: Vec<(u32, Block)> = parts.into_iter().map(sum).collect::<Result<_, Problem>>()?;
         let mut candidates = Vec::new();
         for (number, sum) in &sums {
             self.salt.iter_mut().for_each(|salt| *salt += 1);

@@ -265,7 +265,7 @@ async fn call<S: Service>(
         busy.answered();
     }
     let wants_frame = headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes() == FRAME.as_bytes());
-    if wants_frame || answer.has_blocks() {
+    if wants_frame || answer.has_beside() {
         return Ok((FRAME, framed(number, &answer)?));
     }
     let written = serde_json::to_vec(&answer).map_err(|error| Problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
@@ -294,7 +294,7 @@ async fn take_ask<S: Service>(headers: &HeaderMap, body: Body, who: &Who) -> Res
     let bytes = to_bytes(body, MOST_JSON).await.map_err(too_large)?;
     same(&digest(&bytes))?;
     let ask: S::Ask = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
-    if ask.has_blocks() {
+    if ask.has_beside() {
         return Err(bad(format!("what has blocks is sent as {FRAME}")));
     }
     Ok(ask)

@@ -115,8 +115,8 @@ pub fn maker(outcome: Outcome) -> Maker {
 }
 
 impl Replica for Toy {
-    fn update(&mut self, sums: Vec<(u32, Block)>) -> Result<Vec<(u32, Packet)>, Problem> {
-        Ok(sums.iter().map(|(number, sum)| (*number, candidate(sum))).collect())
+    fn update(&mut self, parts: Vec<(u32, Vec<Block>)>) -> Result<Vec<(u32, Packet)>, Problem> {
+        parts.into_iter().map(|(number, parts)| Ok((number, candidate(&Block::sum(parts)?)))).collect()
     }
 
     fn advance(&mut self, candidates: &[Packet]) -> Result<(), Problem> {

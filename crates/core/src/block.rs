@@ -41,6 +41,20 @@ impl Block {
         Ok(sum)
     }
 
+    /// The parts of each block, out of the blocks of each part; all parts must have the same.
+    pub fn by_number(parts: impl IntoIterator<Item = Vec<(u32, Block)>>) -> Result<Vec<(u32, Vec<Block>)>> {
+        let mut parts = parts.into_iter();
+        let of_first = parts.next().unwrap_or_default();
+        let mut of_block: Vec<(u32, Vec<Block>)> = of_first.into_iter().map(|(number, block)| (number, vec![block])).collect();
+        for blocks in parts {
+            if blocks.len() != of_block.len() || blocks.iter().zip(&of_block).any(|(a, b)| a.0 != b.0) {
+                return Err(Error::Internal { what: "parts of a sum have different blocks".into() });
+            }
+            of_block.iter_mut().zip(blocks).for_each(|((_, parts), (_, block))| parts.push(block));
+        }
+        Ok(of_block)
+    }
+
     /// Adds `other`, which must be of the same kind and length.
     pub fn merge(&mut self, other: Block) -> Result<()> {
         match (self, other) {
@@ -103,12 +117,11 @@ mod tests {
         block
     }
 
-    /// The bits of a bag, or the rows: two not-a-numbers of a bag may differ.
-    fn written(block: Block) -> Vec<String> {
+    /// What a block holds, to the last bit: numbers that are none may differ too.
+    fn written(block: Block) -> String {
         match block {
-            Block::Bag(values) => values.iter().map(|value| value.to_bits().to_string()).collect(),
-            Block::Rows(rows) => rows.iter().map(|row| format!("{row:?}")).collect(),
-            other => vec![format!("{other:?}")],
+            Block::Bag(values) => format!("{:?}", values.into_iter().map(f32::to_bits).collect::<Vec<_>>()),
+            other => format!("{other:?}"),
         }
     }
 
@@ -131,6 +144,17 @@ mod tests {
             let row = |(tile, row)| PickedRow { tile, row, values: vec![tile as f32, row as f32] };
             let rows: Vec<PickedRow> = places.into_iter().map(row).collect();
             same_in_any_order(rows.chunks(rows.len().div_ceil(parts)).map(|rows| Block::Rows(rows.to_vec())).collect());
+        }
+    }
+
+    #[test]
+    fn parts_have_the_same_blocks() {
+        let part = |numbers: &[u32]| numbers.iter().map(|number| (*number, Block::Keys(vec![u64::from(*number)]))).collect::<Vec<_>>();
+        let keys = |number: u64| vec![Block::Keys(vec![number]); 2];
+        assert_eq!(Block::by_number([part(&[3, 1]), part(&[3, 1])]).unwrap(), [(3, keys(3)), (1, keys(1))]);
+        assert!(Block::by_number([]).unwrap().is_empty());
+        for other in [&[3][..], &[1, 3], &[3, 1, 2]] {
+            assert!(Block::by_number([part(&[3, 1]), part(other)]).is_err());
         }
     }
 

@@ -210,8 +210,8 @@ impl<L: Learner> Holding<L> {
             *clock = self.clock + 1;
             Ok::<(), Problem>(self.learner.fold(round, &held[at].tile, rows, to)?)
         })?;
-        let of_block = reduce::by_block(parts)?;
-        Ok(of_block.into_par_iter().with_max_len(1).map(reduce::sum).collect::<Result<_, _>>()?)
+        let of_block = Block::by_number(parts)?.into_par_iter().with_max_len(1);
+        Ok(of_block.map(|(_, parts)| reduce::sum(parts)).collect::<Result<_, _>>()?)
     }
 
     /// Makes the row state of tiles that others have folded so far: as it was at the last boundary, and folded since, for nothing else.

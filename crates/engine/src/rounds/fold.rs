@@ -7,14 +7,14 @@ use quelea_core::learner::Learner;
 use rayon::prelude::*;
 
 /// Folds the tiles of `owned`, one list per worker, on `threads` threads for each; every thread gives the blocks of its own
-/// accumulator. What `fold_tile` is given is a tile of the lists.
+/// accumulator, by their numbers. What `fold_tile` is given is a tile of the lists.
 pub(crate) fn fold<L: Learner, E: From<quelea_core::Error> + Send>(
     learner: &L,
     round: &L::Round,
     owned: &[Vec<usize>],
     threads: usize,
     fold_tile: impl Fn(usize, &mut L::Accumulator) -> Result<(), E> + Sync,
-) -> Result<Vec<Vec<Block>>, E> {
+) -> Result<Vec<Vec<(u32, Block)>>, E> {
     let next: Vec<AtomicUsize> = owned.iter().map(|_| AtomicUsize::new(0)).collect();
     (0..owned.len() * threads)
         .into_par_iter()
@@ -25,7 +25,7 @@ pub(crate) fn fold<L: Learner, E: From<quelea_core::Error> + Send>(
             while let Some(&tile) = owned[worker].get(next[worker].fetch_add(1, Ordering::Relaxed)) {
                 fold_tile(tile, &mut accumulator)?;
             }
-            Ok(learner.blocks(round, accumulator)?)
+            Ok((0..).zip(learner.blocks(round, accumulator)?).collect())
         })
         .collect()
 }

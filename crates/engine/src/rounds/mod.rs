@@ -6,6 +6,7 @@ pub(crate) mod reduce;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use quelea_core::block::Block;
 use quelea_core::learner::{Fitted, Learner, Progress, Step};
 use quelea_core::tile::Tile;
 
@@ -96,8 +97,7 @@ impl<'a, L: Learner> Rounds<'a, L> {
             }
             let fold_tile = |tile: usize, to: &mut L::Accumulator| self.fold_tile(&round, tile, to);
             let sums = fold::fold(self.learner, &round, &self.owned, self.layout.threads, fold_tile)?;
-            let blocks = (0..).zip(reduce::by_block(sums)?).collect();
-            let candidates = reduce::update(self.learner, &round, blocks, &mut kept)?;
+            let candidates = reduce::update(self.learner, &round, Block::by_number(sums)?, &mut kept)?;
             let candidates: Vec<L::Candidate> = candidates.into_iter().map(|(_, candidate)| candidate).collect();
             if checkpoints.are_on() {
                 since.push(candidates.iter().map(replica::write).collect::<Result<Clock, _>>()?);

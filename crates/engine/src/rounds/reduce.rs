@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use quelea_core::Result;
 use quelea_core::block::Block;
 use quelea_core::learner::Learner;
-use quelea_core::{Error, Result};
 use rayon::prelude::*;
 
 /// A block's number, its update's result, and what is kept of it.
@@ -12,19 +12,6 @@ type Updated<L> = (u32, <L as Learner>::Candidate, <L as Learner>::Kept);
 
 /// What is kept of blocks, by their numbers.
 pub(crate) type AllKept<L> = BTreeMap<u32, <L as Learner>::Kept>;
-
-/// The parts of each block, out of the blocks of each part.
-pub(crate) fn by_block(parts: Vec<Vec<Block>>) -> Result<Vec<Vec<Block>>> {
-    let count = parts.first().map_or(0, Vec::len);
-    if parts.iter().any(|blocks| blocks.len() != count) {
-        return Err(Error::Internal { what: "threads gave different numbers of blocks".into() });
-    }
-    let mut of_block: Vec<Vec<Block>> = (0..count).map(|_| Vec::with_capacity(parts.len())).collect();
-    for blocks in parts {
-        blocks.into_iter().zip(&mut of_block).for_each(|(block, of_block)| of_block.push(block));
-    }
-    Ok(of_block)
-}
 
 /// The settled sum of a block's parts.
 pub(crate) fn sum(parts: Vec<Block>) -> Result<Block> {

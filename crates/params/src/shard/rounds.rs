@@ -21,7 +21,9 @@ impl Rounds {
 
     /// Commits these contributions.
     pub fn commit(&mut self, contributions: impl Iterator<Item = Arc<Vec<(u32, Block)>>>) -> Result<Candidates, Problem> {
-        let candidates = self.replica.update(by_block(contributions)?)?;
+        // A shell that sends within the process still holds the blocks.
+        let parts = contributions.map(Arc::unwrap_or_clone);
+        let candidates = self.replica.update(Block::by_number(parts)?)?;
         self.advanced = false;
         Ok(candidates)
     }
@@ -41,21 +43,4 @@ pub(crate) fn in_order(mut candidates: Candidates) -> Result<Vec<Packet>, Proble
         return Err(Problem::internal("a clock lacks the candidate of a block"));
     }
     Ok(candidates.into_iter().map(|(_, candidate)| candidate).collect())
-}
-
-/// What was contributed to each block.
-fn by_block(contributions: impl Iterator<Item = Arc<Vec<(u32, Block)>>>) -> Result<Vec<(u32, Vec<Block>)>, Problem> {
-    let mut parts: Vec<(u32, Vec<Block>)> = Vec::new();
-    for (at, blocks) in contributions.enumerate() {
-        // A shell that sends within the process still holds the blocks.
-        let blocks = Arc::try_unwrap(blocks).unwrap_or_else(|shared| shared.as_ref().clone());
-        if at == 0 {
-            parts = blocks.iter().map(|(number, _)| (*number, Vec::new())).collect();
-        }
-        if parts.len() != blocks.len() || parts.iter().zip(&blocks).any(|(a, b)| a.0 != b.0) {
-            return Err(Problem::internal("workers pushed different blocks"));
-        }
-        parts.iter_mut().zip(blocks).for_each(|((_, parts), (_, block))| parts.push(block));
-    }
-    Ok(parts)
 }

@@ -13,8 +13,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use quelea_engine::job::Draft;
 use quelea_engine::{Control, read_model, train_batches};
+use quelea_job::Draft;
 use serde_json::{Value, json};
 
 /// Gives memory back to the system, and shares it among threads, better than the system's allocator: a training of a

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use quelea_core::spec::{Protocol, Tls, Transport};
 use quelea_engine::Control;
+use quelea_job::{Protocol, Tls, Transport};
 
 use crate::interrupt;
 use crate::view::View;

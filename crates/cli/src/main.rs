@@ -3,6 +3,7 @@
 mod child;
 mod commands;
 mod interrupt;
+mod launcher;
 mod text;
 mod view;
 

@@ -1,5 +1,5 @@
 //! The words that every other crate speaks: tables as tiles, their schema, exact sums, counters,
-//! the learner's trait, fitted estimators and the job file. No thread, socket, file or clock lives here.
+//! the learner's trait and fitted estimators. No thread, socket, file or clock lives here.
 
 pub mod block;
 pub mod counter;
@@ -12,8 +12,8 @@ pub mod math;
 pub mod prediction;
 pub mod prefetch;
 pub mod schema;
-pub mod spec;
 pub mod steps;
+pub mod suggest;
 pub mod tile;
 pub mod time;
 

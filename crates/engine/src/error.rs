@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub enum Error {
     /// The job file is wrong.
     #[error(transparent)]
-    Job(#[from] crate::job::JobError),
+    Job(#[from] quelea_job::JobError),
     /// There is no such table.
     #[error("{table}: no such file or folder{hint}")]
     NoTable {
@@ -121,6 +121,12 @@ pub enum Error {
 
 /// A result whose error is [`enum@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl From<quelea_tls::Error> for Error {
+    fn from(error: quelea_tls::Error) -> Self {
+        Self::Wire(error.into())
+    }
+}
 
 impl Error {
     /// Whether the user can mend it: everything but our own mistakes.

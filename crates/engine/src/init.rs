@@ -5,10 +5,10 @@ use std::io::Write as _;
 use std::path::Path;
 
 use quelea_core::schema::InputKind;
+use quelea_job::{JobError, properties};
 use quelea_learn::registry::{self, Targets};
 use serde_json::Value;
 
-use crate::job::{JobError, properties};
 use crate::output::Output;
 use crate::prepare::columns::natural_kind;
 use crate::table::Table;

@@ -1,7 +1,7 @@
 //! What a table holds, column by column, as training would see it.
 
 use quelea_core::schema::{FeatureKind, InputKind};
-use quelea_core::spec::Data;
+use quelea_job::Data;
 use serde::Serialize;
 
 use crate::prepare::columns::{Columns, natural_kind};

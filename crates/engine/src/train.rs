@@ -9,14 +9,15 @@ use arrow::record_batch::RecordBatch;
 use quelea_core::learner::{Fitted, Learner};
 use quelea_core::prediction::Metrics;
 use quelea_core::schema::{FeatureKind, InputKind, Target};
-use quelea_core::spec::{Job, Sync, Task, Traffic};
 use quelea_core::steps::StepLearner;
 use quelea_core::tile::Tile;
+use quelea_job::{Job, JobError, Sync, Task, Traffic};
 use quelea_learn::importance::importances;
 use quelea_learn::registry::{self, Targets, Visitor};
 use quelea_model::{About, Model};
 
 use crate::checkpoint::{Checkpoints, Past};
+use crate::launcher::Launcher;
 use crate::output::Output;
 use crate::prepare::columns::Columns;
 use crate::prepare::{self, Prepared, Rows};
@@ -25,22 +26,25 @@ use crate::score;
 use crate::steps;
 use crate::table::Table;
 use crate::threads::Threads;
-use crate::{Control, Error, Event, Result, distributed, job};
+use crate::{Control, Error, Event, Result, distributed};
 
 /// What is told of a job that says how processes wait for each other, and has one alone.
 const ALONE: &str = "one process alone waits for nobody and sends nothing: [sync] and [traffic] make no difference without [cluster]";
 
+/// What is said of rows in memory and a job with workers.
+const NO_LAUNCHER: &str = "rows in memory are trained on by this process alone; drop [cluster], or train on a table";
+
 /// Trains as `job` says, measures the model on all rows, and writes the model file. A checkpoint that is there already is an error.
-pub fn train(job: &Job, control: &Control) -> Result<Model> {
-    to_its_end(job, false, control)
+pub fn train(job: &Job, launcher: &Arc<dyn Launcher>, control: &Control) -> Result<Model> {
+    to_its_end(job, false, launcher, control)
 }
 
 /// As [`train`], from where the checkpoint of this job has come to; from the beginning, if there is none. The model is the same.
-pub fn resume(job: &Job, control: &Control) -> Result<Model> {
-    to_its_end(job, true, control)
+pub fn resume(job: &Job, launcher: &Arc<dyn Launcher>, control: &Control) -> Result<Model> {
+    to_its_end(job, true, launcher, control)
 }
 
-fn to_its_end(job: &Job, resume: bool, control: &Control) -> Result<Model> {
+fn to_its_end(job: &Job, resume: bool, launcher: &Arc<dyn Launcher>, control: &Control) -> Result<Model> {
     // An output that cannot be written is better known before hours of work than after.
     drop(Output::create(&job.output.model)?);
     // While this process reads and measures, its workers wait.
@@ -49,7 +53,7 @@ fn to_its_end(job: &Job, resume: bool, control: &Control) -> Result<Model> {
     let job = &with_markers(job, before.as_ref());
     let start_from = before.as_ref().map(Model::to_bytes).transpose().map_err(Error::internal)?;
     let mut checkpoints = Checkpoints::open(job, start_from.as_deref(), resume, control)?;
-    match write_model(job, before, &threads, &mut checkpoints, control) {
+    match write_model(job, before, &threads, (&mut checkpoints, launcher), control) {
         Ok(model) => {
             checkpoints.remove();
             Ok(model)
@@ -61,9 +65,15 @@ fn to_its_end(job: &Job, resume: bool, control: &Control) -> Result<Model> {
     }
 }
 
-fn write_model(job: &Job, before: Option<Model>, threads: &Threads, checkpoints: &mut Checkpoints, control: &Control) -> Result<Model> {
+fn write_model(
+    job: &Job,
+    before: Option<Model>,
+    threads: &Threads,
+    (checkpoints, launcher): (&mut Checkpoints, &Arc<dyn Launcher>),
+    control: &Control,
+) -> Result<Model> {
     let table = threads.wait(prepare::open(&job.data, threads.count))?;
-    let (mut model, prepared) = fit(job, &table, before, threads, Layout::threads(threads.count), checkpoints, control)?;
+    let (mut model, prepared) = fit(job, &table, before, threads, Layout::threads(threads.count), (checkpoints, Some(launcher)), control)?;
     model.about.metrics = measure(&model, &prepared, threads, control)?;
     let bytes = model.to_bytes().map_err(|source| Error::Model { path: job.output.model.display().to_string(), source })?;
     control.check()?;
@@ -89,7 +99,7 @@ fn fit_table(job: &Job, batches: &[RecordBatch], threads: &Threads, layout: Layo
     let before = start_from(job)?;
     let table = Table::batches(batches, threads.count)?;
     let checkpoints = &mut Checkpoints::none(control);
-    Ok(fit(&with_markers(job, before.as_ref()), &table, before, threads, layout, checkpoints, control)?.0)
+    Ok(fit(&with_markers(job, before.as_ref()), &table, before, threads, layout, (checkpoints, None), control)?.0)
 }
 
 /// The model to go on from, if the job names one.
@@ -103,13 +113,13 @@ fn start_from(job: &Job) -> Result<Option<Model>> {
             model.about.learner,
             job.model.kind
         );
-        return Err(job::JobError::Key { key: "model.start_from".into(), problem }.into());
+        return Err(JobError::Key { key: "model.start_from".into(), problem }.into());
     }
     if let (Some(target), Some(before)) = (&job.data.target, model.schema.target.name())
         && target != before
     {
         let problem = format!("{} predicts {before:?}, and data.target is {target:?}; they must be the same", path.display());
-        return Err(job::JobError::Key { key: "model.start_from".into(), problem }.into());
+        return Err(JobError::Key { key: "model.start_from".into(), problem }.into());
     }
     refuse_other_kinds(job, path, &model)?;
     refuse_marked_categories(job, &model)?;
@@ -127,12 +137,12 @@ fn refuse_other_kinds(job: &Job, path: &Path, model: &Model) -> Result<()> {
         && task != before
     {
         let problem = format!("{} predicts {what}; drop the key, or train anew", path.display());
-        return Err(job::JobError::Key { key: "data.task".into(), problem }.into());
+        return Err(JobError::Key { key: "data.task".into(), problem }.into());
     }
     let is_category = |name: &String| model.schema.inputs.iter().all(|input| input.name != *name || input.kind == InputKind::Text);
     if let Some(name) = job.data.categories.iter().find(|name| !is_category(name)) {
         let problem = format!("{name:?} is a column of numbers in {}; take it out of the list, or train anew", path.display());
-        return Err(job::JobError::Key { key: "data.categories".into(), problem }.into());
+        return Err(JobError::Key { key: "data.categories".into(), problem }.into());
     }
     Ok(())
 }
@@ -143,7 +153,7 @@ fn refuse_marked_categories(job: &Job, model: &Model) -> Result<()> {
         let FeatureKind::Category { values, .. } = &feature.kind else { continue };
         if let Some(marker) = job.data.null_values.iter().find(|marker| values.contains(marker)) {
             let problem = format!("{marker:?} is a category of {:?} in the model to go on from; drop it here, or train anew", feature.name);
-            return Err(job::JobError::Key { key: "data.null_values".into(), problem }.into());
+            return Err(JobError::Key { key: "data.null_values".into(), problem }.into());
         }
     }
     Ok(())
@@ -164,7 +174,7 @@ fn fit(
     before: Option<Model>,
     threads: &Threads,
     layout: Layout,
-    checkpoints: &mut Checkpoints,
+    (checkpoints, launcher): (&mut Checkpoints, Option<&Arc<dyn Launcher>>),
     control: &Control,
 ) -> Result<(Model, Prepared)> {
     let before_schema = before.as_ref().map(|model| &model.schema);
@@ -186,14 +196,15 @@ fn fit(
         threads.run(learn)??
     } else {
         let start_from = before.map(|model| model.to_bytes()).transpose().map_err(Error::internal)?;
-        distributed::fit(job, &prepared, start_from, threads, (past, checkpoints), control)?
+        let launcher = launcher.ok_or_else(|| Error::Cluster { problem: NO_LAUNCHER.into() })?;
+        distributed::fit(job, &prepared, start_from, threads, (past, checkpoints), launcher.clone(), control)?
     };
     if let Some(warning) = fitted.warning {
         control.warn(warning);
     }
     let about = About {
         learner: job.model.kind.clone(),
-        job: job::without_places(job),
+        job: job.portable(),
         fingerprint: prepared.fingerprint.clone(),
         metrics: BTreeMap::new(),
         importances: importances(&fitted.estimator, &prepared.schema),

@@ -6,15 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quelea_params::Caller;
+use quelea_tls::{Acceptor, Stream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::link::{self, Reading, Writing};
 use crate::message::{Message, Service};
-use crate::place::{Door, accepted};
 use crate::server::{Heard, Open, Waiting};
-use crate::stream::Stream;
 use crate::{Protocol, Terms, WireError, grpc, rest, rpc};
 
 /// Connections at once that have greeted; further ones are closed.
@@ -37,7 +36,7 @@ enum Greeted {
 }
 
 /// Takes connections until nobody listens to `tell` any more, and serves those that are left to their end.
-pub(crate) async fn accept_all<S: Service>(door: Door, terms: Terms, tell: mpsc::Sender<Heard<S>>) {
+pub(crate) async fn accept_all<S: Service>(acceptor: Acceptor, terms: Terms, tell: mpsc::Sender<Heard<S>>) {
     let mut strangers = JoinSet::new();
     let mut waiting: VecDeque<AbortHandle> = VecDeque::new();
     let mut connections = JoinSet::new();
@@ -45,7 +44,7 @@ pub(crate) async fn accept_all<S: Service>(door: Door, terms: Terms, tell: mpsc:
     let sessions = Arc::new(rest::Sessions::<S>::new(&terms, tell.clone()));
     loop {
         tokio::select! {
-            accepted = door.accept() => match accepted {
+            accepted = acceptor.accept() => match accepted {
                 Ok((stream, address)) => {
                     waiting.retain(|stranger| !stranger.is_finished());
                     if waiting.len() == MOST_STRANGERS && let Some(oldest) = waiting.pop_front() {
@@ -71,14 +70,14 @@ pub(crate) async fn accept_all<S: Service>(door: Door, terms: Terms, tell: mpsc:
         }
     }
     drop(strangers);
-    drop(door);
+    drop(acceptor);
     while connections.join_next().await.is_some() {}
 }
 
 async fn greet<S: Service>(stream: Stream, address: String, terms: Terms, sessions: Arc<rest::Sessions<S>>) -> Result<Greeted, WireError> {
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, "no greeting");
     let greeting = async {
-        let mut stream = accepted(stream, &terms).await?;
+        let mut stream = terms.secure(stream).await?;
         let (read, write) = match terms.protocol {
             Protocol::Rpc => {
                 let binding = stream.binding();

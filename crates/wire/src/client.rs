@@ -57,6 +57,6 @@ impl Client {
     }
 
     fn broken(&self, why: io::ErrorKind) -> WireError {
-        WireError::Connect { address: self.address.clone(), source: why.into() }
+        WireError::unconnected(&self.address, why.into())
     }
 }

@@ -5,39 +5,9 @@ use std::io;
 /// Why a connection could not be made or had to end.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
-    /// The address cannot be used.
-    #[error("cannot listen on {address}: {source}")]
-    Listen {
-        /// The address.
-        address: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// Nobody answers there.
-    #[error("cannot connect to {address}: {source}")]
-    Connect {
-        /// The address.
-        address: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// An address that is none.
-    #[error("{address:?} is not an address: {rule}")]
-    Address {
-        /// What was given.
-        address: String,
-        /// What it should be.
-        rule: &'static str,
-    },
-    /// Without encryption nothing listens where others could read along.
-    #[error(
-        "{address} is not a loopback address, and without TLS nothing listens or connects beyond this machine; \
-         set transport.tls.certificate, .key and .authority (docs/operating.md shows how to make them)"
-    )]
-    Exposed {
-        /// The address.
-        address: String,
-    },
+    /// The connection cannot be made or listened for.
+    #[error(transparent)]
+    Connection(quelea_tls::Error),
     /// The other side is of another version.
     #[error("{address} speaks version {theirs} of the protocol, and this program version {ours}; use the same quelea on both sides")]
     Version {
@@ -88,48 +58,38 @@ pub enum WireError {
         /// Why not.
         problem: String,
     },
-    /// The token file cannot be used.
-    #[error("token file {path}: {problem}")]
-    TokenFile {
-        /// The file.
-        path: String,
-        /// What is wrong and what to do.
-        problem: String,
-    },
-    /// A certificate, a key or an authority cannot be used.
-    #[error("{path}: {problem}")]
-    TlsFile {
-        /// The file.
-        path: String,
-        /// What is wrong and what to do.
-        problem: String,
-    },
-    /// The two sides do not trust each other.
-    #[error("no encrypted connection to {address}: {problem}; {advice}")]
-    Tls {
-        /// The address.
-        address: String,
-        /// What is wrong.
-        problem: String,
-        /// What to do.
-        advice: &'static str,
-    },
     /// The connection broke.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
 impl WireError {
-    /// Why `address` was not found: it is none, or what `otherwise` says.
-    pub(crate) fn unknown_address(address: &str, error: io::Error, otherwise: impl Fn(io::Error) -> Self) -> Self {
-        match error.kind() {
-            io::ErrorKind::InvalidInput => Self::Address { address: address.into(), rule: "write HOST:PORT" },
-            _ => otherwise(error),
-        }
+    /// What went wrong in the TLS below an error, if something did.
+    pub(crate) fn of_tls(error: &(dyn std::error::Error + 'static), address: &str) -> Option<Self> {
+        quelea_tls::explain(error, address).map(Self::Connection)
+    }
+
+    /// Nobody can be talked to at `address`.
+    pub(crate) fn unconnected(address: &str, source: io::Error) -> Self {
+        Self::Connection(quelea_tls::Error::Connect { address: address.into(), source })
+    }
+
+    /// `address` is none.
+    pub(crate) fn no_address(address: &str) -> Self {
+        Self::Connection(quelea_tls::Error::Address { address: address.into(), rule: "write HOST:PORT" })
     }
 
     /// Whether trying again can help.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Connect { .. } | Self::Io(_))
+        matches!(self, Self::Connection(quelea_tls::Error::Connect { .. }) | Self::Io(_))
+    }
+}
+
+impl From<quelea_tls::Error> for WireError {
+    fn from(error: quelea_tls::Error) -> Self {
+        match error {
+            quelea_tls::Error::Io(error) => Self::Io(error),
+            error => Self::Connection(error),
+        }
     }
 }

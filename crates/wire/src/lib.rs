@@ -15,16 +15,12 @@ mod link;
 mod message;
 mod pack;
 mod peer;
-mod place;
 mod rest;
 mod rpc;
 mod run;
 mod server;
 mod shard;
-mod stream;
 mod terms;
-mod tls;
-mod token;
 mod worker;
 
 #[cfg(test)]
@@ -32,10 +28,9 @@ extern crate self as quelea_wire;
 
 pub use client::Client;
 pub use error::WireError;
+pub use quelea_tls::{Tls, Token};
 pub use run::{Hooks, serve_run};
 pub use server::Listener;
 pub use shard::serve_shard;
 pub use terms::{Protocol, Terms};
-pub use tls::Tls;
-pub use token::Token;
 pub use worker::{Computed, join_run};

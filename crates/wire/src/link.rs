@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use quelea_tls::{ReadHalf, Stream, WriteHalf};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
 
 use crate::message::Message;
-use crate::stream::{ReadHalf, Stream, WriteHalf};
 use crate::{WireError, frame, grpc, rest};
 
 /// How long the other side may take to close a connection that has ended.

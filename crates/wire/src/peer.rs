@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::link::{self, Reading, Writing};
 use crate::message::Service;
-use crate::{Protocol, Terms, WireError, grpc, place, rest, rpc, tls};
+use crate::{Protocol, Terms, WireError, grpc, rest, rpc};
 
 /// The first pause between two attempts to connect; it doubles up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -194,9 +194,9 @@ pub(crate) type Connection = (Reading, Writing);
 
 /// A new one.
 pub(crate) async fn connect<S: Service>(address: &str, terms: &Terms) -> Result<Connection, WireError> {
-    let late = |_| WireError::Connect { address: address.into(), source: io::ErrorKind::TimedOut.into() };
+    let late = |_| WireError::unconnected(address, io::ErrorKind::TimedOut.into());
     let greeting = async {
-        let mut stream = place::connect(address, terms).await?;
+        let mut stream = terms.connect(address).await?;
         match terms.protocol {
             Protocol::Rpc => {
                 let binding = stream.binding();
@@ -208,9 +208,9 @@ pub(crate) async fn connect<S: Service>(address: &str, terms: &Terms) -> Result<
         }
     };
     match timeout(terms.connect_timeout * 2, greeting).await.map_err(late)? {
-        Err(WireError::Io(error)) => Err(tls::explain(&error, address).unwrap_or_else(|| {
+        Err(WireError::Io(error)) => Err(WireError::of_tls(&error, address).unwrap_or_else(|| {
             let problem = format!("it closed the connection before it had greeted ({error}); both sides need the same [transport]");
-            WireError::Connect { address: address.into(), source: io::Error::new(io::ErrorKind::ConnectionReset, problem) }
+            WireError::unconnected(address, io::Error::new(io::ErrorKind::ConnectionReset, problem))
         })),
         made => made,
     }

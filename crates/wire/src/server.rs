@@ -11,20 +11,19 @@ use tokio::time::timeout;
 use crate::accept::accept_all;
 use crate::link::FAREWELL;
 use crate::message::Service;
-use crate::place::Bound;
 use crate::{Terms, WireError};
 
 /// Calls that wait to be taken; beyond, nothing is read.
 const MOST_CALLS: usize = 1_024;
 
 /// A bound address.
-pub struct Listener(Bound);
+pub struct Listener(quelea_tls::Listener);
 
 impl Listener {
     /// Listens on `address`: a HOST:PORT, where port 0 takes a free one, or `unix:` and the path of a socket that is made.
     /// Without TLS it must be of this machine.
     pub fn bind(address: &str, terms: &Terms) -> Result<Self, WireError> {
-        Bound::bind(address, terms.tls.is_some()).map(Self)
+        Ok(Self(quelea_tls::Listener::bind(address, terms.tls.as_ref())?))
     }
 
     /// HOST:PORT, or `unix:` and the path.
@@ -84,10 +83,9 @@ impl<S: Service> Server<S> {
     /// Begins to take connections; must be called within a runtime.
     pub(crate) fn start(listener: Listener, terms: &Terms) -> Result<Self, WireError> {
         let (tell, heard) = mpsc::channel(MOST_CALLS);
-        let address = listener.address();
-        let door = listener.0.open().map_err(|source| WireError::Listen { address, source })?;
+        let acceptor = listener.0.open()?;
         let mut accepting = JoinSet::new();
-        accepting.spawn(accept_all::<S>(door, terms.clone(), tell));
+        accepting.spawn(accept_all::<S>(acceptor, terms.clone(), tell));
         Ok(Self { heard, connections: HashMap::new(), accepting })
     }
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use quelea_params::Timing;
+use quelea_tls::{Stream, Tls, Token};
 
-use crate::{Tls, Token};
+use crate::WireError;
 
 /// The terms on which processes talk; the same on all sides.
 #[derive(Clone)]
@@ -19,6 +20,18 @@ pub struct Terms {
     pub timing: Timing,
     /// How long a connection may take to be made.
     pub connect_timeout: Duration,
+}
+
+impl Terms {
+    /// Connects to an address.
+    pub(crate) async fn connect(&self, address: &str) -> Result<Stream, WireError> {
+        Ok(quelea_tls::connect(address, self.tls.as_ref(), self.protocol.alpn(), self.connect_timeout).await?)
+    }
+
+    /// Makes an accepted connection ready.
+    pub(crate) async fn secure(&self, stream: Stream) -> Result<Stream, WireError> {
+        Ok(quelea_tls::secure(stream, self.tls.as_ref(), self.protocol.alpn()).await?)
+    }
 }
 
 /// How messages are carried.

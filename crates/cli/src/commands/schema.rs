@@ -12,6 +12,6 @@ pub struct Arguments {}
 
 /// Prints the schema.
 pub fn run() -> Result<()> {
-    writeln!(std::io::stdout(), "{:#}", quelea_engine::job::json_schema())?;
+    writeln!(std::io::stdout(), "{:#}", quelea_job::json_schema())?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use quelea_core::spec::Protocol;
+use quelea_job::Protocol;
 
 use crate::child::Membership;
 use crate::view::View;

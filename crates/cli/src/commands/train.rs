@@ -1,12 +1,15 @@
 //! `quelea train`: a job file, or its keys as options, becomes a model file.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use quelea_engine::job::Draft;
+use quelea_engine::launcher::Launcher;
+use quelea_job::Draft;
 use serde_json::json;
 
+use crate::launcher::Program;
 use crate::view::View;
 use crate::{interrupt, text};
 
@@ -77,6 +80,9 @@ impl Arguments {
             };
             draft.set(key.trim(), value.trim()).map_err(quelea_engine::Error::from)?;
         }
+        if let Some(label) = draft.table().and_then(quelea_engine::label_column) {
+            draft.set_label(label);
+        }
         Ok(draft)
     }
 }
@@ -84,9 +90,10 @@ impl Arguments {
 /// Trains.
 pub fn run(arguments: Arguments, view: &View) -> Result<()> {
     let train = if arguments.resume { quelea_engine::resume } else { quelea_engine::train };
-    let job = arguments.draft()?.finish()?;
+    let job = arguments.draft()?.finish().map_err(quelea_engine::Error::from)?;
     let control = interrupt::stoppable(view.control())?;
-    let model = train(&job, &control)?;
+    let launcher: Arc<dyn Launcher> = Arc::new(Program::this()?);
+    let model = train(&job, &launcher, &control)?;
     view.clear();
     let about = &model.about;
     let path = job.output.model.display();

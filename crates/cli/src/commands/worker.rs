@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
-use quelea_core::spec::Protocol;
+use quelea_job::Protocol;
 
 use crate::child::Membership;
 use crate::view::View;

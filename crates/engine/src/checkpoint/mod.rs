@@ -17,7 +17,7 @@ mod testing;
 use std::fs::File;
 use std::time::{Duration, Instant};
 
-use quelea_core::spec::Job;
+use quelea_job::{Job, JobError};
 use quelea_learn::registry;
 use quelea_params::run::{Cut, Saved, Saving};
 use quelea_params::tables::Chunk;
@@ -31,7 +31,7 @@ use place::Place;
 use saver::Saver;
 use store::Store;
 
-use crate::{Control, Error, Event, Result, job};
+use crate::{Control, Error, Event, Result};
 
 /// How long a training waits for its place, to go back to a cut, or at its end. Requests to buckets have limits of their own; a
 /// folder that hangs has none.
@@ -90,7 +90,7 @@ impl Checkpoints {
     /// The checkpoints that `job` asks for; `start_from` is the model file to go on from. With `resume` a checkpoint that is
     /// there must be of this job; without, there must be none, so that no work is lost.
     pub fn open(job: &Job, start_from: Option<&[u8]>, resume: bool, control: &Control) -> Result<Self> {
-        let wrong = |problem: &str| job::JobError::Key { key: "checkpoint.to".into(), problem: problem.into() };
+        let wrong = |problem: &str| JobError::Key { key: "checkpoint.to".into(), problem: problem.into() };
         let Some(to) = &job.checkpoint.to else {
             return if resume {
                 Err(wrong("the key is missing; it says where --resume finds the checkpoint").into())
@@ -100,7 +100,7 @@ impl Checkpoints {
         };
         let training = Training {
             version: env!("CARGO_PKG_VERSION").into(),
-            job: job::without_places(job),
+            job: job.portable(),
             start_from: start_from.map(checksum),
             fingerprint: String::new(),
         };

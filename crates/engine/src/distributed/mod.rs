@@ -17,9 +17,9 @@ use std::time::Duration;
 
 use quelea_core::learner::Learner;
 use quelea_core::learner::{Fitted, Progress};
-use quelea_core::spec::{Job, Mode, Shards as ShardsOfJob, Sync as SyncOfJob, Traffic as TrafficOfJob};
 use quelea_core::steps::{Parameters, StepLearner};
 use quelea_core::tile::Tile;
+use quelea_job::{Job, Mode, Shards as ShardsOfJob, Sync as SyncOfJob, Traffic as TrafficOfJob};
 use quelea_learn::registry::Visitor;
 use quelea_params::message::{Candidates, Member};
 use quelea_params::run::{Note, Run, Saving, Settings, Status, Sync, Why};
@@ -29,12 +29,13 @@ use quelea_wire::{Hooks, Listener, Terms, serve_run};
 
 use crate::checkpoint::{Checkpoints, Clock, Past};
 use crate::control::WorkerStatus;
+use crate::launcher::Launcher;
 use crate::prepare::Prepared;
 use crate::threads::Threads;
 use crate::{Control, Error, Event, Result};
 use batch::Batch;
 use plan::Plan;
-use processes::{Program, Shards, Workers};
+use processes::{Shards, Starter, Workers};
 use replica::Outcome;
 pub use roles::{shard, worker};
 
@@ -56,6 +57,7 @@ pub(crate) fn fit(
     start_from: Option<Vec<u8>>,
     threads: &Threads,
     (past, checkpoints): (Past, &mut Checkpoints),
+    launcher: Arc<dyn Launcher>,
     control: &Control,
 ) -> Result<Fitted> {
     let _batch = Batch::begin();
@@ -71,12 +73,12 @@ pub(crate) fn fit(
     plan.tables = tables;
     let terms = roles::terms(&job.transport)?;
     let listener = Listener::bind(&job.cluster.listen, &terms)?;
-    let program = Arc::new(program(job)?);
-    let (mut own_shards, addresses) = shards(job, &program, threads)?;
+    let starter = Starter { launcher, transport: job.transport.clone() };
+    let (mut own_shards, addresses) = shards(job, &starter, threads)?;
     let (own_url, url) = (roles::url(&terms, &listener.address(), OWN_HOST), roles::url(&terms, &listener.address(), &roles::host()));
     control.tell(Event::Cluster { message: format!("the run listens at {url}; more workers join with `quelea worker --run {url}`") });
     let share = threads.count.div_ceil(job.cluster.workers.max(1));
-    let workers = Workers::start(program, job.cluster.workers, &own_url, share, control);
+    let workers = Workers::start(&starter, job.cluster.workers, &own_url, share, control);
     if job.traffic != TrafficOfJob::default() {
         control.tell(Event::Cluster { message: LEFT_OUT.into() });
     }
@@ -179,7 +181,7 @@ impl Told {
 }
 
 /// The shards that are started here, if the job does not name others, and where all of them listen.
-fn shards(job: &Job, program: &Arc<Program>, threads: &Threads) -> Result<(Option<Shards>, Vec<String>)> {
+fn shards(job: &Job, starter: &Starter, threads: &Threads) -> Result<(Option<Shards>, Vec<String>)> {
     let count = match &job.cluster.shards {
         Some(ShardsOfJob::Addresses(addresses)) => return Ok((None, addresses.clone())),
         Some(ShardsOfJob::Count(count)) => *count,
@@ -188,7 +190,7 @@ fn shards(job: &Job, program: &Arc<Program>, threads: &Threads) -> Result<(Optio
     let processes = count * (1 + job.cluster.replicas);
     // In lockstep they compute while workers wait.
     let threads = job.run.threads.map(|_| threads.count.div_ceil(processes.max(1)));
-    let shards = Shards::start(program.clone(), processes, threads)?;
+    let shards = Shards::start(starter.clone(), processes, threads)?;
     let addresses = shards.addresses().to_vec();
     Ok((Some(shards), addresses))
 }
@@ -197,13 +199,6 @@ fn serve(run: Run, listener: Listener, terms: &Terms, addresses: &[String], hook
     let control = hooks.control;
     let ended = roles::runtime()?.block_on(serve_run(run, listener, terms, addresses, hooks, roles::stopped(control)))?;
     Ok(ended?)
-}
-
-/// This program, and what its children must know of the job.
-fn program(job: &Job) -> Result<Program> {
-    let file = std::env::current_exe().map_err(|e| Error::Process { who: "a worker".into(), problem: e.to_string() })?;
-    let transport = serde_json::to_string(&job.transport).map_err(Error::internal)?;
-    Ok(Program { file, common: vec!["--child".into(), transport] })
 }
 
 /// A number that no other run has.

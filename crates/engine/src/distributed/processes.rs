@@ -1,16 +1,14 @@
-//! The processes that a run starts on this machine: kept alive while it lasts, and ended with it, whatever happens.
-//!
-//! A child ends by itself when its standard input does, so that none stays behind when this process is killed.
+//! Supervises the workers and shards that a run has started: restarts them while it lasts, and ends them with it.
 
-use std::io::{self, BufRead, BufReader};
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use quelea_job::Transport;
+
+use crate::launcher::{End, Launcher, Process, Role};
 use crate::{Control, Error, Result};
 
 /// How often a worker that ends is started again before it is left alone.
@@ -21,46 +19,43 @@ const HEALTHY: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often a shard is started that is killed or stopped before it listens, and how long that may take.
 const MOST_STARTS: u32 = 3;
-const LISTENING: Duration = Duration::from_secs(10);
-/// How often a child is looked at.
-const GLANCE: Duration = Duration::from_millis(20);
-/// How long a child may take to end by itself.
-const FAREWELL: Duration = Duration::from_secs(2);
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a process is looked at.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// How long a process may take to end when it is asked to.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What children are told on their command line.
-pub(crate) struct Program {
-    /// The program's file.
-    pub file: PathBuf,
-    /// Arguments that every child is given.
-    pub common: Vec<String>,
+/// Starts the processes of one run.
+#[derive(Clone)]
+pub(crate) struct Starter {
+    /// What starts them.
+    pub launcher: Arc<dyn Launcher>,
+    /// How they talk.
+    pub transport: Transport,
 }
 
-impl Program {
-    fn start(&self, arguments: &[String]) -> io::Result<Child> {
-        let mut command = Command::new(&self.file);
-        command.args(arguments).args(&self.common).stdin(Stdio::piped()).stdout(Stdio::piped());
-        // Ctrl-C is for this process alone; it ends its children itself.
-        command.process_group(0);
-        command.spawn()
+impl Starter {
+    fn start(&self, role: &Role) -> io::Result<Box<dyn Process>> {
+        self.launcher.start(role, &self.transport)
     }
 }
 
-/// Shards of this process, by place.
+/// The shards that a run has started, by place.
 pub(crate) struct Shards {
-    program: Arc<Program>,
+    starter: Starter,
     threads: Option<usize>,
-    children: Vec<Child>,
+    processes: Vec<Box<dyn Process>>,
     addresses: Vec<String>,
 }
 
 impl Shards {
     /// `count` shards of so many threads each; of as many as the machine has cores when it is not given.
-    pub fn start(program: Arc<Program>, count: usize, threads: Option<usize>) -> Result<Self> {
-        let mut shards = Self { program, threads, children: Vec::new(), addresses: Vec::new() };
+    pub fn start(starter: Starter, count: usize, threads: Option<usize>) -> Result<Self> {
+        let mut shards = Self { starter, threads, processes: Vec::new(), addresses: Vec::new() };
         for shard in 0..count {
-            let started = start_shard(&shards.program, &listen("127.0.0.1:0", threads));
-            let (child, address) = started.map_err(|e| Error::Process { who: format!("shard {shard}"), problem: e.to_string() })?;
-            shards.children.push(child);
+            let started = start_shard(&shards.starter, &Role::Shard { listen: "127.0.0.1:0".into(), threads });
+            let (process, address) = started.map_err(|e| Error::Process { who: format!("shard {shard}"), problem: e.to_string() })?;
+            shards.processes.push(process);
             shards.addresses.push(address);
         }
         Ok(shards)
@@ -72,47 +67,50 @@ impl Shards {
 
     /// Ends shard number `shard`, and starts it anew at the same address. When that fails, the run gives it up in time.
     pub fn revive(&mut self, shard: usize) -> io::Result<()> {
-        let (Some(child), Some(address)) = (self.children.get_mut(shard), self.addresses.get(shard)) else { return Ok(()) };
-        end(child, Duration::ZERO);
-        *child = self.program.start(&listen(address, self.threads))?;
+        let (Some(process), Some(address)) = (self.processes.get_mut(shard), self.addresses.get(shard)) else { return Ok(()) };
+        end(process.as_mut(), Duration::ZERO);
+        *process = self.starter.start(&Role::Shard { listen: address.clone(), threads: self.threads })?;
         Ok(())
     }
 }
 
 impl Drop for Shards {
     fn drop(&mut self) {
-        end_all(&mut self.children);
+        end_all(&mut self.processes);
     }
 }
 
-/// Workers of this process. Each is started again when it ends.
+/// A worker, while it runs.
+type Place = Mutex<Option<Box<dyn Process>>>;
+
+/// The workers that a run has started. Each is started again when it ends.
 pub(crate) struct Workers {
     over: Arc<AtomicBool>,
     keepers: Vec<JoinHandle<()>>,
-    children: Vec<Arc<Mutex<Option<Child>>>>,
+    places: Vec<Arc<Place>>,
 }
 
 impl Workers {
-    pub fn start(program: Arc<Program>, count: usize, run: &str, threads: usize, control: &Control) -> Self {
+    pub fn start(starter: &Starter, count: usize, run: &str, threads: usize, control: &Control) -> Self {
         let over = Arc::new(AtomicBool::new(false));
-        let arguments = ["worker", "--run", run, "--threads", &threads.to_string()].map(String::from).to_vec();
-        let children: Vec<Arc<Mutex<Option<Child>>>> = (0..count).map(|_| Arc::default()).collect();
-        let keep = |child: &Arc<Mutex<Option<Child>>>| {
-            let (program, over, child, arguments) = (program.clone(), over.clone(), child.clone(), arguments.clone());
+        let role = Role::Worker { run: run.into(), threads };
+        let places: Vec<Arc<Place>> = (0..count).map(|_| Arc::default()).collect();
+        let keep = |place: &Arc<Place>| {
+            let (starter, over, place, role) = (starter.clone(), over.clone(), place.clone(), role.clone());
             let control = control.clone();
-            std::thread::spawn(move || keep_alive(&program, &arguments, &child, &over, &control))
+            std::thread::spawn(move || keep_alive(&starter, &role, &place, &over, &control))
         };
-        let keepers = children.iter().map(keep).collect();
-        Self { over, keepers, children }
+        let keepers = places.iter().map(keep).collect();
+        Self { over, keepers, places }
     }
 
     /// Ends the worker with this process id, which does not answer any more; it is started again.
-    pub fn end_process(&self, process: u32) {
-        for child in &self.children {
-            if let Some(child) = child.lock().unwrap_or_else(PoisonError::into_inner).as_mut()
-                && child.id() == process
+    pub fn end_process(&self, id: u32) {
+        for place in &self.places {
+            if let Some(process) = lock(place).as_mut()
+                && process.id() == Some(id)
             {
-                end(child, Duration::ZERO);
+                end(process.as_mut(), Duration::ZERO);
             }
         }
     }
@@ -124,13 +122,16 @@ impl Drop for Workers {
         self.keepers.drain(..).for_each(|keeper| {
             let _ = keeper.join();
         });
-        let mut children: Vec<Child> =
-            self.children.iter().filter_map(|child| child.lock().unwrap_or_else(PoisonError::into_inner).take()).collect();
-        end_all(&mut children);
+        let mut processes: Vec<Box<dyn Process>> = self.places.iter().filter_map(|place| lock(place).take()).collect();
+        end_all(&mut processes);
     }
 }
 
-fn keep_alive(program: &Program, arguments: &[String], place: &Mutex<Option<Child>>, over: &AtomicBool, control: &Control) {
+fn lock(place: &Place) -> std::sync::MutexGuard<'_, Option<Box<dyn Process>>> {
+    place.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn keep_alive(starter: &Starter, role: &Role, place: &Place, over: &AtomicBool, control: &Control) {
     let is_over = || over.load(Ordering::Relaxed);
     let mut starts = 0;
     while !is_over() {
@@ -138,23 +139,23 @@ fn keep_alive(program: &Program, arguments: &[String], place: &Mutex<Option<Chil
             return control.warn(format!("a worker was started {starts} times and ended each time; it is left alone"));
         }
         let started = Instant::now();
-        match program.start(arguments) {
-            Ok(child) => *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(child),
+        match starter.start(role) {
+            Ok(process) => *lock(place) = Some(process),
             Err(error) => {
                 control.warn(format!("a worker cannot be started: {error}"));
                 std::thread::sleep(PAUSE);
             }
         }
-        let ended = || match place.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(Child::try_wait) {
-            Some(Ok(status)) => status.map(|status| status.success()),
-            Some(Err(_)) | None => Some(false),
+        let ended = || match lock(place).as_mut().map(|process| process.try_wait()) {
+            Some(Ok(end)) => end,
+            Some(Err(_)) | None => Some(End::Failed),
         };
         let mut end = ended();
         while end.is_none() && !is_over() {
-            std::thread::sleep(GLANCE);
+            std::thread::sleep(POLL_INTERVAL);
             end = ended();
         }
-        if end == Some(true) {
+        if end == Some(End::Done) {
             // The run has told it that it is over.
             return;
         }
@@ -162,25 +163,18 @@ fn keep_alive(program: &Program, arguments: &[String], place: &Mutex<Option<Chil
     }
 }
 
-fn listen(address: &str, threads: Option<usize>) -> Vec<String> {
-    let mut arguments = ["shard", "--listen", address].map(String::from).to_vec();
-    arguments.extend(threads.into_iter().flat_map(|threads| ["--threads".into(), threads.to_string()]));
-    arguments
-}
-
-/// Starts a shard, and waits for its address. One that is killed or stopped before it tells it is started again.
-fn start_shard(program: &Program, arguments: &[String]) -> io::Result<(Child, String)> {
+/// Starts a shard, and waits for its address. One that is killed or stopped before it listens is started again.
+fn start_shard(starter: &Starter, role: &Role) -> io::Result<(Box<dyn Process>, String)> {
     let mut left = MOST_STARTS;
     loop {
-        let mut child = program.start(arguments)?;
+        let mut process = starter.start(role)?;
         left -= 1;
-        match first_line(&mut child) {
-            Ok(address) => return Ok((child, address)),
+        match process.address(LISTEN_TIMEOUT) {
+            Ok(address) => return Ok((process, address)),
             Err(error) => {
-                end(&mut child, FAREWELL);
-                // One that ends by itself has said why.
-                let ended_by_itself = child.wait()?.code().is_some();
-                if ended_by_itself || left == 0 {
+                let end = end(process.as_mut(), STOP_TIMEOUT);
+                // One that fails has said why.
+                if end != End::Killed || left == 0 {
                     return Err(error);
                 }
             }
@@ -188,39 +182,25 @@ fn start_shard(program: &Program, arguments: &[String]) -> io::Result<(Child, St
     }
 }
 
-/// The address that a shard tells on its first line.
-fn first_line(child: &mut Child) -> io::Result<String> {
-    let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-    let (tell, told) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut line = String::new();
-        let read = BufReader::new(stdout).read_line(&mut line).map(|_| line);
-        // Nobody listens any more when it took too long.
-        let _ = tell.send(read);
-    });
-    let silent = || io::Error::new(io::ErrorKind::TimedOut, "it does not tell where it listens");
-    let line = told.recv_timeout(LISTENING).map_err(|_| silent())??;
-    match line.trim().rsplit(' ').next() {
-        Some(address) if !address.is_empty() => Ok(address.into()),
-        _ => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it ended at once")),
+fn end_all(processes: &mut [Box<dyn Process>]) {
+    processes.iter_mut().for_each(|process| process.stop());
+    for process in processes {
+        end(process.as_mut(), STOP_TIMEOUT);
     }
 }
 
-fn end_all(children: &mut [Child]) {
-    children.iter_mut().for_each(|child| drop(child.stdin.take()));
-    children.iter_mut().for_each(|child| end(child, FAREWELL));
-}
-
-/// Waits for a child, and kills it when it takes longer than it may.
-fn end(child: &mut Child, patience: Duration) {
-    drop(child.stdin.take());
-    let until = Instant::now() + patience;
-    while matches!(child.try_wait(), Ok(None)) {
-        if Instant::now() >= until {
-            let _ = child.kill();
-            let _ = child.wait();
-            return;
+/// Asks a process to end, and kills it when it takes longer than it may.
+fn end(process: &mut dyn Process, timeout: Duration) -> End {
+    process.stop();
+    let until = Instant::now() + timeout;
+    loop {
+        match process.try_wait() {
+            Ok(Some(end)) => return end,
+            Ok(None) if Instant::now() < until => std::thread::sleep(POLL_INTERVAL),
+            _ => {
+                process.kill();
+                return End::Killed;
+            }
         }
-        std::thread::sleep(GLANCE);
     }
 }

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use quelea_core::spec::{self, Transport};
+use quelea_job::Transport;
 use quelea_params::{Problem, Timing};
-use quelea_wire::{Listener, Protocol, Terms, Tls, Token, WireError, join_run, serve_shard};
+use quelea_tls::{Tls, Token};
+use quelea_wire::{Listener, Protocol, Terms, WireError, join_run, serve_shard};
 
 use super::batch::Batch;
 use super::compute::compute;
@@ -31,9 +32,9 @@ pub(crate) fn terms(transport: &Transport) -> Result<Terms> {
         None => Token::of_user(),
     };
     let protocol = match transport.protocol {
-        spec::Protocol::Rpc => Protocol::Rpc,
-        spec::Protocol::Grpc => Protocol::Grpc,
-        spec::Protocol::Rest => Protocol::Rest,
+        quelea_job::Protocol::Rpc => Protocol::Rpc,
+        quelea_job::Protocol::Grpc => Protocol::Grpc,
+        quelea_job::Protocol::Rest => Protocol::Rest,
     };
     let tls = transport.tls.as_ref().map(|tls| Tls::read(&tls.certificate, &tls.key, &tls.authority)).transpose()?;
     Ok(Terms { protocol, tls, token: token?, timing, connect_timeout: Duration::from_secs_f64(transport.connect_timeout) })
@@ -87,7 +88,8 @@ pub fn worker(url: &str, transport: &Transport, threads: Option<usize>, control:
         Some(_) => "write the URL that the run tells: rpc://, grpc:// or https:// and HOST:PORT (this process has TLS)",
         None => "write the URL that the run tells: rpc://, grpc:// or http:// and HOST:PORT (https:// needs transport.tls)",
     };
-    let (protocol, address) = Protocol::of_url(url, terms.tls.is_some()).ok_or_else(|| WireError::Address { address: url.into(), rule })?;
+    let (protocol, address) = Protocol::of_url(url, terms.tls.is_some())
+        .ok_or_else(|| WireError::Connection(quelea_tls::Error::Address { address: url.into(), rule }))?;
     terms.protocol = protocol;
     work(address, &name(), terms, threads, stopped(control))
 }

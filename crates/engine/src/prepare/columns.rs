@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use arrow::datatypes::DataType;
 use quelea_core::hash::BUCKETS;
 use quelea_core::schema::{FeatureKind, Input, InputKind, Labels, Schema, Target};
-use quelea_core::spec::Data;
+use quelea_job::Data;
 
 use crate::table::lists::{self, Lists};
 use crate::table::{Table, is_text, value_type};

@@ -18,10 +18,9 @@ use std::sync::Arc;
 
 use arrow::buffer::ScalarBuffer;
 use quelea_core::schema::{Feature, Schema, Target};
-use quelea_core::spec::{Data, Job, Part as TablePart};
 use quelea_core::tile::{Role, Tile, rows_per_tile};
+use quelea_job::{Data, Job, JobError, Part as TablePart};
 
-use crate::job::JobError;
 use crate::table::{Table, value_type};
 use crate::{Control, Error, Event, Result};
 use columns::Columns;

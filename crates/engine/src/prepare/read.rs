@@ -7,7 +7,7 @@ use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 use futures::TryStreamExt;
 use quelea_core::schema::{InputKind, Labels, Target};
-use quelea_core::spec::{Data, Task};
+use quelea_job::{Data, Task};
 
 use super::columns::{Columns, natural_kind};
 use super::part::{Part, PartReader};

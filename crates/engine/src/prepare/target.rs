@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use arrow::array::Array;
 use quelea_core::exact::ExactSum;
 use quelea_core::schema::{Labels, Target};
-use quelea_core::spec::{Balanced, ClassWeights, Task};
+use quelea_core::suggest;
+use quelea_job::{Balanced, ClassWeights, Task};
 
 use super::part::{Part, Values};
 use crate::table::shortened;
-use crate::{Error, Result, suggest};
+use crate::{Error, Result};
 
 /// The most different whole numbers that are taken for classes when the job does not say.
 const GUESSED_CLASSES: usize = 20;

@@ -1,7 +1,7 @@
 //! What the user should know of a table that can be used, and what to do about it.
 
 use quelea_core::schema::{Feature, FeatureKind, InputKind};
-use quelea_core::spec::{Data, Task};
+use quelea_job::{Data, Task};
 
 use super::columns::Columns;
 use super::part::Part;

@@ -2,7 +2,9 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::{Error, Result, suggest};
+use quelea_core::suggest;
+
+use crate::{Error, Result};
 
 /// How a file holds its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +60,7 @@ pub(crate) fn find(table: &str) -> Result<(Vec<PathBuf>, Format)> {
 }
 
 /// Whether `table` names LibSVM files.
-pub(crate) fn is_libsvm(table: &str) -> bool {
+pub(super) fn is_libsvm(table: &str) -> bool {
     find(table).is_ok_and(|(_, format)| matches!(format, Format::LibSvm(_)))
 }
 

@@ -16,17 +16,22 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 
-use super::files::Compression;
+use super::files::{self, Compression};
 use super::{BATCH_ROWS, PARTITION_BYTES, schema};
 
 /// The column of labels.
-pub(crate) const LABEL: &str = "label";
+const LABEL: &str = "label";
 /// The column of pairs.
 const FEATURES: &str = "features";
 /// Pairs of a batch; a batch of long lines has fewer rows.
 const BATCH_ENTRIES: usize = 1 << 22;
 /// The longest line there may be, in bytes.
 const LONGEST_LINE: u64 = 1 << 28;
+
+/// The column that holds what is to be predicted, if `table` names LibSVM files: their format has one.
+pub fn label_column(table: &str) -> Option<&'static str> {
+    files::is_libsvm(table).then_some(LABEL)
+}
 
 /// The columns of every LibSVM file.
 pub(super) fn schema() -> SchemaRef {

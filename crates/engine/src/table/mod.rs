@@ -23,11 +23,12 @@ use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTable
 use datafusion::datasource::{MemTable, TableProvider};
 use datafusion::error::DataFusionError;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
+use quelea_core::suggest;
 use quelea_core::tile::rows_per_tile;
 
 use crate::{Error, Result};
-pub(crate) use files::{Format, is_libsvm};
-pub(crate) use libsvm::LABEL;
+pub(crate) use files::Format;
+pub use libsvm::label_column;
 pub(crate) use scan::Scan;
 use schema::Described;
 pub(crate) use schema::{is_text, value_type};
@@ -143,7 +144,7 @@ impl Table {
     pub fn field(&self, name: &str) -> Result<&Field> {
         self.schema.field_with_name(name).map_err(|_| {
             let names = self.schema.fields().iter().map(|f| f.name().as_str());
-            let hint = crate::suggest::nearest(name, names).map_or_else(String::new, |n| format!("; did you mean {n:?}?"));
+            let hint = suggest::nearest(name, names).map_or_else(String::new, |n| format!("; did you mean {n:?}?"));
             Error::Column { table: self.name.clone(), column: name.into(), problem: format!("there is no such column{hint}") }
         })
     }
@@ -173,7 +174,7 @@ fn wrong_query(error: &DataFusionError, tables: &BTreeMap<String, String>) -> Er
     let Some((name, _)) = unknown else { return Error::Query { problem } };
     let name = name.trim_start_matches("datafusion.public.");
     let names = tables.keys().map(String::as_str);
-    let meant = crate::suggest::nearest(name, names.clone()).map_or_else(String::new, |meant| format!("did you mean {meant:?}? "));
+    let meant = suggest::nearest(name, names.clone()).map_or_else(String::new, |meant| format!("did you mean {meant:?}? "));
     let known = names.collect::<Vec<_>>().join(", ");
     Error::Query { problem: format!("there is no table {name:?}; {meant}data.tables names {known}") }
 }

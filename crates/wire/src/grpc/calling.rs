@@ -11,6 +11,7 @@ use hyper::client::conn::http2;
 use hyper::http;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use quelea_params::message::VERSION;
+use quelea_tls::{PROOF_BYTES, Stream, random_bytes};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tonic::body::Body;
@@ -22,16 +23,14 @@ use super::pieces::{Reader, Writer};
 use super::{Greeting, MOST_MESSAGE, WINDOW, path};
 use crate::link::{FAREWELL, Kept};
 use crate::message::Service;
-use crate::stream::Stream;
-use crate::token::{PROOF, random};
-use crate::{Terms, WireError, tls};
+use crate::{Terms, WireError};
 
 /// Opens the stream of `S` on a new connection, and greets.
 pub(crate) async fn connect<S: Service>(stream: Stream, terms: &Terms, address: &str) -> Result<(Reader, Writer), WireError> {
     let binding = stream.binding();
     let mut settings = http2::Builder::new(TokioExecutor::new());
     settings.timer(TokioTimer::new()).initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW);
-    let failed = |error: hyper::Error| tls::explain(&error, address).unwrap_or_else(|| WireError::Io(io::Error::other(error)));
+    let failed = |error: hyper::Error| WireError::of_tls(&error, address).unwrap_or_else(|| WireError::Io(io::Error::other(error)));
     let (requests, connection) = settings.handshake(TokioIo::new(stream)).await.map_err(failed)?;
     let (tell, ended) = oneshot::channel();
     // Nobody asks for its end once it has greeted: the stream sees it too.
@@ -40,7 +39,7 @@ pub(crate) async fn connect<S: Service>(stream: Stream, terms: &Terms, address: 
     match opened {
         // The stream knows that the connection has ended, and only the connection why.
         Err(WireError::Io(error)) => match timeout(FAREWELL, ended).await {
-            Ok(Ok(why)) => Err(tls::explain(&why, address).unwrap_or(WireError::Io(error))),
+            Ok(Ok(why)) => Err(WireError::of_tls(&why, address).unwrap_or(WireError::Io(error))),
             _ => Err(WireError::Io(error)),
         },
         opened => opened.map(|(mut reader, writer)| {
@@ -59,7 +58,7 @@ async fn open<S: Service>(
     let (writer, outgoing) = Writer::new();
     let outgoing = outgoing.filter_map(async |piece| piece.ok());
     let host = if address.starts_with("unix:") { "localhost" } else { address };
-    let not_that = |_| WireError::Address { address: address.into(), rule: "write HOST:PORT" };
+    let not_that = |_| WireError::no_address(address);
     let origin = http::Uri::builder().scheme("http").authority(host).path_and_query("/").build().map_err(not_that)?;
     let mut client = Grpc::with_origin(Requests(requests), origin).max_decoding_message_size(MOST_MESSAGE);
     let understood = |status| understand::<S>(status, address);
@@ -71,7 +70,7 @@ async fn open<S: Service>(
 }
 
 async fn greet<S: Service>(reader: &mut Reader, writer: &Writer, terms: &Terms, binding: &[u8], address: &str) -> Result<(), WireError> {
-    let nonce = random::<PROOF>()?;
+    let nonce = random_bytes::<PROOF_BYTES>()?;
     writer.send(Greeting { version: VERSION, nonce: nonce.to_vec().into(), ..Greeting::default() }).await?;
     let understood = |status| understand::<S>(status, address);
     let theirs = reader.greeting().await.map_err(understood)?;
@@ -79,7 +78,7 @@ async fn greet<S: Service>(reader: &mut Reader, writer: &Writer, terms: &Terms, 
         return Err(WireError::Version { address: address.into(), theirs: theirs.version, ours: VERSION });
     }
     let wrong_token = || WireError::Token { address: address.into() };
-    let proof = <[u8; PROOF]>::try_from(&theirs.proof[..]).map_err(|_| wrong_token())?;
+    let proof = <[u8; PROOF_BYTES]>::try_from(&theirs.proof[..]).map_err(|_| wrong_token())?;
     if !terms.token.is_proof(&[b"server", &[S::NUMBER], &nonce, &theirs.nonce, binding], &proof) {
         return Err(wrong_token());
     }
@@ -94,7 +93,7 @@ async fn greet<S: Service>(reader: &mut Reader, writer: &Writer, terms: &Terms, 
 /// What a status means while a connection is made.
 fn understand<S: Service>(status: Status, address: &str) -> WireError {
     let not_that = || WireError::NotThat { address: address.into(), expected: S::NAME };
-    if let Some(error) = tls::explain(&status, address) {
+    if let Some(error) = WireError::of_tls(&status, address) {
         return error;
     }
     match status.code() {

@@ -11,6 +11,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use quelea_params::message::VERSION;
+use quelea_tls::{PROOF_BYTES, Stream, random_bytes};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tonic::body::Body;
@@ -22,8 +23,6 @@ use super::pieces::{Outgoing, Reader, Writer};
 use super::{Greeting, MOST_MESSAGE, Piece, WINDOW, path};
 use crate::link::{FAREWELL, Kept};
 use crate::message::{OfRun, OfShard, Service};
-use crate::stream::Stream;
-use crate::token::{PROOF, random};
 use crate::{Terms, WireError};
 
 /// Bytes of all headers of a request.
@@ -66,7 +65,7 @@ pub(crate) async fn accept<S: Service>(stream: Stream, terms: &Terms, address: &
 
 async fn greet<S: Service>(reader: &mut Reader, writer: &Writer, terms: &Terms, binding: &[u8]) -> Result<(), Status> {
     let theirs = reader.greeting().await?;
-    let nonce = random::<PROOF>().map_err(|error| Status::unavailable(error.to_string()))?;
+    let nonce = random_bytes::<PROOF_BYTES>().map_err(|error| Status::unavailable(error.to_string()))?;
     let gone = |_| Status::unavailable("the stream has ended");
     let proof = terms.token.proof(&[b"server", &[S::NUMBER], &theirs.nonce, &nonce, binding]);
     let ours = Greeting { version: VERSION, nonce: nonce.to_vec().into(), proof: proof.to_vec().into(), welcome: false };
@@ -76,7 +75,7 @@ async fn greet<S: Service>(reader: &mut Reader, writer: &Writer, terms: &Terms, 
         return Err(Status::failed_precondition(problem));
     }
     let proof = reader.greeting().await?.proof;
-    let is_right = <[u8; PROOF]>::try_from(&proof[..])
+    let is_right = <[u8; PROOF_BYTES]>::try_from(&proof[..])
         .is_ok_and(|proof| terms.token.is_proof(&[b"client", &[S::NUMBER], &theirs.nonce, &nonce, binding], &proof));
     if !is_right {
         return Err(Status::unauthenticated("this is another token; give both sides the same token file"));

@@ -10,6 +10,7 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::http::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use quelea_params::message::VERSION;
+use quelea_tls::{Stream, random_bytes};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -19,9 +20,7 @@ use super::sign::{Signed, digest, hex};
 use super::{FRAME, PROOF_HEADER, VERSION_HEADER, framed, name};
 use crate::link::{Reading, Writing};
 use crate::message::{Message, Service};
-use crate::stream::Stream;
-use crate::token::random;
-use crate::{Terms, WireError, frame, place, tls};
+use crate::{Terms, WireError, frame};
 
 /// Requests under way at once.
 const MOST_REQUESTS: usize = 64;
@@ -60,7 +59,7 @@ pub(crate) async fn connect<S: Service>(stream: Stream, terms: &Terms, address: 
         (StatusCode::UNAUTHORIZED, ..) => return Err(WireError::Token { address: address.into() }),
         (StatusCode::CONFLICT, _, Some(theirs)) => return Err(WireError::Version { address: address.into(), theirs, ours: VERSION }),
         (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, ..) => {
-            return Err(WireError::Connect { address: address.into(), source: io::Error::other(status.to_string()) });
+            return Err(WireError::unconnected(address, io::Error::other(status.to_string())));
         }
         _ => return Err(WireError::NotThat { address: address.into(), expected: S::NAME }),
     };
@@ -112,20 +111,20 @@ impl Way {
     ) -> Result<(StatusCode, Bytes), WireError> {
         let (mut sender, is_tls) = match idle {
             Some(idle) => idle,
-            None => self.begin(place::connect(&self.address, &self.terms).await?).await?,
+            None => self.begin(self.terms.connect(&self.address).await?).await?,
         };
         let path = format!("/v1/{}/{path}", self.service);
         let bearer = if is_tls { self.terms.token.bearer() } else { None };
         let signed = match bearer {
             Some(_) => None,
-            None => Some(Signed::new(&self.terms.token, &method, &path, hex(random::<16>()?), digest(&body))),
+            None => Some(Signed::new(&self.terms.token, &method, &path, hex(random_bytes::<16>()?), digest(&body))),
         };
         let authorization = bearer.or_else(|| signed.as_ref().map(Signed::header)).unwrap_or_default();
         let host = if self.address.starts_with("unix:") { "localhost" } else { &self.address };
         let request = Request::builder().method(method).uri(path).header(header::HOST, host);
         let request = request.header(header::AUTHORIZATION, authorization).header(VERSION_HEADER, VERSION);
         let request = request.header(header::CONTENT_TYPE, FRAME).header(header::ACCEPT, FRAME).body(Full::new(body));
-        let request = request.map_err(|_| WireError::Address { address: self.address.clone(), rule: "write HOST:PORT" })?;
+        let request = request.map_err(|_| WireError::no_address(&self.address))?;
         sender.ready().await.map_err(|error| self.broken(&error))?;
         let (parts, body) = sender.send_request(request).await.map_err(|error| self.broken(&error))?.into_parts();
         let bytes = body.collect().await.map_err(|error| self.broken(&error))?.to_bytes();
@@ -149,7 +148,7 @@ impl Way {
     }
 
     fn broken(&self, error: &hyper::Error) -> WireError {
-        tls::explain(error, &self.address).unwrap_or_else(|| io::Error::new(io::ErrorKind::ConnectionReset, error.to_string()).into())
+        WireError::of_tls(error, &self.address).unwrap_or_else(|| io::Error::new(io::ErrorKind::ConnectionReset, error.to_string()).into())
     }
 }
 

@@ -15,6 +15,7 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use quelea_params::message::VERSION;
+use quelea_tls::{Stream, Token};
 use serde_json::json;
 use sha2::Digest;
 use tokio::io::AsyncReadExt;
@@ -26,8 +27,6 @@ use super::sign::{Noted, Signed, digest, hex};
 use super::{Coming, FRAME, JSON, PROOF_HEADER, VERSION_HEADER, framed, name};
 use crate::link::Kept;
 use crate::message::{Message, Service};
-use crate::stream::Stream;
-use crate::token::Token;
 use crate::{WireError, frame};
 
 const MOST_JSON: usize = 64 << 20;
@@ -159,7 +158,7 @@ fn authenticate<S: Service>(sessions: &Sessions<S>, parts: &Parts, is_numbered: 
         if !visit.is_tls {
             return Err(refuse("the token itself is accepted under TLS only; sign the request (docs/operating.md shows how)"));
         }
-        let is_ours = sessions.token.is_proof(&[b"bearer"], &Token::of_text(token).proof(&[b"bearer"]));
+        let is_ours = sessions.token.is_proof(&[b"bearer"], &Token::from_text(token).proof(&[b"bearer"]));
         if is_ours { Ok(Who::Bearer) } else { Err(refuse("this is another token; give both sides the same token file")) }
     } else {
         let signed = Signed::read(given).ok_or_else(|| refuse("it has no Authorization that can be read (docs/operating.md)"))?;

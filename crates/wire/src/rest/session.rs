@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use quelea_params::Caller;
+use quelea_tls::{Token, random_bytes};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
 
@@ -14,7 +15,6 @@ use crate::Terms;
 use crate::accept::MOST_ANSWERS;
 use crate::message::Service;
 use crate::server::{Heard, Open, Waiting};
-use crate::token::{Token, random};
 
 /// Sessions at once.
 const MOST_SESSIONS: usize = 4_096;
@@ -59,7 +59,7 @@ impl<S: Service> Sessions<S> {
 
     /// Opens a session, and gives its name, which nobody can guess.
     pub(super) async fn open(self: &Arc<Self>) -> Result<(String, Arc<Session<S>>), Refusal> {
-        let id = hex(random::<16>().map_err(|_| Refusal::TooMany)?);
+        let id = hex(random_bytes::<16>().map_err(|_| Refusal::TooMany)?);
         let peer = self.peers.fetch_add(1, Ordering::Relaxed) + 1;
         let (over, is_over) = watch::channel(false);
         let session = Arc::new(Session {

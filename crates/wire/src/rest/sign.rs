@@ -1,17 +1,16 @@
 //! How a request proves that its sender has the token, and an answer too. The token itself is sent under TLS only.
 //!
-//! `Authorization: Quelea DATE NONCE DIGEST PROOF`: seconds since 1970, 16 to 64 letters and digits that were never used
+//! `Authorization: Quelea DATE NONCE DIGEST PROOF_BYTES`: seconds since 1970, 16 to 64 letters and digits that were never used
 //! before, the body's SHA-256, and the HMAC-SHA256 under the token of the lines `quelea rest`, method, path with query,
 //! DATE, NONCE and DIGEST, each with a line feed at its end; the last two in hexadecimal digits. The answer's header
-//! `quelea-proof` is the HMAC of the lines `quelea rest answer`, the request's PROOF, status, and the answer's digest.
+//! `quelea-proof` is the HMAC of the lines `quelea rest answer`, the request's PROOF_BYTES, status, and the answer's digest.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hyper::http::Method;
+use quelea_tls::{PROOF_BYTES, Token};
 use sha2::{Digest, Sha256};
-
-use crate::token::{PROOF, Token};
 
 /// Seconds that a date may be off.
 const MOST_APART: u64 = 30;
@@ -30,9 +29,9 @@ pub(super) fn hex(bytes: impl AsRef<[u8]>) -> String {
     bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn unhex(text: &str) -> Option<[u8; PROOF]> {
-    let mut bytes = [0; PROOF];
-    if !text.is_ascii() || text.len() != 2 * PROOF {
+fn unhex(text: &str) -> Option<[u8; PROOF_BYTES]> {
+    let mut bytes = [0; PROOF_BYTES];
+    if !text.is_ascii() || text.len() != 2 * PROOF_BYTES {
         return None;
     }
     for (byte, at) in bytes.iter_mut().zip((0..).step_by(2)) {

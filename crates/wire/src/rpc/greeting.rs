@@ -5,11 +5,11 @@
 //! name, the service, both nonces, and what is only known within their TLS session (nothing without TLS).
 
 use quelea_params::message::VERSION;
+use quelea_tls::{PROOF_BYTES, Token, random_bytes};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::WireError;
 use crate::message::Service;
-use crate::token::{PROOF, Token, random};
 
 const MAGIC: &[u8; 8] = b"quelea/1";
 const WELCOME: u8 = 1;
@@ -23,7 +23,7 @@ pub(crate) async fn greet<S: Service>(
     address: &str,
     binding: &[u8],
 ) -> Result<(), WireError> {
-    let nonce = random::<PROOF>()?;
+    let nonce = random_bytes::<PROOF_BYTES>()?;
     let mut hello = MAGIC.to_vec();
     hello.extend(VERSION.to_le_bytes());
     hello.push(S::NUMBER);
@@ -43,7 +43,7 @@ pub(crate) async fn greet<S: Service>(
     if stream.read_u8().await? == OTHER_SERVICE {
         return Err(not_that());
     }
-    let (mut their_nonce, mut their_proof) = ([0; PROOF], [0; PROOF]);
+    let (mut their_nonce, mut their_proof) = ([0; PROOF_BYTES], [0; PROOF_BYTES]);
     stream.read_exact(&mut their_nonce).await?;
     stream.read_exact(&mut their_proof).await?;
     let wrong_token = || WireError::Token { address: address.into() };
@@ -75,9 +75,9 @@ pub(crate) async fn accept<S: Service>(
     }
     let theirs = stream.read_u32_le().await?;
     let service = stream.read_u8().await?;
-    let mut their_nonce = [0; PROOF];
+    let mut their_nonce = [0; PROOF_BYTES];
     stream.read_exact(&mut their_nonce).await?;
-    let nonce = random::<PROOF>()?;
+    let nonce = random_bytes::<PROOF_BYTES>()?;
     let mut answer = MAGIC.to_vec();
     answer.extend(VERSION.to_le_bytes());
     answer.push(if service == S::NUMBER { WELCOME } else { OTHER_SERVICE });
@@ -88,7 +88,7 @@ pub(crate) async fn accept<S: Service>(
     if theirs != VERSION {
         return Err(WireError::Version { address: address.into(), theirs, ours: VERSION });
     }
-    let mut their_proof = [0; PROOF];
+    let mut their_proof = [0; PROOF_BYTES];
     stream.read_exact(&mut their_proof).await?;
     let is_right = token.is_proof(&[b"client", &[S::NUMBER], &their_nonce, &nonce, binding], &their_proof);
     stream.write_u8(if is_right { WELCOME } else { REFUSED }).await?;

@@ -74,7 +74,7 @@ fn a_server_without_the_token_gets_no_proof() {
             let hello = hello(&mut server).await;
             let nonce = &hello[13..];
             let proof = match way {
-                0 => vec![7; PROOF],
+                0 => vec![7; PROOF_BYTES],
                 1 => nonce.to_vec(),
                 _ => token().proof(&[b"server", &[OfRun::NUMBER], nonce, nonce]).to_vec(),
             };
@@ -96,7 +96,7 @@ fn a_proof_of_one_service_is_none_of_the_other() {
         let ours = ours.clone();
         async move {
             let hello = hello(&mut server).await;
-            let nonce = [9; PROOF];
+            let nonce = [9; PROOF_BYTES];
             let proof = ours.proof(&[b"server", &[OfRun::NUMBER], &hello[13..], &nonce]);
             server.write_all(&server_hello(VERSION, WELCOME, &nonce, &proof)).await.expect("the client listens");
         }
@@ -113,7 +113,7 @@ fn a_proof_that_was_heard_before_is_refused() {
         let (from_server, to_server) = tokio::io::split(tap_b);
         let relay = async {
             let (mut from_client, mut to_client, mut from_server, mut to_server) = (from_client, to_client, from_server, to_server);
-            let (mut hello, mut answer, mut proof) = ([0; 45], [0; 77], [0; PROOF]);
+            let (mut hello, mut answer, mut proof) = ([0; 45], [0; 77], [0; PROOF_BYTES]);
             from_client.read_exact(&mut hello).await.expect("a greeting");
             to_server.write_all(&hello).await.expect("the server listens");
             from_server.read_exact(&mut answer).await.expect("an answer");
@@ -149,14 +149,14 @@ fn another_version_is_named_on_both_sides() {
     let ours = token();
     let error = to_impostor(&ours, |mut server| async move {
         hello(&mut server).await;
-        server.write_all(&server_hello(VERSION + 1, WELCOME, &[1; PROOF], &[1; PROOF])).await.expect("the client listens");
+        server.write_all(&server_hello(VERSION + 1, WELCOME, &[1; PROOF_BYTES], &[1; PROOF_BYTES])).await.expect("the client listens");
     });
     let said = error.to_string();
     assert!(said.contains(&format!("version {}", VERSION + 1)) && said.contains(&format!("version {VERSION}")), "{said}");
     let (answer, server) = now(async {
         let (mut a, mut b) = duplex(1_000);
         let client = async move {
-            let hello = [&MAGIC[..], &(VERSION + 1).to_le_bytes(), &[OfShard::NUMBER], &[1; PROOF]].concat();
+            let hello = [&MAGIC[..], &(VERSION + 1).to_le_bytes(), &[OfShard::NUMBER], &[1; PROOF_BYTES]].concat();
             a.write_all(&hello).await.expect("the server listens");
             let mut answer = Vec::new();
             a.read_to_end(&mut answer).await.expect("the server closes");

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use quelea_wire::{Tls, WireError};
+use quelea_wire::Tls;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 
 /// An authority, and a folder for what it makes.
@@ -40,7 +40,7 @@ impl Certificates {
         std::fs::write(self.file(&format!("{name}.key")), key.serialize_pem()).expect("a new file");
     }
 
-    pub fn read(&self, name: &str) -> Result<Tls, WireError> {
+    pub fn read(&self, name: &str) -> Result<Tls, quelea_tls::Error> {
         Tls::read(&self.file(&format!("{name}.pem")), &self.file(&format!("{name}.key")), &self.file("authority.pem"))
     }
 

@@ -54,7 +54,7 @@ fn train_with_cuts(plan: &Plan, link: Link, pauses_ms: std::ops::Range<u64>) -> 
 
 /// Who was away when the run ended hears nothing of it any more.
 pub fn is_calm(ended: &Result<Result<(), Problem>, WireError>) -> bool {
-    matches!(ended, Ok(Ok(())) | Ok(Err(Problem::Silent { .. })) | Err(WireError::Connect { .. }))
+    matches!(ended, Ok(Ok(())) | Ok(Err(Problem::Silent { .. })) | Err(WireError::Connection(quelea_tls::Error::Connect { .. })))
 }
 
 #[test]

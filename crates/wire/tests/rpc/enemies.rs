@@ -255,8 +255,8 @@ fn tell_who_comes_to_the_wrong_place(protocol: Protocol) {
     };
     let error = join(&shard.address, &ours);
     assert!(matches!(error, WireError::NotThat { expected: "a run", .. }), "{protocol:?}: {error:?}");
-    assert!(matches!(join("127.0.0.1", &ours), WireError::Address { .. }));
-    assert!(matches!(join("192.0.2.1:7", &ours), WireError::Exposed { .. }));
+    assert!(matches!(join("127.0.0.1", &ours), WireError::Connection(quelea_tls::Error::Address { .. })));
+    assert!(matches!(join("192.0.2.1:7", &ours), WireError::Connection(quelea_tls::Error::Exposed { .. })));
     let call = |terms: &Terms| runtime().block_on(Client::connect(&shard.address, terms)).err();
     assert!(matches!(call(&terms()), Some(WireError::Token { .. })));
     assert!(call(&ours).is_none());
@@ -275,7 +275,7 @@ fn who_shows_no_good_certificate_is_told() {
         let said = |terms: &Terms, shard: &Terms| {
             let shard = Shard::start(shard);
             let error = runtime().block_on(Client::connect(&shard.address, terms)).err().expect("it is refused");
-            assert!(matches!(error, WireError::Tls { .. }), "{protocol:?}: {error:?}");
+            assert!(matches!(error, WireError::Connection(quelea_tls::Error::Handshake { .. })), "{protocol:?}: {error:?}");
             assert!(error.to_string().contains(&shard.address), "{error}");
             error.to_string()
         };

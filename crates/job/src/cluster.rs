@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use quelea_core::spec::{Cluster, Job, Mode, Shards, Sync, Traffic, Transport};
 use quelea_learn::registry::{self, Targets};
 
-use super::{Result, wrong};
+use crate::{Cluster, Job, JobError, Mode, Result, Shards, Sync, Traffic, Transport};
 
 const MOST_WORKERS: usize = 1_024;
 const MOST_SHARDS: usize = 256;
@@ -17,7 +16,7 @@ const MOST_STALENESS: u64 = 1_000_000;
 const MOST_SIGNIFICANCE: f64 = 1e6;
 
 /// Refuses what is not possible.
-pub(super) fn check(job: &Job) -> Result<()> {
+pub(crate) fn check(job: &Job) -> Result<()> {
     check_cluster(&job.cluster)?;
     check_sync(job)?;
     check_traffic(job)?;
@@ -26,23 +25,23 @@ pub(super) fn check(job: &Job) -> Result<()> {
 
 fn check_cluster(cluster: &Cluster) -> Result<()> {
     if cluster.workers > MOST_WORKERS {
-        return Err(wrong("cluster.workers", format!("this is a number from 0 to {MOST_WORKERS}")));
+        return Err(JobError::key("cluster.workers", format!("this is a number from 0 to {MOST_WORKERS}")));
     }
     let copies = 1 + cluster.replicas;
     if cluster.replicas > MOST_REPLICAS {
-        return Err(wrong("cluster.replicas", format!("this is a number from 0 to {MOST_REPLICAS}")));
+        return Err(JobError::key("cluster.replicas", format!("this is a number from 0 to {MOST_REPLICAS}")));
     }
     if cluster.replicas > 0 && cluster.is_alone() {
-        return Err(wrong("cluster.replicas", "one process alone has no shards; set cluster.workers, or drop it"));
+        return Err(JobError::key("cluster.replicas", "one process alone has no shards; set cluster.workers, or drop it"));
     }
     match &cluster.shards {
         Some(Shards::Addresses(addresses)) if addresses.len() % copies != 0 => {
             let problem =
                 format!("{} addresses cannot be {copies} of each shard; name the shards, and then a replica of each", addresses.len());
-            Err(wrong("cluster.shards", problem))
+            Err(JobError::key("cluster.shards", problem))
         }
         Some(Shards::Count(count)) if !(1..=MOST_SHARDS).contains(count) => {
-            Err(wrong("cluster.shards", format!("this is a number from 1 to {MOST_SHARDS}, or a list of addresses")))
+            Err(JobError::key("cluster.shards", format!("this is a number from 1 to {MOST_SHARDS}, or a list of addresses")))
         }
         Some(Shards::Addresses(addresses)) => check_addresses(addresses),
         _ => Ok(()),
@@ -55,23 +54,23 @@ fn check_sync(job: &Job) -> Result<()> {
     if mode != Mode::Bsp && !by_steps {
         let takers: Vec<&str> = registry::LEARNERS.iter().filter(|learner| learner.by_steps).map(|learner| learner.name).collect();
         let problem = format!("{} trains in mode \"bsp\" alone; the other modes are for {}", job.model.kind, takers.join(", "));
-        return Err(wrong("sync.mode", problem));
+        return Err(JobError::key("sync.mode", problem));
     }
     match (mode, quorum) {
         (Mode::Quorum, None) => {
-            return Err(wrong("sync.quorum", "say how many workers end a round; with mode \"quorum\" it must be given"));
+            return Err(JobError::key("sync.quorum", "say how many workers end a round; with mode \"quorum\" it must be given"));
         }
         (Mode::Quorum, Some(least)) if least == 0 || (job.cluster.workers > 0 && least > job.cluster.workers) => {
-            return Err(wrong("sync.quorum", format!("{least} is not possible; this is a number from 1 to cluster.workers")));
+            return Err(JobError::key("sync.quorum", format!("{least} is not possible; this is a number from 1 to cluster.workers")));
         }
         (Mode::Bsp | Mode::Ssp | Mode::Asp, Some(_)) => {
-            return Err(wrong("sync.quorum", "it belongs to mode \"quorum\"; drop it, or set the mode"));
+            return Err(JobError::key("sync.quorum", "it belongs to mode \"quorum\"; drop it, or set the mode"));
         }
         _ => {}
     }
     match staleness {
-        Some(_) if mode != Mode::Ssp => Err(wrong("sync.staleness", "it belongs to mode \"ssp\"; drop it, or set the mode")),
-        Some(most) if most > MOST_STALENESS => Err(wrong("sync.staleness", format!("this is a number from 0 to {MOST_STALENESS}"))),
+        Some(_) if mode != Mode::Ssp => Err(JobError::key("sync.staleness", "it belongs to mode \"ssp\"; drop it, or set the mode")),
+        Some(most) if most > MOST_STALENESS => Err(JobError::key("sync.staleness", format!("this is a number from 0 to {MOST_STALENESS}"))),
         _ => Ok(()),
     }
 }
@@ -79,13 +78,13 @@ fn check_sync(job: &Job) -> Result<()> {
 fn check_traffic(job: &Job) -> Result<()> {
     let Traffic { bits, top, significance } = job.traffic;
     if ![32, 16, 8].contains(&bits) {
-        return Err(wrong("traffic.bits", format!("{bits} is not possible; this is 32, 16 or 8")));
+        return Err(JobError::key("traffic.bits", format!("{bits} is not possible; this is 32, 16 or 8")));
     }
     if !(top > 0.0 && top <= 1.0) {
-        return Err(wrong("traffic.top", format!("{top} is not possible; this is a share of the rows, above 0 and up to 1")));
+        return Err(JobError::key("traffic.top", format!("{top} is not possible; this is a share of the rows, above 0 and up to 1")));
     }
     if !(0.0..=MOST_SIGNIFICANCE).contains(&significance) {
-        return Err(wrong(
+        return Err(JobError::key(
             "traffic.significance",
             format!("{significance} is not possible; this is a number from 0 to {MOST_SIGNIFICANCE}"),
         ));
@@ -95,18 +94,18 @@ fn check_traffic(job: &Job) -> Result<()> {
     let takers: Vec<&str> = registry::LEARNERS.iter().filter(has_gradients).map(|learner| learner.name).collect();
     if job.traffic != Traffic::default() && !takers.contains(&job.model.kind.as_str()) {
         let problem = format!("{} cannot leave anything out; drop the table, which is for {}", job.model.kind, takers.join(", "));
-        return Err(wrong("traffic", problem));
+        return Err(JobError::key("traffic", problem));
     }
     Ok(())
 }
 
 fn check_addresses(addresses: &[String]) -> Result<()> {
     if addresses.is_empty() {
-        return Err(wrong("cluster.shards", "the list is empty; name a shard\'s HOST:PORT, or give a number"));
+        return Err(JobError::key("cluster.shards", "the list is empty; name a shard\'s HOST:PORT, or give a number"));
     }
     let mut seen = BTreeSet::new();
     match addresses.iter().find(|address| !seen.insert(*address)) {
-        Some(twice) => Err(wrong("cluster.shards", format!("{twice:?} is named twice"))),
+        Some(twice) => Err(JobError::key("cluster.shards", format!("{twice:?} is named twice"))),
         None => Ok(()),
     }
 }
@@ -116,16 +115,16 @@ fn check_transport(transport: &Transport) -> Result<()> {
     let times = [("connect_timeout", connect_timeout), ("request_timeout", request_timeout), ("keepalive", keepalive), ("lease", lease)];
     if let Some((key, seconds)) = times.into_iter().find(|(_, seconds)| !(*seconds > 0.0 && *seconds <= MOST_SECONDS)) {
         let problem = format!("{seconds} is not possible; this is a number of seconds, above 0 and up to {MOST_SECONDS}");
-        return Err(wrong(format!("transport.{key}"), problem));
+        return Err(JobError::key(format!("transport.{key}"), problem));
     }
     if retries > MOST_RETRIES {
-        return Err(wrong("transport.retries", format!("this is a number from 0 to {MOST_RETRIES}")));
+        return Err(JobError::key("transport.retries", format!("this is a number from 0 to {MOST_RETRIES}")));
     }
     for (key, longer) in [("request_timeout", request_timeout), ("lease", lease)] {
         if keepalive >= longer {
             let problem =
                 format!("{keepalive} s is not shorter than transport.{key}, which is {longer} s; a quiet process would look dead");
-            return Err(wrong("transport.keepalive", problem));
+            return Err(JobError::key("transport.keepalive", problem));
         }
     }
     Ok(())

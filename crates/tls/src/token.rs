@@ -1,17 +1,15 @@
 //! The secret that the processes of a run share. It is never sent: each side proves that it has it.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::WireError;
+use crate::{Error, Result, unix};
 
 /// Bytes of a nonce and of a proof.
-pub(crate) const PROOF: usize = 32;
+pub const PROOF_BYTES: usize = 32;
 /// A token of fewer bytes could be guessed.
 const LEAST_BYTES: usize = 16;
 
@@ -23,19 +21,16 @@ impl Token {
     /// A new one.
     pub fn random() -> io::Result<Self> {
         let mut text = String::new();
-        for byte in random::<PROOF>()? {
+        for byte in random_bytes::<PROOF_BYTES>()? {
             text += &format!("{byte:02x}");
         }
         Ok(Self(text.into_bytes()))
     }
 
     /// The token in a file that nobody but its owner may read.
-    pub fn read(path: &Path) -> Result<Self, WireError> {
-        let refuse = |problem: String| WireError::TokenFile { path: path.display().to_string(), problem };
-        let mode = fs::metadata(path).map_err(|e| refuse(e.to_string()))?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(refuse(format!("others may read it (mode {:o}); run `chmod 600` on it", mode & 0o777)));
-        }
+    pub fn read(path: &Path) -> Result<Self> {
+        let refuse = |problem: String| Error::TokenFile { path: path.display().to_string(), problem };
+        unix::refuse_readable_by_others(path).map_err(|e| refuse(e.to_string()))?;
         let bytes = fs::read(path).map_err(|e| refuse(e.to_string()))?;
         let token = bytes.trim_ascii();
         if token.len() < LEAST_BYTES {
@@ -45,12 +40,12 @@ impl Token {
     }
 
     /// The token of this user on this machine; made when there is none.
-    pub fn of_user() -> Result<Self, WireError> {
+    pub fn of_user() -> Result<Self> {
         let path = path_of_user()?;
-        let refuse = |e: io::Error| WireError::TokenFile { path: path.display().to_string(), problem: e.to_string() };
+        let refuse = |e: io::Error| Error::TokenFile { path: path.display().to_string(), problem: e.to_string() };
         if !path.exists() {
             let folder = path.parent().unwrap_or(Path::new("."));
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(refuse)?;
+            unix::create_private_folder(folder).map_err(refuse)?;
             // Written aside and then given its name, so that nobody reads half of it and the first of two wins.
             let aside = folder.join(format!(".token-{}", std::process::id()));
             let _ = fs::remove_file(&aside);
@@ -67,28 +62,27 @@ impl Token {
     }
 
     /// Writes the token to a new file that only its owner may read.
-    pub fn write(&self, path: &Path) -> Result<(), WireError> {
-        let write = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(&self.0);
-        write().map_err(|e| WireError::TokenFile { path: path.display().to_string(), problem: e.to_string() })
+    pub fn write(&self, path: &Path) -> Result<()> {
+        unix::write_private_file(path, &self.0).map_err(|e| Error::TokenFile { path: path.display().to_string(), problem: e.to_string() })
     }
 
     /// The proof of having the token, for these parts of a greeting.
-    pub(crate) fn proof(&self, parts: &[&[u8]]) -> [u8; PROOF] {
+    pub fn proof(&self, parts: &[&[u8]]) -> [u8; PROOF_BYTES] {
         self.mac(parts).finalize().into_bytes().into()
     }
 
     /// Whether a proof is right, in constant time.
-    pub(crate) fn is_proof(&self, parts: &[&[u8]], proof: &[u8; PROOF]) -> bool {
+    pub fn is_proof(&self, parts: &[&[u8]], proof: &[u8; PROOF_BYTES]) -> bool {
         self.mac(parts).verify_slice(proof).is_ok()
     }
 
     /// The token that somebody has sent.
-    pub(crate) fn of_text(text: &str) -> Self {
+    pub fn from_text(text: &str) -> Self {
         Self(text.as_bytes().to_vec())
     }
 
     /// What it is as a header, if it is text.
-    pub(crate) fn bearer(&self) -> Option<String> {
+    pub fn bearer(&self) -> Option<String> {
         let text = std::str::from_utf8(&self.0).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_graphic()))?;
         Some(format!("Bearer {text}"))
     }
@@ -101,15 +95,15 @@ impl Token {
 }
 
 /// Where this user's token lies: in the folder of the session, or of the user's state.
-fn path_of_user() -> Result<PathBuf, WireError> {
+fn path_of_user() -> Result<PathBuf> {
     let folder = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let folder = folder("XDG_RUNTIME_DIR").or_else(|| folder("XDG_STATE_HOME")).or_else(|| Some(folder("HOME")?.join(".local/state")));
-    let none = || WireError::TokenFile { path: "quelea/token".into(), problem: "there is no home folder to keep it in; name one".into() };
+    let none = || Error::TokenFile { path: "quelea/token".into(), problem: "there is no home folder to keep it in; name one".into() };
     Ok(folder.ok_or_else(none)?.join("quelea/token"))
 }
 
 /// Bytes that nobody can guess.
-pub(crate) fn random<const N: usize>() -> io::Result<[u8; N]> {
+pub fn random_bytes<const N: usize>() -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
     Ok(bytes)

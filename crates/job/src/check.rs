@@ -1,42 +1,41 @@
 //! Checks of a job that need no data: which keys go together, and the ranges of their values.
 
 use quelea_core::hash::MOST_COLUMNS;
-use quelea_core::spec::{Checkpoint, ClassWeights, Data, Job, Part, Task};
+use quelea_core::suggest;
 use quelea_learn::registry::{self, Targets};
 
-use super::wrong;
-use crate::{Result, suggest, table};
+use crate::{Checkpoint, ClassWeights, Data, Job, JobError, Part, Result, Task, cluster};
 
 const MOST_THREADS: usize = 1_024;
 /// A year: never.
 const MOST_SECONDS: f64 = 31_536_000.0;
 
 /// Refuses what is not possible, and fills in the defaults of the learner's hyper-parameters.
-pub(super) fn check(job: &mut Job) -> Result<()> {
+pub(crate) fn check(job: &mut Job) -> Result<()> {
     check_tables(&job.data)?;
-    take_label(job);
     check_columns(&job.data)?;
     check_hashed(&job.data)?;
     check_parts(&job.data)?;
     if let Some(ClassWeights::PerClass(factors)) = &job.data.class_weights
         && let Some((label, factor)) = factors.iter().find(|(_, factor)| !(factor.is_finite() && **factor >= 0.0))
     {
-        return Err(
-            wrong(format!("data.class_weights.{label}"), format!("{factor} is not possible; a factor is a number from 0 up")).into()
-        );
-    }
-    if job.run.threads.is_some_and(|threads| threads == 0 || threads > MOST_THREADS) {
-        return Err(wrong("run.threads", format!("this is a number from 1 to {MOST_THREADS}")).into());
-    }
-    if job.output.model.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("onnx")) {
-        return Err(wrong(
-            "output.model",
-            format!("{}: a model is an ONNX file; name a file that ends in .onnx", job.output.model.display()),
+        return Err(JobError::key(
+            format!("data.class_weights.{label}"),
+            format!("{factor} is not possible; a factor is a number from 0 up"),
         )
         .into());
     }
+    if job.run.threads.is_some_and(|threads| threads == 0 || threads > MOST_THREADS) {
+        return Err(JobError::key("run.threads", format!("this is a number from 1 to {MOST_THREADS}")));
+    }
+    if job.output.model.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("onnx")) {
+        return Err(JobError::key(
+            "output.model",
+            format!("{}: a model is an ONNX file; name a file that ends in .onnx", job.output.model.display()),
+        ));
+    }
     check_checkpoint(&job.checkpoint)?;
-    super::cluster::check(job)?;
+    cluster::check(job)?;
     check_model(job)
 }
 
@@ -50,17 +49,15 @@ fn check_tables(data: &Data) -> Result<()> {
         (Some(_), None) if !data.tables.is_empty() => ("data.tables", "names of tables are for data.query; drop them"),
         _ => return Ok(()),
     };
-    Err(wrong(problem.0, problem.1).into())
+    Err(JobError::key(problem.0, problem.1))
 }
 
-/// LibSVM files tell themselves what is to be predicted, or else not to be learned from.
-fn take_label(job: &mut Job) {
+/// Takes the column that a table has for what is to be predicted as the target, or leaves it out if the learner has none.
+pub(crate) fn take_label(job: &mut Job, label: String) {
     let Ok(learner) = registry::find(&job.model.kind) else { return };
-    let (data, label) = (&mut job.data, table::LABEL.to_string());
-    if data.target.is_some() || !data.table.as_deref().is_some_and(table::is_libsvm) {
-        return;
-    }
+    let data = &mut job.data;
     match learner.targets {
+        _ if data.target.is_some() => {}
         Targets::None if data.features.contains(&label) || data.ignore.contains(&label) => {}
         Targets::None => data.ignore.push(label),
         Targets::Classes | Targets::Any => data.target = Some(label),
@@ -79,14 +76,14 @@ fn check_hashed(data: &Data) -> Result<()> {
             }
             () => continue,
         };
-        return Err(wrong("data.hashed", problem).into());
+        return Err(JobError::key("data.hashed", problem));
     }
     match data.hash_buckets {
         Some(buckets) if !(2..=u64::from(MOST_COLUMNS)).contains(&buckets) => {
-            Err(wrong("data.hash_buckets", format!("{buckets} is not possible; this is a number from 2 to {MOST_COLUMNS}")).into())
+            Err(JobError::key("data.hash_buckets", format!("{buckets} is not possible; this is a number from 2 to {MOST_COLUMNS}")))
         }
         Some(_) if data.hashed.is_empty() => {
-            Err(wrong("data.hash_buckets", "buckets are for data.hashed; name columns there, or drop the key").into())
+            Err(JobError::key("data.hash_buckets", "buckets are for data.hashed; name columns there, or drop the key"))
         }
         _ => Ok(()),
     }
@@ -96,17 +93,17 @@ fn check_columns(data: &Data) -> Result<()> {
     for (key, column) in [("data.target", &data.target), ("data.weight", &data.weight)] {
         let Some(column) = column else { continue };
         if data.features.contains(column) {
-            return Err(wrong("data.features", format!("{column:?} is {key} and cannot be learned from")).into());
+            return Err(JobError::key("data.features", format!("{column:?} is {key} and cannot be learned from")));
         }
         if data.ignore.contains(column) {
-            return Err(wrong("data.ignore", format!("{column:?} is {key} and cannot be left out")).into());
+            return Err(JobError::key("data.ignore", format!("{column:?} is {key} and cannot be left out")));
         }
     }
     if data.target.is_some() && data.target == data.weight {
-        return Err(wrong("data.weight", "this is also data.target; one column cannot be both").into());
+        return Err(JobError::key("data.weight", "this is also data.target; one column cannot be both"));
     }
     if let Some(both) = data.features.iter().find(|column| data.ignore.contains(column)) {
-        return Err(wrong("data.ignore", format!("{both:?} is also in data.features")).into());
+        return Err(JobError::key("data.ignore", format!("{both:?} is also in data.features")));
     }
     for column in &data.categories {
         let problem = match () {
@@ -120,7 +117,7 @@ fn check_columns(data: &Data) -> Result<()> {
             }
             () => continue,
         };
-        return Err(wrong("data.categories", problem).into());
+        return Err(JobError::key("data.categories", problem));
     }
     Ok(())
 }
@@ -130,13 +127,13 @@ fn check_parts(data: &Data) -> Result<()> {
     for (key, part) in [("data.validation", &data.validation), ("data.test", &data.test)] {
         if let Some(Part::Fraction(fraction)) = part {
             if !(*fraction > 0.0 && *fraction < 1.0) {
-                return Err(wrong(key, format!("{fraction} is not possible; a fraction is above 0 and below 1")).into());
+                return Err(JobError::key(key, format!("{fraction} is not possible; a fraction is above 0 and below 1")));
             }
             sum += fraction;
         }
     }
     if sum >= 1.0 {
-        return Err(wrong("data.test", "data.validation and data.test leave no rows to train on; lower them").into());
+        return Err(JobError::key("data.test", "data.validation and data.test leave no rows to train on; lower them"));
     }
     Ok(())
 }
@@ -144,9 +141,11 @@ fn check_parts(data: &Data) -> Result<()> {
 fn check_checkpoint(checkpoint: &Checkpoint) -> Result<()> {
     let Checkpoint { to, every } = checkpoint;
     if !(0.0..=MOST_SECONDS).contains(every) {
-        return Err(
-            wrong("checkpoint.every", format!("{every} is not possible; this is a number of seconds, from 0 to {MOST_SECONDS}")).into()
-        );
+        return Err(JobError::key(
+            "checkpoint.every",
+            format!("{every} is not possible; this is a number of seconds, from 0 to {MOST_SECONDS}"),
+        )
+        .into());
     }
     let is_place = |to: &str| match to.split_once("://") {
         Some((scheme, rest)) => scheme == "s3" && !rest.is_empty() && !rest.starts_with('/'),
@@ -154,7 +153,7 @@ fn check_checkpoint(checkpoint: &Checkpoint) -> Result<()> {
     };
     match to {
         Some(to) if !is_place(to) => {
-            Err(wrong("checkpoint.to", format!("{to:?} is not possible; this is a folder, or s3://BUCKET/PREFIX")).into())
+            Err(JobError::key("checkpoint.to", format!("{to:?} is not possible; this is a folder, or s3://BUCKET/PREFIX")))
         }
         _ => Ok(()),
     }
@@ -165,24 +164,26 @@ fn check_model(job: &mut Job) -> Result<()> {
     let name = learner.name;
     match (learner.targets, &job.data.target) {
         (Targets::None, Some(_)) => {
-            return Err(
-                wrong("data.target", format!("{name} learns without a target; drop the key, or name the column in data.ignore")).into()
-            );
+            return Err(JobError::key(
+                "data.target",
+                format!("{name} learns without a target; drop the key, or name the column in data.ignore"),
+            )
+            .into());
         }
         (Targets::Classes | Targets::Any, None) => {
-            return Err(wrong("data.target", format!("the key is missing; {name} needs a column to predict")).into());
+            return Err(JobError::key("data.target", format!("the key is missing; {name} needs a column to predict")));
         }
         _ => {}
     }
     match (learner.targets, job.data.task) {
         (Targets::Classes, Some(Task::Regression)) => {
-            return Err(wrong("data.task", format!("{name} predicts classes; for a regression take gradient-boosting")).into());
+            return Err(JobError::key("data.task", format!("{name} predicts classes; for a regression take gradient-boosting")));
         }
-        (Targets::None, Some(_)) => return Err(wrong("data.task", format!("{name} learns without a target; drop the key")).into()),
+        (Targets::None, Some(_)) => return Err(JobError::key("data.task", format!("{name} learns without a target; drop the key"))),
         _ => {}
     }
     if learner.targets == Targets::None && job.data.class_weights.is_some() {
-        return Err(wrong("data.class_weights", format!("{name} knows no classes; drop the key")).into());
+        return Err(JobError::key("data.class_weights", format!("{name} knows no classes; drop the key")));
     }
     job.model.parameters = (learner.check)(&job.model.parameters).map_err(|e| match e {
         quelea_core::Error::Parameter { key, value, rule } => quelea_core::Error::Parameter { key, value, rule: suggest::complete(&rule) },

@@ -1,11 +1,12 @@
-//! The job file: what to train, on what, how, and where to put it. Only the words; reading files and
-//! checking tables is the engine's work, and each learner checks its own parameters.
+//! The keys of a job file as types: what to train, on what, how, and where to put it. Each learner checks its own
+//! hyper-parameters.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A training job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,6 +37,38 @@ pub struct Job {
     /// How the processes of a cluster talk to each other, and how long they wait.
     #[serde(default)]
     pub transport: Transport,
+}
+
+impl Job {
+    /// The job as a model file keeps it: without paths, threads, and whatever else does not change the model.
+    pub fn portable(&self) -> Value {
+        let mut job = self.clone();
+        job.data.table = None;
+        job.data.tables.clear();
+        for part in [&mut job.data.validation, &mut job.data.test] {
+            *part = part.take().filter(|part| matches!(part, Part::Fraction(_)));
+        }
+        job.run.threads = None;
+        let is_continued = job.model.start_from.take().is_some();
+        let is_lockstep = job.sync == Sync::default();
+        let is_whole = job.traffic == Traffic::default();
+        let mut value = serde_json::to_value(job).expect("a job is plain data");
+        if let Some(job) = value.as_object_mut() {
+            for places in ["output", "checkpoint", "cluster", "transport"] {
+                job.remove(places);
+            }
+            if is_lockstep {
+                job.remove("sync");
+            }
+            if is_whole {
+                job.remove("traffic");
+            }
+            if is_continued {
+                job.insert("continued".into(), true.into());
+            }
+        }
+        value
+    }
 }
 
 /// The table and what its columns are for.

@@ -1,65 +1,23 @@
-//! The job file: read from TOML, changed by single keys, checked before any data is read.
+//! A job that is put together from a file and single keys, and becomes a [`Job`] when it is complete.
 
-mod check;
-mod cluster;
-mod keys;
-mod schema;
-mod types;
+use std::path::Path;
 
-use std::path::{Path, PathBuf};
-
-use quelea_core::spec::Job;
+use quelea_core::suggest;
 use serde_json::{Map, Value};
 
-pub use schema::json_schema;
-pub(crate) use schema::properties;
-
-use crate::suggest;
-
-/// What can be wrong with a job.
-#[derive(Debug, thiserror::Error)]
-pub enum JobError {
-    /// The file cannot be read.
-    #[error("cannot read {path}: {source}")]
-    Read {
-        /// The job file.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// The file is not TOML.
-    #[error("{path}: {message}")]
-    Syntax {
-        /// The job file.
-        path: PathBuf,
-        /// Where and why, with the line.
-        message: String,
-    },
-    /// A key is unknown, missing, or has a value that is not possible.
-    #[error("{key}: {problem}")]
-    Key {
-        /// The key, with its tables before it.
-        key: String,
-        /// What is wrong and what to do.
-        problem: String,
-    },
-}
-
-type Result<T> = std::result::Result<T, JobError>;
-
-fn wrong(key: impl Into<String>, problem: impl Into<String>) -> JobError {
-    JobError::Key { key: key.into(), problem: problem.into() }
-}
+use crate::{Job, JobError, Result, check, keys};
 
 /// A job that is still being put together.
 #[derive(Debug, Clone)]
 pub struct Draft {
     values: Map<String, Value>,
+    label: Option<String>,
 }
 
 impl Default for Draft {
     fn default() -> Self {
-        Self { values: ["data", "model"].map(|table| (table.to_string(), Value::Object(Map::new()))).into_iter().collect() }
+        let empty = |table: &str| (table.to_string(), Value::Object(Map::new()));
+        Self { values: ["data", "model"].map(empty).into_iter().collect(), label: None }
     }
 }
 
@@ -89,27 +47,41 @@ impl Draft {
     pub fn put(&mut self, key: &str, value: Value) -> Result<()> {
         let path: Vec<&str> = key.split('.').collect();
         if path.iter().any(|part| part.is_empty()) || path.len() < 2 {
-            return Err(wrong(key, "not a key; write table.key=value, such as model.learning_rate=0.05"));
+            return Err(JobError::key(key, "not a key; write table.key=value, such as model.learning_rate=0.05"));
         }
         let (last, tables) = path.split_last().expect("a key has two parts or more");
         let mut table = &mut self.values;
         for part in tables {
             table = match table.entry(part.to_string()).or_insert_with(|| Value::Object(Map::new())) {
                 Value::Object(table) => table,
-                _ => return Err(wrong(key, format!("{part} is a value, not a table of keys"))),
+                _ => return Err(JobError::key(key, format!("{part} is a value, not a table of keys"))),
             };
         }
         table.insert(last.to_string(), value);
         Ok(())
     }
 
+    /// The table that `data.table` names so far.
+    pub fn table(&self) -> Option<&str> {
+        self.values["data"]["table"].as_str()
+    }
+
+    /// Takes `column` as the target if the draft names none: for tables that hold what is to be predicted in a column of their own,
+    /// as LibSVM files do. A learner without a target leaves it out.
+    pub fn set_label(&mut self, column: &str) {
+        self.label = Some(column.into());
+    }
+
     /// The job, checked as far as that is possible without its data; hyper-parameters that were not given have their defaults.
-    pub fn finish(self) -> crate::Result<Job> {
+    pub fn finish(self) -> Result<Job> {
         keys::check(&self.values)?;
         let mut job: Job = serde_path_to_error::deserialize(Value::Object(self.values)).map_err(|e| {
             let key = e.path().to_string();
-            wrong(key, suggest::complete(&e.into_inner().to_string()))
+            JobError::key(key, suggest::complete(&e.into_inner().to_string()))
         })?;
+        if let Some(label) = self.label {
+            check::take_label(&mut job, label);
+        }
         check::check(&mut job)?;
         Ok(job)
     }
@@ -133,42 +105,11 @@ fn plain(value: toml::Value, key: &str) -> Result<Value> {
         toml::Value::Integer(number) => number.into(),
         toml::Value::Boolean(truth) => truth.into(),
         toml::Value::Float(number) if number.is_finite() => number.into(),
-        toml::Value::Float(number) => return Err(wrong(key, format!("{number} is not possible; this is a finite number"))),
-        toml::Value::Datetime(time) => return Err(wrong(key, format!("{time} is not possible; put quotes around a text"))),
+        toml::Value::Float(number) => return Err(JobError::key(key, format!("{number} is not possible; this is a finite number"))),
+        toml::Value::Datetime(time) => return Err(JobError::key(key, format!("{time} is not possible; put quotes around a text"))),
         toml::Value::Array(items) => items.into_iter().map(|item| plain(item, key)).collect::<Result<Vec<Value>>>()?.into(),
         toml::Value::Table(table) => keys_of(table, &format!("{key}."))?.into(),
     })
-}
-
-/// The job as a model file keeps it: without paths, threads, and whatever else does not change the model.
-pub(crate) fn without_places(job: &Job) -> Value {
-    use quelea_core::spec::{Part, Sync, Traffic};
-    let mut job = job.clone();
-    job.data.table = None;
-    job.data.tables.clear();
-    for part in [&mut job.data.validation, &mut job.data.test] {
-        *part = part.take().filter(|part| matches!(part, Part::Fraction(_)));
-    }
-    job.run.threads = None;
-    let is_continued = job.model.start_from.take().is_some();
-    let is_lockstep = job.sync == Sync::default();
-    let is_whole = job.traffic == Traffic::default();
-    let mut value = serde_json::to_value(job).expect("a job is plain data");
-    if let Some(job) = value.as_object_mut() {
-        for places in ["output", "checkpoint", "cluster", "transport"] {
-            job.remove(places);
-        }
-        if is_lockstep {
-            job.remove("sync");
-        }
-        if is_whole {
-            job.remove("traffic");
-        }
-        if is_continued {
-            job.insert("continued".into(), true.into());
-        }
-    }
-    value
 }
 
 #[cfg(test)]

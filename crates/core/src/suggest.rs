@@ -1,7 +1,7 @@
 //! The nearest of several words, for error messages.
 
 /// The candidate that `word` is most likely a misspelling of.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
     let score = |candidate: &str| strsim::jaro_winkler(&lower, &candidate.to_lowercase());
     let best = candidates.into_iter().map(|c| (score(c), c)).max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(a.1)))?;
@@ -9,7 +9,7 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 }
 
 /// A message of serde's about an unknown variant, with the variant that was probably meant.
-pub(crate) fn complete(message: &str) -> String {
+pub fn complete(message: &str) -> String {
     let mut words = message.split('`').skip(1).step_by(2);
     if let (true, Some(unknown)) = (message.starts_with("unknown variant"), words.next())
         && let Some(meant) = nearest(unknown, words)

@@ -2,29 +2,32 @@
 
 use std::path::Path;
 
+use quelea_core::suggest;
 use quelea_learn::registry;
 use serde_json::{Map, Value};
 
-use super::{Result, schema, types, wrong};
-use crate::suggest;
+use crate::{JobError, Result, schema, types};
 
 /// The tables of a job file.
 const TABLES: [&str; 9] = ["data", "model", "output", "run", "checkpoint", "cluster", "sync", "traffic", "transport"];
 
 /// Refuses unknown keys and says which were probably meant, and values of a type that their key does not take.
-pub(super) fn check(values: &Map<String, Value>) -> Result<()> {
+pub(crate) fn check(values: &Map<String, Value>) -> Result<()> {
     if let Some(unknown) = values.keys().find(|table| !TABLES.contains(&table.as_str())) {
-        return Err(wrong(unknown, format!("there is no such table of keys{}", did_you_mean(suggest::nearest(unknown, TABLES)))));
+        return Err(JobError::key(unknown, format!("there is no such table of keys{}", did_you_mean(suggest::nearest(unknown, TABLES)))));
     }
     let known = known(values)?;
     let job = schema::of_job();
     for (table, content) in values {
         let Some((_, keys)) = known.iter().find(|(name, _)| name == table) else { continue };
         let Value::Object(content) = content else {
-            return Err(wrong(table, format!("this is a table of keys; write them below a line [{table}]")));
+            return Err(JobError::key(table, format!("this is a table of keys; write them below a line [{table}]")));
         };
         if let Some(unknown) = content.keys().find(|key| !keys.contains(key)) {
-            return Err(wrong(format!("{table}.{unknown}"), format!("there is no such key{}", suggestion(table, unknown, keys, &known))));
+            return Err(JobError::key(
+                format!("{table}.{unknown}"),
+                format!("there is no such key{}", suggestion(table, unknown, keys, &known)),
+            ));
         }
         let of_learner = if table == "model" { of_learner(content) } else { Map::new() };
         types::check(table, content, &of_learner, &Value::Null)?;
@@ -49,12 +52,12 @@ fn known(values: &Map<String, Value>) -> Result<Vec<(String, Vec<String>)>> {
     let names = || registry::LEARNERS.iter().map(|learner| learner.name);
     let list = || names().collect::<Vec<_>>().join(", ");
     let Some(kind) = kind else {
-        return Err(wrong("model.type", format!("the key is missing; it names the learner: {}", list())));
+        return Err(JobError::key("model.type", format!("the key is missing; it names the learner: {}", list())));
     };
-    let kind = kind.as_str().ok_or_else(|| wrong("model.type", format!("this is a text, one of {}", list())))?;
+    let kind = kind.as_str().ok_or_else(|| JobError::key("model.type", format!("this is a text, one of {}", list())))?;
     let learner = registry::find(kind).map_err(|_| {
         let meant = suggest::nearest(kind, names()).map_or_else(String::new, |name| format!("did you mean {name:?}? "));
-        wrong("model.type", format!("there is no learner {kind:?}; {meant}there are {}", list()))
+        JobError::key("model.type", format!("there is no learner {kind:?}; {meant}there are {}", list()))
     })?;
     let mut keys = vec!["type".to_string(), "start_from".into()];
     keys.extend(schema::properties(&(learner.schema)()).keys().cloned());
@@ -77,7 +80,7 @@ fn did_you_mean(word: Option<&str>) -> String {
 }
 
 /// Puts `folder` before every relative path in a job.
-pub(super) fn rebase(values: &mut Map<String, Value>, folder: &Path) {
+pub(crate) fn rebase(values: &mut Map<String, Value>, folder: &Path) {
     let rebase = |value: Option<&mut Value>| {
         // A URL does not start from a folder.
         if let Some(Value::String(path)) = value

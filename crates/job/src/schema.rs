@@ -1,9 +1,10 @@
 //! The JSON Schema of job files, made from the job's own types and from those of every learner.
 
-use quelea_core::spec::Job;
 use quelea_learn::registry::{self, Entry};
 use schemars::schema_for;
 use serde_json::{Map, Value, json};
+
+use crate::Job;
 
 /// The JSON Schema of job files, for editors that complete and check them.
 pub fn json_schema() -> Value {
@@ -33,12 +34,12 @@ fn of_model(learner: &Entry) -> Value {
 }
 
 /// The schema of a job, whatever its learner.
-pub(super) fn of_job() -> Value {
+pub(crate) fn of_job() -> Value {
     schema_for!(Job).to_value()
 }
 
 /// The keys of one of the job's tables, with their schemas.
-pub(super) fn keys(job: &Value, table: &str) -> Map<String, Value> {
+pub(crate) fn keys(job: &Value, table: &str) -> Map<String, Value> {
     let reference = job["properties"][table]["$ref"].as_str().or_else(|| job["properties"][table]["allOf"][0]["$ref"].as_str());
     let definition = reference.and_then(|reference| reference.rsplit('/').next()).map(|name| &job["$defs"][name]);
     let properties = definition.and_then(|definition| definition["properties"].as_object());
@@ -46,6 +47,6 @@ pub(super) fn keys(job: &Value, table: &str) -> Map<String, Value> {
 }
 
 /// The properties of an object's schema.
-pub(crate) fn properties(schema: &schemars::Schema) -> Map<String, Value> {
+pub fn properties(schema: &schemars::Schema) -> Map<String, Value> {
     schema.as_value()["properties"].as_object().cloned().unwrap_or_default()
 }

@@ -1,19 +1,19 @@
 //! Checks the type of every value of a job against the JSON Schema of its key, so that a message can say what was given
 //! and what is accepted in the words of a job file.
 
+use quelea_core::suggest;
 use serde_json::{Map, Value};
 
-use super::{Result, wrong};
-use crate::suggest;
+use crate::{JobError, Result};
 
 /// Refuses the first value whose type its key does not take. `defs` holds the schemas that others refer to.
-pub(super) fn check(table: &str, content: &Map<String, Value>, properties: &Map<String, Value>, defs: &Value) -> Result<()> {
+pub(crate) fn check(table: &str, content: &Map<String, Value>, properties: &Map<String, Value>, defs: &Value) -> Result<()> {
     let schemas = Schemas { defs };
     for (key, value) in content {
         let Some(schema) = properties.get(key).filter(|schema| !schemas.accept(schema, value)) else { continue };
         let what = schemas.describe(schema);
         let problem = format!("{} is not possible; this is {what}{}", shown(value), schemas.meant(schema, value));
-        return Err(wrong(format!("{table}.{key}"), problem));
+        return Err(JobError::key(format!("{table}.{key}"), problem));
     }
     Ok(())
 }

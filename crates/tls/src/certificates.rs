@@ -1,8 +1,8 @@
 //! Encryption: both sides show a certificate of the same authority (mutual TLS).
 
-use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -14,9 +14,11 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{self, AlertDescription, CertificateError, ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
-use crate::link::FAREWELL;
 use crate::stream::Stream;
-use crate::{Protocol, WireError};
+use crate::{Error, Result};
+
+/// How long the refused side of a handshake may take to close the connection.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What a process shows to others, and what it asks of them.
 #[derive(Clone)]
@@ -28,8 +30,8 @@ pub struct Tls {
 impl Tls {
     /// Reads PEM files: this process's certificate (with those between it and the authority), its private key, and the
     /// certificate of the authority that all processes have theirs from.
-    pub fn read(certificate: &Path, key: &Path, authority: &Path) -> Result<Self, WireError> {
-        let refuse = |path: &Path, problem: String| WireError::TlsFile { path: path.display().to_string(), problem };
+    pub fn read(certificate: &Path, key: &Path, authority: &Path) -> Result<Self> {
+        let refuse = |path: &Path, problem: String| Error::CertificateFile { path: path.display().to_string(), problem };
         let certificates = |path: &Path| {
             let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
             let read = read.map_err(|error| refuse(path, format!("{error}; give a PEM file with a certificate")))?;
@@ -55,28 +57,28 @@ impl Tls {
     }
 
     /// The calling side of a connection to HOST:PORT.
-    pub(crate) async fn connect(&self, stream: TcpStream, protocol: Protocol, address: &str) -> Result<Stream, WireError> {
+    pub(crate) async fn connect(&self, stream: TcpStream, alpn: &[u8], address: &str) -> Result<Stream> {
         let host = address.rsplit_once(':').map_or(address, |(host, _)| host).trim_matches(['[', ']']);
-        let not_that = |_| WireError::Address { address: address.into(), rule: "write HOST:PORT" };
+        let not_that = |_| Error::Address { address: address.into(), rule: "write HOST:PORT" };
         let name = ServerName::try_from(host.to_owned()).map_err(not_that)?;
         let mut config = (*self.client).clone();
-        config.alpn_protocols = vec![protocol.alpn().into()];
+        config.alpn_protocols = vec![alpn.into()];
         let made = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
-        let made = made.map_err(|error| explain(&error, address).unwrap_or(WireError::Io(error)))?;
+        let made = made.map_err(|error| explain(&error, address).unwrap_or(Error::Io(error)))?;
         Ok(Stream::Tls(Box::new(TlsStream::Client(made))))
     }
 
     /// The listening side.
-    pub(crate) async fn accept(&self, stream: TcpStream, protocol: Protocol) -> Result<Stream, WireError> {
+    pub(crate) async fn accept(&self, stream: TcpStream, alpn: &[u8]) -> Result<Stream> {
         let mut config = (*self.server).clone();
-        config.alpn_protocols = vec![protocol.alpn().into()];
+        config.alpn_protocols = vec![alpn.into()];
         match TlsAcceptor::from(Arc::new(config)).accept(stream).into_fallible().await {
             Ok(made) => Ok(Stream::Tls(Box::new(TlsStream::Server(made)))),
             Err((error, mut stream)) => {
                 // Closed with something unread the connection would be reset, and the other side not hear why.
                 let _ = stream.shutdown().await;
                 let unread = async { while stream.read(&mut [0; 512]).await.is_ok_and(|bytes| bytes > 0) {} };
-                let _ = timeout(FAREWELL, unread).await;
+                let _ = timeout(DRAIN_TIMEOUT, unread).await;
                 Err(error.into())
             }
         }
@@ -84,22 +86,22 @@ impl Tls {
 }
 
 /// What went wrong in the TLS below an error, if something did.
-pub(crate) fn explain(error: &(dyn Error + 'static), address: &str) -> Option<WireError> {
+pub fn explain(error: &(dyn std::error::Error + 'static), address: &str) -> Option<Error> {
     let mut at = Some(error);
     while let Some(error) = at {
         let inner = error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());
         let found = error.downcast_ref::<rustls::Error>().or_else(|| inner.and_then(|inner| inner.downcast_ref()));
         if let Some(found) = found {
-            return Some(WireError::Tls { address: address.into(), problem: found.to_string(), advice: advice(found) });
+            return Some(Error::Handshake { address: address.into(), problem: found.to_string(), advice: advice(found) });
         }
         let told = error.to_string();
         if told.contains("received fatal alert") {
             // HTTP/2 keeps of an error beneath it nothing but its text.
             let is_old = told.contains("CertificateExpired");
             let advice = if is_old { advice(&E::AlertReceived(AlertDescription::CertificateExpired)) } else { ANOTHER };
-            return Some(WireError::Tls { address: address.into(), problem: told, advice });
+            return Some(Error::Handshake { address: address.into(), problem: told, advice });
         }
-        at = inner.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source());
+        at = inner.map(|inner| inner as &(dyn std::error::Error + 'static)).or_else(|| error.source());
     }
     None
 }

@@ -5,32 +5,44 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream, tcp, unix};
+use tokio::net::{TcpStream, tcp};
 use tokio_rustls::TlsStream;
 
-/// A new connection, before or after its greeting.
-pub(crate) enum Stream {
+use crate::unix;
+
+/// A connection.
+pub enum Stream {
+    /// Over TCP, in clear.
     Tcp(TcpStream),
-    Unix(UnixStream),
+    /// Over a Unix socket.
+    Unix(unix::Stream),
+    /// Over TCP, encrypted.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// What is read of it.
-pub(crate) enum ReadHalf {
+/// The half of a [`Stream`] that is read.
+pub enum ReadHalf {
+    /// Over TCP, in clear.
     Tcp(tcp::OwnedReadHalf),
+    /// Over a Unix socket.
     Unix(unix::OwnedReadHalf),
+    /// Over TCP, encrypted.
     Tls(tokio::io::ReadHalf<TlsStream<TcpStream>>),
 }
 
-/// What is written to it.
-pub(crate) enum WriteHalf {
+/// The half of a [`Stream`] that is written.
+pub enum WriteHalf {
+    /// Over TCP, in clear.
     Tcp(tcp::OwnedWriteHalf),
+    /// Over a Unix socket.
     Unix(unix::OwnedWriteHalf),
+    /// Over TCP, encrypted.
     Tls(tokio::io::WriteHalf<TlsStream<TcpStream>>),
 }
 
 impl Stream {
-    pub(crate) fn into_split(self) -> (ReadHalf, WriteHalf) {
+    /// Both halves, which can be used by different tasks.
+    pub fn into_split(self) -> (ReadHalf, WriteHalf) {
         match self {
             Self::Tcp(stream) => {
                 let (read, write) = stream.into_split();
@@ -47,13 +59,14 @@ impl Stream {
         }
     }
 
-    pub(crate) fn is_tls(&self) -> bool {
+    /// Whether it is encrypted.
+    pub fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
     }
 
     /// What only the two ends of this TLS session know (RFC 9266): a proof that holds for it is worth nothing in another
     /// session. Nothing without TLS.
-    pub(crate) fn binding(&self) -> Vec<u8> {
+    pub fn binding(&self) -> Vec<u8> {
         let Self::Tls(stream) = self else { return Vec::new() };
         let (exported, label) = (vec![0; 32], b"EXPORTER-Channel-Binding");
         let exported = match &**stream {

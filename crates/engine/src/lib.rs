@@ -9,6 +9,7 @@ mod init;
 pub mod inspect;
 pub mod launcher;
 mod output;
+mod platform;
 mod prepare;
 pub mod rounds;
 mod score;

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use tempfile::{Builder, NamedTempFile};
 
+use crate::platform::readable_by_all;
 use crate::{Error, Result};
 
 /// The files that are being written, for a program that ends without dropping anything.
@@ -62,12 +62,9 @@ impl Output {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // Noted before anybody can ask for it.
         let mut unfinished = unfinished();
-        let file = Builder::new()
-            .prefix(prefix)
-            .suffix(".part")
-            .permissions(std::fs::Permissions::from_mode(0o666))
-            .tempfile_in(folder)
-            .map_err(|e| failed(cause(e, folder)))?;
+        let mut builder = Builder::new();
+        readable_by_all(builder.prefix(prefix).suffix(".part"));
+        let file = builder.tempfile_in(folder).map_err(|e| failed(cause(e, folder)))?;
         let noted = std::path::absolute(file.path()).map_err(failed)?;
         unfinished.insert(noted.clone());
         Ok(Self { path: path.into(), file: BufWriter::with_capacity(1 << 20, file), noted: Noted(noted) })

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+#[cfg(feature = "rest")]
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +12,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
+#[cfg(feature = "grpc")]
+use crate::grpc;
 use crate::link::{self, Reading, Writing};
 use crate::message::{Message, Service};
+#[cfg(feature = "rest")]
+use crate::rest;
 use crate::server::{Heard, Open, Waiting};
-use crate::{Protocol, Terms, WireError, grpc, rest, rpc};
+use crate::{Protocol, Terms, WireError, rpc};
 
 /// Connections at once that have greeted; further ones are closed.
 const MOST_CONNECTIONS: usize = 4_096;
@@ -32,6 +37,7 @@ enum Greeted {
     /// It carries calls and answers, and its end is the end of its caller.
     Linked(Reading, Writing, String),
     /// It carries requests of any session.
+    #[cfg(feature = "rest")]
     Requests(rest::Requests),
 }
 
@@ -41,6 +47,7 @@ pub(crate) async fn accept_all<S: Service>(acceptor: Acceptor, terms: Terms, tel
     let mut waiting: VecDeque<AbortHandle> = VecDeque::new();
     let mut connections = JoinSet::new();
     let mut peer = 0;
+    #[cfg(feature = "rest")]
     let sessions = Arc::new(rest::Sessions::<S>::new(&terms, tell.clone()));
     loop {
         tokio::select! {
@@ -50,7 +57,13 @@ pub(crate) async fn accept_all<S: Service>(acceptor: Acceptor, terms: Terms, tel
                     if waiting.len() == MOST_STRANGERS && let Some(oldest) = waiting.pop_front() {
                         oldest.abort();
                     }
-                    waiting.push_back(strangers.spawn(greet(stream, address, terms.clone(), sessions.clone())));
+                    waiting.push_back(strangers.spawn(greet::<S>(
+                        stream,
+                        address,
+                        terms.clone(),
+                        #[cfg(feature = "rest")]
+                        sessions.clone(),
+                    )));
                 }
                 Err(_) => tokio::time::sleep(PAUSE).await,
             },
@@ -59,6 +72,7 @@ pub(crate) async fn accept_all<S: Service>(acceptor: Acceptor, terms: Terms, tel
                     peer += 1;
                     connections.spawn(serve::<S>(greeted, peer, terms.timing.lease, tell.clone()));
                 }
+                #[cfg(feature = "grpc")]
                 Ok(Ok(Greeted::Linked(_, Writing::Grpc(writer), _))) => {
                     strangers.spawn(async { Err(writer.refuse_as_one_too_many().await) });
                 }
@@ -74,7 +88,12 @@ pub(crate) async fn accept_all<S: Service>(acceptor: Acceptor, terms: Terms, tel
     while connections.join_next().await.is_some() {}
 }
 
-async fn greet<S: Service>(stream: Stream, address: String, terms: Terms, sessions: Arc<rest::Sessions<S>>) -> Result<Greeted, WireError> {
+async fn greet<S: Service>(
+    stream: Stream,
+    address: String,
+    terms: Terms,
+    #[cfg(feature = "rest")] sessions: Arc<rest::Sessions<S>>,
+) -> Result<Greeted, WireError> {
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, "no greeting");
     let greeting = async {
         let mut stream = terms.secure(stream).await?;
@@ -92,7 +111,9 @@ async fn greet<S: Service>(stream: Stream, address: String, terms: Terms, sessio
                 }
                 (read, write)
             }
+            #[cfg(feature = "grpc")]
             Protocol::Grpc => link::grpc(grpc::accept::<S>(stream, &terms, &address).await?),
+            #[cfg(feature = "rest")]
             Protocol::Rest => return sessions.accept(stream).await.map(Greeted::Requests),
         };
         Ok(Greeted::Linked(read, write, address))
@@ -103,6 +124,7 @@ async fn greet<S: Service>(stream: Stream, address: String, terms: Terms, sessio
 async fn serve<S: Service>(greeted: Greeted, peer: u64, patience: Duration, tell: mpsc::Sender<Heard<S>>) {
     let (mut read, mut write, address) = match greeted {
         Greeted::Linked(read, write, address) => (read, write, address),
+        #[cfg(feature = "rest")]
         Greeted::Requests(requests) => return requests.serve().await,
     };
     let (answers, to_send) = mpsc::channel(MOST_ANSWERS);

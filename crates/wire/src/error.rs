@@ -75,6 +75,7 @@ impl WireError {
     }
 
     /// `address` is none.
+    #[cfg(any(feature = "grpc", feature = "rest"))]
     pub(crate) fn no_address(address: &str) -> Self {
         Self::Connection(quelea_tls::Error::Address { address: address.into(), rule: "write HOST:PORT" })
     }

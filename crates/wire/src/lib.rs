@@ -5,16 +5,18 @@
 
 mod accept;
 mod client;
-#[cfg(test)]
+#[cfg(all(test, feature = "grpc", feature = "rest"))]
 mod conformance_tests;
 mod driver;
 mod error;
 mod frame;
+#[cfg(feature = "grpc")]
 mod grpc;
 mod link;
 mod message;
 mod pack;
 mod peer;
+#[cfg(feature = "rest")]
 mod rest;
 mod rpc;
 mod run;

@@ -6,8 +6,12 @@ use quelea_tls::{ReadHalf, Stream, WriteHalf};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
 
+#[cfg(feature = "grpc")]
+use crate::grpc;
 use crate::message::Message;
-use crate::{WireError, frame, grpc, rest};
+#[cfg(feature = "rest")]
+use crate::rest;
+use crate::{WireError, frame};
 
 /// How long the other side may take to close a connection that has ended.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(1);
@@ -15,14 +19,18 @@ pub(crate) const FAREWELL: Duration = Duration::from_secs(1);
 /// What comes.
 pub(crate) enum Reading {
     Rpc(BufReader<ReadHalf>),
+    #[cfg(feature = "grpc")]
     Grpc(Box<grpc::Reader>),
+    #[cfg(feature = "rest")]
     Rest(rest::Answers),
 }
 
 /// What goes.
 pub(crate) enum Writing {
     Rpc(WriteHalf),
+    #[cfg(feature = "grpc")]
     Grpc(grpc::Writer),
+    #[cfg(feature = "rest")]
     Rest(rest::Caller),
 }
 
@@ -33,6 +41,7 @@ pub(crate) fn rpc(stream: Stream) -> (Reading, Writing) {
 }
 
 /// The two halves of a stream of pieces.
+#[cfg(feature = "grpc")]
 pub(crate) fn grpc((read, write): (grpc::Reader, grpc::Writer)) -> (Reading, Writing) {
     (Reading::Grpc(Box::new(read)), Writing::Grpc(write))
 }
@@ -42,7 +51,9 @@ impl Reading {
     pub(crate) async fn read<M: Message>(&mut self, address: &str) -> Result<(u64, M, u64), WireError> {
         match self {
             Self::Rpc(read) => frame::read(read, address).await,
+            #[cfg(feature = "grpc")]
             Self::Grpc(read) => read.frame(address).await,
+            #[cfg(feature = "rest")]
             Self::Rest(answers) => answers.take(address).await,
         }
     }
@@ -56,7 +67,9 @@ impl Reading {
                     let mut unread = vec![0; frame::BUFFER_BYTES];
                     while read.read(&mut unread).await.is_ok_and(|bytes| bytes > 0) {}
                 }
+                #[cfg(feature = "grpc")]
                 Self::Grpc(read) => read.drain().await,
+                #[cfg(feature = "rest")]
                 Self::Rest(answers) => answers.drain().await,
             }
         };
@@ -69,7 +82,9 @@ impl Writing {
     pub(crate) async fn write<M: Message>(&mut self, call: u64, message: &M, patience: Duration) -> Result<u64, WireError> {
         match self {
             Self::Rpc(write) => frame::write(write, call, message, patience).await,
+            #[cfg(feature = "grpc")]
             Self::Grpc(write) => write.write(call, message, patience).await,
+            #[cfg(feature = "rest")]
             Self::Rest(caller) => caller.write(call, message, patience).await,
         }
     }
@@ -78,8 +93,10 @@ impl Writing {
     pub(crate) async fn refuse(&mut self, call: u64, why: &str, patience: Duration) -> Result<(), WireError> {
         match self {
             Self::Rpc(write) => frame::refuse(write, call, why, patience).await,
+            #[cfg(feature = "grpc")]
             Self::Grpc(write) => write.refuse_call(call, why, patience).await,
             // This side calls; it answers nothing.
+            #[cfg(feature = "rest")]
             Self::Rest(_) => Ok(()),
         }
     }
@@ -89,15 +106,19 @@ impl Writing {
         match self {
             Self::Rpc(mut write) => write.shutdown().await.is_ok(),
             // A stream ends when its writer does.
+            #[cfg(feature = "grpc")]
             Self::Grpc(_) => true,
+            #[cfg(feature = "rest")]
             Self::Rest(caller) => caller.finish().await,
         }
     }
 }
 
 /// A task that ends with this.
+#[cfg(any(feature = "grpc", feature = "rest"))]
 pub(crate) struct Kept(pub tokio::task::JoinHandle<()>);
 
+#[cfg(any(feature = "grpc", feature = "rest"))]
 impl Drop for Kept {
     fn drop(&mut self) {
         self.0.abort();

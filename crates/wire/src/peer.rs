@@ -10,9 +10,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
+#[cfg(feature = "grpc")]
+use crate::grpc;
 use crate::link::{self, Reading, Writing};
 use crate::message::Service;
-use crate::{Protocol, Terms, WireError, grpc, rest, rpc};
+#[cfg(feature = "rest")]
+use crate::rest;
+use crate::{Protocol, Terms, WireError, rpc};
 
 /// The first pause between two attempts to connect; it doubles up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -203,7 +207,9 @@ pub(crate) async fn connect<S: Service>(address: &str, terms: &Terms) -> Result<
                 rpc::greet::<S>(&mut stream, &terms.token, address, &binding).await?;
                 Ok(link::rpc(stream))
             }
+            #[cfg(feature = "grpc")]
             Protocol::Grpc => grpc::connect::<S>(stream, terms, address).await.map(link::grpc),
+            #[cfg(feature = "rest")]
             Protocol::Rest => rest::connect::<S>(stream, terms, address).await,
         }
     };

@@ -41,17 +41,30 @@ pub enum Protocol {
     #[default]
     Rpc,
     /// A gRPC stream per connection.
+    #[cfg(feature = "grpc")]
     Grpc,
     /// HTTP requests, which people can make too.
+    #[cfg(feature = "rest")]
     Rest,
 }
 
 impl Protocol {
+    /// The protocols of this build.
+    const ALL: &[Self] = &[
+        Self::Rpc,
+        #[cfg(feature = "grpc")]
+        Self::Grpc,
+        #[cfg(feature = "rest")]
+        Self::Rest,
+    ];
+
     /// What it is called in TLS (RFC 7301).
     pub(crate) fn alpn(self) -> &'static [u8] {
         match self {
             Self::Rpc => b"quelea",
+            #[cfg(feature = "grpc")]
             Self::Grpc => b"h2",
+            #[cfg(feature = "rest")]
             Self::Rest => b"http/1.1",
         }
     }
@@ -59,7 +72,7 @@ impl Protocol {
     /// The protocol of a run's URL, and the address in it; none if its scheme is not one with TLS, or without.
     pub fn of_url(url: &str, tls: bool) -> Option<(Self, &str)> {
         let (scheme, address) = url.split_once("://")?;
-        let protocol = [Self::Rpc, Self::Grpc, Self::Rest].into_iter().find(|protocol| protocol.scheme(tls) == scheme)?;
+        let protocol = Self::ALL.iter().copied().find(|protocol| protocol.scheme(tls) == scheme)?;
         Some((protocol, address))
     }
 
@@ -67,14 +80,17 @@ impl Protocol {
     pub fn scheme(self, tls: bool) -> &'static str {
         match (self, tls) {
             (Self::Rpc, _) => "rpc",
+            #[cfg(feature = "grpc")]
             (Self::Grpc, _) => "grpc",
+            #[cfg(feature = "rest")]
             (Self::Rest, false) => "http",
+            #[cfg(feature = "rest")]
             (Self::Rest, true) => "https",
         }
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "grpc", feature = "rest"))]
 mod tests {
     use super::*;
 

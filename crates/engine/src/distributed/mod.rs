@@ -2,7 +2,6 @@
 //!
 //! The same rounds as on one machine, taken apart: workers fold (`compute`), shards update and all advance (`replica`).
 
-mod batch;
 mod compute;
 mod plan;
 mod processes;
@@ -30,10 +29,10 @@ use quelea_wire::{Hooks, Listener, Terms, serve_run};
 use crate::checkpoint::{Checkpoints, Clock, Past};
 use crate::control::WorkerStatus;
 use crate::launcher::Launcher;
+use crate::platform::{BatchScheduling, host_name};
 use crate::prepare::Prepared;
 use crate::threads::Threads;
 use crate::{Control, Error, Event, Result};
-use batch::Batch;
 use plan::Plan;
 use processes::{Shards, Starter, Workers};
 use replica::Outcome;
@@ -60,7 +59,7 @@ pub(crate) fn fit(
     launcher: Arc<dyn Launcher>,
     control: &Control,
 ) -> Result<Fitted> {
-    let _batch = Batch::begin();
+    let _batch = BatchScheduling::begin();
     let mut plan = Plan {
         learner: job.model.kind.clone(),
         parameters: job.model.parameters.clone(),
@@ -75,7 +74,8 @@ pub(crate) fn fit(
     let listener = Listener::bind(&job.cluster.listen, &terms)?;
     let starter = Starter { launcher, transport: job.transport.clone() };
     let (mut own_shards, addresses) = shards(job, &starter, threads)?;
-    let (own_url, url) = (roles::url(&terms, &listener.address(), OWN_HOST), roles::url(&terms, &listener.address(), &roles::host()));
+    let (own_url, url) =
+        (roles::url(&terms, &listener.address(), OWN_HOST), roles::url(&terms, &listener.address(), &host_name().unwrap_or_default()));
     control.tell(Event::Cluster { message: format!("the run listens at {url}; more workers join with `quelea worker --run {url}`") });
     let share = threads.count.div_ceil(job.cluster.workers.max(1));
     let workers = Workers::start(&starter, job.cluster.workers, &own_url, share, control);

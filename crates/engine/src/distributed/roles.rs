@@ -10,9 +10,9 @@ use quelea_params::{Problem, Timing};
 use quelea_tls::{Tls, Token};
 use quelea_wire::{Listener, Protocol, Terms, WireError, join_run, serve_shard};
 
-use super::batch::Batch;
 use super::compute::compute;
 use super::replica;
+use crate::platform::{BatchScheduling, host_name};
 use crate::threads::Threads;
 use crate::{Control, Error, Result};
 
@@ -72,7 +72,7 @@ pub fn shard(
 ) -> Result<()> {
     let terms = terms(transport)?;
     let listener = Listener::bind(address, &terms)?;
-    let _batch = Batch::begin();
+    let _batch = BatchScheduling::begin();
     let pool = Threads::new(threads)?.pool();
     let maker = replica::maker(pool.clone(), Arc::default(), Arc::new(|_| {}));
     on_listening(&listener.address());
@@ -96,7 +96,7 @@ pub fn worker(url: &str, transport: &Transport, threads: Option<usize>, control:
 
 /// Works for the run at HOST:PORT under a name.
 fn work(address: &str, name: &str, terms: Terms, threads: Option<usize>, stop: impl Future<Output = ()>) -> Result<()> {
-    let _batch = Batch::begin();
+    let _batch = BatchScheduling::begin();
     let threads = Threads::new(threads)?;
     let (tasks, to_do) = mpsc::channel();
     let (tell, computed) = tokio::sync::mpsc::unbounded_channel();
@@ -114,13 +114,7 @@ pub(crate) fn name() -> String {
 
 /// What people call a process of this machine.
 pub(crate) fn name_of(process: u32) -> String {
-    let host = host();
-    format!("{}/{process}", if host.is_empty() { "here" } else { host.as_str() })
-}
-
-/// The name of this machine, if it has one.
-pub(crate) fn host() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().into()
+    format!("{}/{process}", host_name().as_deref().unwrap_or("here"))
 }
 
 impl From<Problem> for Error {

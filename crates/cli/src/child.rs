@@ -9,8 +9,8 @@ use clap::Args;
 use quelea_engine::Control;
 use quelea_job::{Protocol, Tls, Transport};
 
-use crate::interrupt;
 use crate::view::View;
+use crate::{environment, interrupt};
 
 /// How long a child may take to end once its parent is gone.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -53,7 +53,7 @@ impl Membership {
                 end_with_parent(control.clone());
                 Ok((transport, control))
             }
-            None => Ok((self.transport(protocol), interrupt::stoppable(control)?)),
+            None => Ok((environment::with_token(self.transport(protocol))?, interrupt::stoppable(control)?)),
         }
     }
 

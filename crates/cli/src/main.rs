@@ -2,6 +2,7 @@
 
 mod child;
 mod commands;
+mod environment;
 mod interrupt;
 mod launcher;
 mod text;

@@ -1,6 +1,6 @@
 //! The secret that the processes of a run share. It is never sent: each side proves that it has it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::{fs, io};
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -39,9 +39,9 @@ impl Token {
         Ok(Self(token.to_vec()))
     }
 
-    /// The token of this user on this machine; made when there is none.
-    pub fn of_user() -> Result<Self> {
-        let path = path_of_user()?;
+    /// The token in a file; a new one is written there when there is no such file. Of two processes that do so at once, one writes
+    /// and both read the same.
+    pub fn read_or_create(path: &Path) -> Result<Self> {
         let refuse = |e: io::Error| Error::TokenFile { path: path.display().to_string(), problem: e.to_string() };
         if !path.exists() {
             let folder = path.parent().unwrap_or(Path::new("."));
@@ -50,7 +50,7 @@ impl Token {
             let aside = folder.join(format!(".token-{}", std::process::id()));
             let _ = fs::remove_file(&aside);
             Self::random().map_err(refuse)?.write(&aside)?;
-            let named = fs::hard_link(&aside, &path);
+            let named = fs::hard_link(&aside, path);
             fs::remove_file(&aside).map_err(refuse)?;
             if let Err(error) = named
                 && error.kind() != io::ErrorKind::AlreadyExists
@@ -58,7 +58,7 @@ impl Token {
                 return Err(refuse(error));
             }
         }
-        Self::read(&path)
+        Self::read(path)
     }
 
     /// Writes the token to a new file that only its owner may read.
@@ -92,14 +92,6 @@ impl Token {
         parts.iter().for_each(|part| mac.update(part));
         mac
     }
-}
-
-/// Where this user's token lies: in the folder of the session, or of the user's state.
-fn path_of_user() -> Result<PathBuf> {
-    let folder = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let folder = folder("XDG_RUNTIME_DIR").or_else(|| folder("XDG_STATE_HOME")).or_else(|| Some(folder("HOME")?.join(".local/state")));
-    let none = || Error::TokenFile { path: "quelea/token".into(), problem: "there is no home folder to keep it in; name one".into() };
-    Ok(folder.ok_or_else(none)?.join("quelea/token"))
 }
 
 /// Bytes that nobody can guess.

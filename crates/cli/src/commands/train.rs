@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::launcher::Program;
 use crate::view::View;
-use crate::{interrupt, text};
+use crate::{environment, interrupt, text};
 
 /// Train a model and write it as an ONNX file
 #[derive(Args)]
@@ -90,7 +90,10 @@ impl Arguments {
 /// Trains.
 pub fn run(arguments: Arguments, view: &View) -> Result<()> {
     let train = if arguments.resume { quelea_engine::resume } else { quelea_engine::train };
-    let job = arguments.draft()?.finish().map_err(quelea_engine::Error::from)?;
+    let mut job = arguments.draft()?.finish().map_err(quelea_engine::Error::from)?;
+    if !job.cluster.is_alone() {
+        job.transport = environment::with_token(job.transport)?;
+    }
     let control = interrupt::stoppable(view.control())?;
     let launcher: Arc<dyn Launcher> = Arc::new(Program::this()?);
     let model = train(&job, &launcher, &control)?;

@@ -19,6 +19,9 @@ use crate::{Control, Error, Result};
 /// How often a stop is looked for.
 const GLANCE: Duration = Duration::from_millis(50);
 
+/// What is said of a cluster whose processes share no secret.
+const NO_TOKEN: &str = "the processes of a cluster share a secret; name the file that holds it in transport.token_file";
+
 /// The terms of a job's transport.
 pub(crate) fn terms(transport: &Transport) -> Result<Terms> {
     let timing = Timing {
@@ -27,17 +30,15 @@ pub(crate) fn terms(transport: &Transport) -> Result<Terms> {
         request_timeout: Duration::from_secs_f64(transport.request_timeout),
         retries: transport.retries,
     };
-    let token = match &transport.token_file {
-        Some(file) => Token::read(file),
-        None => Token::of_user(),
-    };
+    let no_token = || Error::Cluster { problem: NO_TOKEN.into() };
+    let token = Token::read(transport.token_file.as_deref().ok_or_else(no_token)?)?;
     let protocol = match transport.protocol {
         quelea_job::Protocol::Rpc => Protocol::Rpc,
         quelea_job::Protocol::Grpc => Protocol::Grpc,
         quelea_job::Protocol::Rest => Protocol::Rest,
     };
     let tls = transport.tls.as_ref().map(|tls| Tls::read(&tls.certificate, &tls.key, &tls.authority)).transpose()?;
-    Ok(Terms { protocol, tls, token: token?, timing, connect_timeout: Duration::from_secs_f64(transport.connect_timeout) })
+    Ok(Terms { protocol, tls, token, timing, connect_timeout: Duration::from_secs_f64(transport.connect_timeout) })
 }
 
 /// The URL of a run that listens at an address; `host` stands for one that means all addresses of this machine.

@@ -1,4 +1,5 @@
-//! Ctrl-C: the first asks the command to stop cleanly, the second ends the program at once.
+//! Ctrl-C: the first asks the command to stop cleanly, the second ends the program at once. So does the first while the command
+//! only waits for its files.
 
 use anyhow::{Context, Result};
 use quelea_engine::Control;
@@ -9,7 +10,7 @@ pub fn stoppable(control: Control) -> Result<Control> {
     let to_cancel = control.clone();
     let asked = AtomicBool::new(false);
     ctrlc::set_handler(move || {
-        if asked.swap(true, Ordering::Relaxed) {
+        if asked.swap(true, Ordering::Relaxed) || !to_cancel.can_be_cancelled() {
             // Nothing is dropped when the program ends here.
             quelea_engine::remove_unfinished_outputs();
             std::process::exit(130);

@@ -11,6 +11,7 @@ use crate::{Error, Result};
 #[derive(Clone)]
 pub struct Control {
     cancelled: Arc<AtomicBool>,
+    has_checked: Arc<AtomicBool>,
     on_event: Arc<dyn Fn(Event) + Send + Sync>,
 }
 
@@ -102,7 +103,7 @@ pub struct WorkerStatus {
 impl Control {
     /// A control that tells `on_event`, from any thread.
     pub fn new(on_event: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        Self { cancelled: Arc::default(), on_event: Arc::new(on_event) }
+        Self { cancelled: Arc::default(), has_checked: Arc::default(), on_event: Arc::new(on_event) }
     }
 
     /// A control that tells nobody.
@@ -115,7 +116,14 @@ impl Control {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the call has come far enough to notice that it is asked to stop. Until then it opens files, any of which may keep
+    /// it waiting, and it has done nothing that must be finished: the program can end.
+    pub fn can_be_cancelled(&self) -> bool {
+        self.has_checked.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
+        self.has_checked.store(true, Ordering::Relaxed);
         if self.cancelled.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
     }
 

@@ -54,6 +54,7 @@ pub fn table(name: &str, null_values: &[String], threads: Option<usize>, control
     let data = Data { ignore: unusable.map(|f| f.name().clone()).collect(), null_values: null_values.to_vec(), ..Data::default() };
     let columns = Columns::choose(&table, &data, None)?;
     warn::of_stray_text(&table, &columns, &data, control);
+    warn::of_leading_zeros(&table, &columns, control);
     let reader = Reader::new(&table, &columns, &data, None)?;
     let parts = threads.wait(read(&table, &reader, threads.count, control))?;
     let features = threads.run(|| features::fit(&columns, &parts, None));

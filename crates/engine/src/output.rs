@@ -1,4 +1,5 @@
-//! Files that appear whole or not at all: written beside their place, then renamed over it.
+//! Files that appear whole or not at all: written beside their place, then renamed over it. A symbolic link stays, and the file
+//! behind it is written.
 
 use std::collections::HashSet;
 use std::io::{BufWriter, Write};
@@ -30,7 +31,10 @@ pub fn remove_unfinished_outputs() {
 
 /// A file that is being written. Dropped before [`Output::finish`], it leaves nothing behind and the old file as it was.
 pub(crate) struct Output {
+    /// As the user names it.
     path: PathBuf,
+    /// Where it is, behind any links.
+    place: PathBuf,
     file: BufWriter<NamedTempFile>,
     noted: Noted,
 }
@@ -53,13 +57,14 @@ impl Output {
     /// As [`Output::create`]; until it is finished the file's name begins with `prefix`.
     pub fn create_as(path: &Path, prefix: &str) -> Result<Self> {
         let failed = |source| Error::File { action: "write", path: path.into(), source };
-        if path.is_dir() {
+        let place = behind_links(path).map_err(failed)?;
+        if place.is_dir() {
             return Err(failed(std::io::Error::other("it is a folder; name a file in it")));
         }
-        if path.metadata().is_ok_and(|there| !there.is_file()) {
+        if place.metadata().is_ok_and(|there| !there.is_file()) {
             return Err(failed(std::io::Error::other("it is a device or a pipe; name a file")));
         }
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = place.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // Noted before anybody can ask for it.
         let mut unfinished = unfinished();
         let mut builder = Builder::new();
@@ -67,7 +72,7 @@ impl Output {
         let file = builder.tempfile_in(folder).map_err(|e| failed(cause(e, folder)))?;
         let noted = std::path::absolute(file.path()).map_err(failed)?;
         unfinished.insert(noted.clone());
-        Ok(Self { path: path.into(), file: BufWriter::with_capacity(1 << 20, file), noted: Noted(noted) })
+        Ok(Self { path: path.into(), place, file: BufWriter::with_capacity(1 << 20, file), noted: Noted(noted) })
     }
 
     /// Puts the file in its place.
@@ -75,10 +80,27 @@ impl Output {
         let failed = |source| Error::File { action: "write", path: self.path.clone(), source };
         let file = self.file.into_inner().map_err(|e| failed(plain(e.into_error())))?;
         file.as_file().sync_all().map_err(|e| failed(plain(e)))?;
-        file.persist(&self.path).map_err(|e| failed(plain(e.error)))?;
+        file.persist(&self.place).map_err(|e| failed(plain(e.error)))?;
         drop(self.noted);
         Ok(())
     }
+}
+
+/// Links in a row that are followed, as many as Linux follows.
+const MOST_LINKS: usize = 40;
+
+/// The path that `path` leads to when it is a link, whether there is a file yet or not.
+fn behind_links(path: &Path) -> std::io::Result<PathBuf> {
+    let mut place = path.to_path_buf();
+    for _ in 0..MOST_LINKS {
+        if !place.symlink_metadata().is_ok_and(|there| there.is_symlink()) {
+            return Ok(place);
+        }
+        // A relative link starts from its own folder.
+        let target = place.read_link()?;
+        place = place.parent().unwrap_or(Path::new("")).join(target);
+    }
+    Err(std::io::Error::other("its links lead to each other; name another file"))
 }
 
 /// The system's error in plain words, without the name of the temporary file, which means nothing to the user.

@@ -109,6 +109,7 @@ pub(crate) async fn prepare(job: &Job, table: &Table, before: Option<&Schema>, t
         }
     }
     warn::of_stray_text(table, &columns, data, control);
+    warn::of_leading_zeros(table, &columns, control);
     let reader = Reader::new(table, &columns, data, known)?;
     let parts = read(table, &reader, threads, control).await?;
     let rows = parts.iter().map(|p| p.rows as u64).sum();

@@ -3,7 +3,7 @@
 
 use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Float64Array, StringViewArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type, TimeUnit};
 use arrow::error::ArrowError;
 
 use crate::table::{is_text, shortened, value_type};
@@ -16,6 +16,10 @@ pub(crate) struct BadValue {
     /// What is wrong with it and what to do.
     pub problem: String,
 }
+
+/// What is wrong with a time that 64 bits of microseconds cannot hold.
+pub(crate) const FAR_TIME: &str =
+    "the time is beyond the years from -290,307 to 294,246 that 64 bits of microseconds can hold; mend it, or make it missing";
 
 /// How an array is to be read.
 #[derive(Debug, Clone, Copy)]
@@ -69,14 +73,24 @@ impl Reading<'_> {
 
     /// The array as microseconds since 1970 in UTC, the smallest integer where a value is missing.
     pub fn timestamps(self, array: &ArrayRef) -> Result<Vec<i64>, BadValue> {
-        let zone = match array.data_type() {
-            DataType::Timestamp(_, zone) => zone.clone(),
-            _ => None,
-        };
-        let micros = DataType::Timestamp(TimeUnit::Microsecond, zone);
+        let micros = DataType::Timestamp(TimeUnit::Microsecond, None);
         let array = self.parsed(array, &micros, "a date or time such as 2013-01-31T17:20:00")?;
-        let times = cast(&array, &micros).map_err(|e| BadValue { row: 0, problem: e.to_string() })?;
-        Ok(times.as_primitive::<TimestampMicrosecondType>().iter().map(|v| v.unwrap_or(i64::MIN)).collect())
+        let unit = value_type(array.data_type());
+        let micros = |units: i64| match unit {
+            DataType::Date32 => units.checked_mul(86_400_000_000),
+            DataType::Timestamp(TimeUnit::Second, _) => units.checked_mul(1_000_000),
+            DataType::Date64 | DataType::Timestamp(TimeUnit::Millisecond, _) => units.checked_mul(1_000),
+            // A moment belongs to the microsecond that it is in, also before 1970.
+            DataType::Timestamp(TimeUnit::Nanosecond, _) => Some(units.div_euclid(1_000)),
+            _ => Some(units),
+        };
+        let units = cast(&array, &DataType::Int64).map_err(|e| BadValue { row: 0, problem: e.to_string() })?;
+        let time = |(row, units): (usize, Option<i64>)| match units.map(micros) {
+            None => Ok(i64::MIN),
+            Some(Some(micros)) if micros != i64::MIN => Ok(micros),
+            Some(_) => Err(BadValue { row, problem: FAR_TIME.into() }),
+        };
+        units.as_primitive::<Int64Type>().iter().enumerate().map(time).collect()
     }
 
     /// The array as text, null where a value is missing.
@@ -106,7 +120,7 @@ impl Reading<'_> {
     }
 
     /// Text of a CSV file parsed as `wanted`; any other array as it is.
-    fn parsed(self, array: &ArrayRef, wanted: &DataType, described: &str) -> Result<ArrayRef, BadValue> {
+    pub fn parsed(self, array: &ArrayRef, wanted: &DataType, described: &str) -> Result<ArrayRef, BadValue> {
         if !self.is_csv || !is_text(array.data_type()) {
             return Ok(array.clone());
         }

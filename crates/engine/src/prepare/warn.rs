@@ -34,6 +34,25 @@ pub(crate) fn of_stray_text(table: &Table, columns: &Columns, data: &Data, contr
     }
 }
 
+/// Columns of a CSV file whose numbers have leading zeros, which are lost.
+pub(crate) fn of_leading_zeros(table: &Table, columns: &Columns, control: &Control) {
+    for padded in &table.padded {
+        let column = &padded.column;
+        let is_target = columns.target.as_ref() == Some(column);
+        let is_number = columns.inputs.iter().any(|input| input.name == *column && input.kind == InputKind::Number);
+        let advice = match () {
+            () if is_target => "put a letter before them",
+            () if is_number => "name the column in data.categories",
+            () => continue,
+        };
+        control.warn(format!(
+            "{}: column {column:?}: numbers with leading zeros, such as {:?} in row {}, are taken for numbers, which have none; {advice} if \
+             they are codes",
+            table.name, padded.text, padded.row
+        ));
+    }
+}
+
 fn task(task: Task) -> String {
     serde_json::to_string(&task).unwrap_or_default()
 }

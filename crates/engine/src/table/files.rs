@@ -1,6 +1,7 @@
 //! Finds the files of a table: one file, all of a folder, or those a glob matches, in the order of their paths.
 
-use std::path::{Component, Path, PathBuf};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
 
 use quelea_core::suggest;
 
@@ -44,7 +45,7 @@ pub(crate) fn find(table: &str) -> Result<(Vec<PathBuf>, Format)> {
     let path = Path::new(table);
     let files = if path.is_dir() {
         files_of_folder(path)?
-    } else if path.exists() {
+    } else if path.symlink_metadata().is_ok() {
         vec![path.to_path_buf()]
     } else if table.contains(['*', '?', '[']) {
         files_of_glob(table)?
@@ -52,11 +53,26 @@ pub(crate) fn find(table: &str) -> Result<(Vec<PathBuf>, Format)> {
         return Err(Error::NoTable { table: table.into(), hint: hint(path) });
     };
     let format = common_format(table, &files)?;
-    let absolute = |file: &PathBuf| absolute(file).map_err(|source| Error::File { action: "read", path: file.clone(), source });
+    files.iter().try_for_each(|file| refuse_what_is_no_file(file))?;
+    let absolute = |file: &PathBuf| std::path::absolute(file).map_err(|source| Error::File { action: "read", path: file.clone(), source });
     let mut files = files.iter().map(absolute).collect::<Result<Vec<_>>>()?;
-    // By the whole path as text, as DataFusion orders them.
+    // By the whole path as text, and not by its parts.
     files.sort_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
     Ok((files, format))
+}
+
+/// A table is read more than once, and parts of it out of their order, which a pipe does not allow.
+fn refuse_what_is_no_file(path: &Path) -> Result<()> {
+    let kind = path.metadata().map_err(|source| Error::File { action: "read", path: path.into(), source })?.file_type();
+    let what = match () {
+        () if kind.is_file() => return Ok(()),
+        () if kind.is_fifo() => "a pipe",
+        () if kind.is_socket() => "a socket",
+        () if kind.is_dir() => "a folder",
+        () => "a device",
+    };
+    let problem = format!("it is {what}, and a table must be a file, so that it can be read more than once; save its rows in one");
+    Err(Error::Table { table: path.display().to_string(), problem })
 }
 
 /// Whether `table` names LibSVM files.
@@ -64,21 +80,12 @@ pub(super) fn is_libsvm(table: &str) -> bool {
     find(table).is_ok_and(|(_, format)| matches!(format, Format::LibSvm(_)))
 }
 
-/// The path from the root on. DataFusion refuses `..` in one, and what it means depends on links: so the folder is looked up.
-fn absolute(file: &Path) -> std::io::Result<PathBuf> {
-    let path = std::path::absolute(file)?;
-    match (path.parent(), path.file_name()) {
-        (Some(folder), Some(name)) if folder.components().any(|part| part == Component::ParentDir) => Ok(folder.canonicalize()?.join(name)),
-        _ => Ok(path),
-    }
-}
-
 fn files_of_folder(folder: &Path) -> Result<Vec<PathBuf>> {
     let unreadable = |source| Error::File { action: "read", path: folder.into(), source };
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        if path.is_file() && !is_hidden(&path) && format_of(&path).is_some() {
+        if !path.is_dir() && !is_hidden(&path) && format_of(&path).is_some() {
             files.push(path);
         }
     }
@@ -93,7 +100,7 @@ fn files_of_glob(pattern: &str) -> Result<Vec<PathBuf>> {
     let matches = glob::glob(pattern).map_err(|e| wrong(format!("not a glob pattern: {e}")))?;
     let readable = |found: glob::GlobResult| found.map_err(|e| Error::File { action: "read", path: e.path().into(), source: e.into() });
     let mut files = matches.map(readable).collect::<Result<Vec<PathBuf>>>()?;
-    files.retain(|file| file.is_file());
+    files.retain(|file| !file.is_dir());
     if files.is_empty() {
         return Err(wrong("the pattern matches no file".into()));
     }
@@ -121,13 +128,14 @@ fn common_format(table: &str, files: &[PathBuf]) -> Result<Format> {
     common.ok_or_else(|| Error::NoTable { table: table.into(), hint: String::new() })
 }
 
-fn format_of(file: &Path) -> Option<Format> {
-    let name = file.file_name()?.to_str()?.to_ascii_lowercase();
+/// The format of a file, as its name tells.
+pub(super) fn format_of(file: &Path) -> Option<Format> {
+    let name = file.file_name()?.to_string_lossy().to_ascii_lowercase();
     ENDINGS.iter().find(|(ending, _)| name.ends_with(ending)).map(|&(_, format)| format)
 }
 
 fn is_hidden(path: &Path) -> bool {
-    path.file_name().and_then(|n| n.to_str()).is_none_or(|n| n.starts_with(['.', '_']))
+    path.file_name().is_none_or(|name| matches!(name.as_encoded_bytes().first(), Some(b'.' | b'_')))
 }
 
 fn endings() -> String {

@@ -9,14 +9,11 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float32Array, Float64Builder, ListArray, StructArray, UInt32Array};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
+use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
-use datafusion::catalog::streaming::StreamingTable;
-use datafusion::error::{DataFusionError, Result};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::streaming::PartitionStream;
 
 use super::files::{self, Compression};
+use super::pieces::{Batches, FileError, Piece};
 use super::{BATCH_ROWS, PARTITION_BYTES, schema};
 
 /// The column of labels.
@@ -25,6 +22,7 @@ const LABEL: &str = "label";
 const FEATURES: &str = "features";
 /// Pairs of a batch; a batch of long lines has fewer rows.
 const BATCH_ENTRIES: usize = 1 << 22;
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// The longest line there may be, in bytes.
 const LONGEST_LINE: u64 = 1 << 28;
 
@@ -43,60 +41,54 @@ fn pair() -> Fields {
     vec![Field::new("index", DataType::UInt32, false), Field::new("value", DataType::Float32, false)].into()
 }
 
-/// The table of these files. Large files that are not compressed are read in pieces, side by side.
-pub(super) fn table(files: &[PathBuf], compression: Compression) -> crate::Result<StreamingTable> {
-    let mut pieces: Vec<Arc<dyn PartitionStream>> = Vec::new();
+/// The files in pieces. Large files that are not compressed are cut, so that their pieces can be read side by side.
+pub(super) fn pieces(files: &[PathBuf], compression: Compression) -> Vec<Arc<dyn Piece>> {
+    let mut pieces: Vec<Arc<dyn Piece>> = Vec::new();
     for file in files {
         let bytes = file.metadata().map_or(0, |metadata| metadata.len());
         let step = if compression == Compression::None { PARTITION_BYTES } else { u64::MAX };
         let mut from = 0;
         while from == 0 || from < bytes {
             let to = from.saturating_add(step);
-            pieces.push(Arc::new(Piece { file: file.clone(), compression, from, to, schema: schema() }));
+            pieces.push(Arc::new(PieceOfFile { file: file.clone(), compression, from, to }));
             from = to;
         }
     }
-    StreamingTable::try_new(schema(), pieces).map_err(crate::Error::internal)
+    pieces
 }
 
 /// The lines of a file that begin at the bytes `from..to`.
 #[derive(Debug)]
-struct Piece {
+struct PieceOfFile {
     file: PathBuf,
     compression: Compression,
     from: u64,
     to: u64,
-    schema: SchemaRef,
 }
 
-impl PartitionStream for Piece {
-    fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
-    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let batches: Box<dyn Iterator<Item = Result<RecordBatch>> + Send> = match self.lines() {
-            Ok(lines) => Box::new(lines),
-            Err(e) => Box::new(std::iter::once(Err(e))),
-        };
-        Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), futures::stream::iter(batches)))
+impl Piece for PieceOfFile {
+    fn batches(&self, projection: &[usize]) -> Result<Batches, FileError> {
+        let (file, projection) = (self.file.clone(), projection.to_vec());
+        let projected = move |batch: Result<RecordBatch, FileError>| batch?.project(&projection).map_err(|e| FileError::new(&file, e));
+        Ok(Box::new(self.lines()?.map(projected)))
     }
 }
 
-impl Piece {
+impl PieceOfFile {
     /// The piece's lines, from the first that begins in it.
-    fn lines(&self) -> Result<Lines> {
-        let mut file = File::open(&self.file)?;
-        let mut at = self.from;
+    fn lines(&self) -> Result<Lines, FileError> {
+        let unreadable = |e: std::io::Error| FileError::cut_short(&self.file, e);
+        let (mut at, mut plain) = (self.from, schema::plain(&self.file, self.compression)?);
         if self.from > 0 {
             // A line that begins right at `from` follows a line break at the byte before.
-            file.seek(SeekFrom::Start(self.from - 1))?;
             at = self.from - 1;
+            let mut file = File::open(&self.file).map_err(unreadable)?;
+            file.seek(SeekFrom::Start(at)).map_err(unreadable)?;
+            plain = Box::new(file);
         }
-        let plain = schema::compression_type(self.compression).convert_read(file)?;
         let mut reader: Box<dyn BufRead + Send> = Box::new(BufReader::with_capacity(1 << 20, plain));
         if self.from > 0 {
-            at += reader.skip_until(b'\n')? as u64;
+            at += reader.skip_until(b'\n').map_err(unreadable)? as u64;
         }
         Ok(Lines { reader, file: self.file.clone(), compression: self.compression, at, to: self.to, line: Vec::new(), is_done: false })
     }
@@ -124,7 +116,7 @@ struct Rows {
 }
 
 impl Iterator for Lines {
-    type Item = Result<RecordBatch>;
+    type Item = Result<RecordBatch, FileError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut rows = Rows::default();
@@ -134,41 +126,39 @@ impl Iterator for Lines {
                 return Some(Err(e));
             }
         }
-        (!rows.ends.is_empty()).then(|| rows.finish())
+        (!rows.ends.is_empty()).then(|| rows.finish().map_err(|e| FileError::new(&self.file, e)))
     }
 }
 
 impl Lines {
-    fn read_line(&mut self, rows: &mut Rows) -> Result<()> {
+    fn read_line(&mut self, rows: &mut Rows) -> Result<(), FileError> {
         self.line.clear();
         let read = if self.at < self.to { self.reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut self.line) } else { Ok(0) };
-        let read = read.map_err(|e| wrong(format!("the file cannot be read to its end ({e}); it may be cut short")))?;
+        let read = read.map_err(|e| FileError::cut_short(&self.file, e))?;
         self.is_done = read == 0;
         let is_too_long = read as u64 == LONGEST_LINE;
-        match if is_too_long { Err(format!("the line is longer than {LONGEST_LINE} bytes")) } else { rows.push(&self.line) } {
+        // The first line of a file may begin with a mark that it is UTF-8.
+        let line = self.line.strip_prefix(BYTE_ORDER_MARK).filter(|_| self.at == 0).unwrap_or(&self.line);
+        match if is_too_long { Err(format!("the line is longer than {LONGEST_LINE} bytes")) } else { rows.push(line) } {
             Ok(()) => {
                 self.at += read as u64;
                 Ok(())
             }
-            Err(problem) => Err(wrong(format!("line {}: {problem}", self.line_number()?))),
+            Err(problem) => Err(FileError::new(&self.file, format!("line {}: {problem}", self.line_number()?))),
         }
     }
 
     /// The number of the line that begins at `at`, from 1.
-    fn line_number(&self) -> Result<u64> {
+    fn line_number(&self) -> Result<u64, FileError> {
         Ok(1 + breaks_before(&self.file, self.compression, self.at)?)
     }
 }
 
-fn wrong(problem: String) -> DataFusionError {
-    DataFusionError::Execution(problem)
-}
-
-fn breaks_before(file: &Path, compression: Compression, end: u64) -> Result<u64> {
-    let mut reader = BufReader::new(schema::compression_type(compression).convert_read(File::open(file)?)?.take(end));
+fn breaks_before(file: &Path, compression: Compression, end: u64) -> Result<u64, FileError> {
+    let mut reader = BufReader::new(schema::plain(file, compression)?.take(end));
     let mut breaks = 0;
     loop {
-        let bytes = reader.fill_buf()?;
+        let bytes = reader.fill_buf().map_err(|e| FileError::cut_short(file, e))?;
         if bytes.is_empty() {
             return Ok(breaks);
         }
@@ -221,13 +211,13 @@ impl Rows {
         }
     }
 
-    fn finish(mut self) -> Result<RecordBatch> {
+    fn finish(mut self) -> Result<RecordBatch, ArrowError> {
         let offsets: Vec<i32> = std::iter::once(0).chain(self.ends).collect();
         let columns: Vec<ArrayRef> = vec![Arc::new(UInt32Array::from(self.indices)), Arc::new(Float32Array::from(self.values))];
         let pairs = Arc::new(StructArray::try_new(pair(), columns, None)?);
         let item = Arc::new(Field::new("item", DataType::Struct(pair()), false));
         let list = ListArray::try_new(item, OffsetBuffer::new(offsets.into()), pairs, None)?;
-        Ok(RecordBatch::try_new(schema(), vec![Arc::new(self.labels.finish()), Arc::new(list)])?)
+        RecordBatch::try_new(schema(), vec![Arc::new(self.labels.finish()), Arc::new(list)])
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) fn merged(before: &Schema, first: &Path, schema: &Schema, file: &Path
 }
 
 /// The type that values of both types can be read as, if there is one: the wider of two integers, a 64-bit float for other
-/// numbers, the microseconds that models take for times in different units. Truth values are no numbers.
+/// numbers, the microseconds that models take for dates and times in different units. Truth values are no numbers.
 fn common(a: &DataType, b: &DataType) -> Option<DataType> {
     use DataType::{Float64, Int64, Null, Timestamp, UInt64, Utf8View};
     Some(match (value_type(a), value_type(b)) {
@@ -49,9 +49,15 @@ fn common(a: &DataType, b: &DataType) -> Option<DataType> {
         (a, b) if a.is_integer() && b.is_integer() => Int64,
         (a, b) if a.is_numeric() && b.is_numeric() => Float64,
         (a, b) if is_text(a) && is_text(b) => Utf8View,
-        (Timestamp(_, zone), Timestamp(_, other)) if zone.is_some() == other.is_some() => Timestamp(TimeUnit::Microsecond, zone.clone()),
+        (a, b) if is_zoneless_time(a) && is_zoneless_time(b) => Timestamp(TimeUnit::Microsecond, None),
+        (Timestamp(_, zone), Timestamp(_, other)) if zone.is_some() && other.is_some() => Timestamp(TimeUnit::Microsecond, zone.clone()),
         _ => return None,
     })
+}
+
+/// Whether values are times without a zone; a date is the midnight that it begins with.
+fn is_zoneless_time(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(_, None))
 }
 
 #[cfg(test)]
@@ -74,6 +80,8 @@ mod tests {
             (time(TimeUnit::Second, None), time(TimeUnit::Nanosecond, None), Some(time(micros, None))),
             (time(TimeUnit::Second, Some("UTC")), time(micros, Some("+01:00")), Some(time(micros, Some("UTC")))),
             (time(micros, None), time(micros, Some("UTC")), None),
+            (DataType::Date32, time(TimeUnit::Second, None), Some(time(micros, None))),
+            (DataType::Date32, time(micros, Some("UTC")), None),
             (DataType::Boolean, DataType::Int64, None),
             (DataType::Utf8, DataType::Int64, None),
         ] {

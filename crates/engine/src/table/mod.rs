@@ -3,23 +3,23 @@
 mod blame;
 mod csv;
 pub(crate) mod files;
+mod guard;
 mod libsvm;
 pub(crate) mod lists;
 mod merge;
+mod parquet;
+mod pieces;
 mod scan;
 mod schema;
+mod store;
 mod stray;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{Field, SchemaRef};
 use arrow::record_batch::RecordBatch;
-use datafusion::datasource::file_format::FileFormat;
-use datafusion::datasource::file_format::csv::CsvFormat;
-use datafusion::datasource::file_format::parquet::ParquetFormat;
-use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 use datafusion::datasource::{MemTable, TableProvider};
 use datafusion::error::DataFusionError;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
@@ -29,10 +29,13 @@ use quelea_core::tile::rows_per_tile;
 use crate::{Error, Result};
 pub(crate) use files::Format;
 pub use libsvm::label_column;
+use pieces::PieceTable;
 pub(crate) use scan::Scan;
 use schema::Described;
 pub(crate) use schema::{is_text, value_type};
-pub(crate) use stray::{Stray, shortened};
+use store::FileStore;
+pub(crate) use stray::shortened;
+use stray::{Notes, Padded, Stray};
 
 /// Rows per batch; large, so that work per batch outweighs its overhead.
 const BATCH_ROWS: usize = 32_768;
@@ -45,6 +48,8 @@ pub(crate) struct Table {
     pub name: String,
     /// Its files by path; for a query those of all its tables.
     pub files: Vec<PathBuf>,
+    /// The format of its files; nothing for the result of a query.
+    format: Option<Format>,
     /// Whether it is the result of a query.
     is_query: bool,
     /// What its columns are. Batches of a CSV file hold text all the same: see [`Table::is_csv`].
@@ -57,6 +62,8 @@ pub(crate) struct Table {
     pub is_libsvm: bool,
     /// Columns that are text because numbers stand among other text in a CSV file.
     pub stray: Vec<Stray>,
+    /// Columns of numbers that have leading zeros in a CSV file.
+    pub padded: Vec<Padded>,
     frame: DataFrame,
     context: SessionContext,
 }
@@ -65,45 +72,81 @@ impl Table {
     /// Opens the table at a path, folder or glob. Texts in `null_values` do not count when types are told from a CSV file.
     pub fn open(name: &str, null_values: &[String], threads: usize) -> Result<Self> {
         let (files, format) = files::find(name)?;
-        let Described { schema, rows, stray } = schema::of_files(&files, format, null_values)?;
-        let context = session(threads, partitions(&files, threads), BATCH_ROWS);
-        let is_csv = matches!(format, Format::Csv(_));
-        let read_as = if is_csv { all_text(&schema) } else { schema.clone() };
-        let provider = provider(&files, format, read_as, &[])?;
+        Self::of_files(name, files, format, null_values, threads)
+    }
+
+    /// Opens the table of these files, which messages call `name`.
+    fn of_files(name: &str, files: Vec<PathBuf>, format: Format, null_values: &[String], threads: usize) -> Result<Self> {
+        let Described { schema, rows, notes, .. } = schema::of_files(&files, format, null_values)?;
+        let partitions = partitions(&files, threads);
+        let context = session(threads, partitions, BATCH_ROWS);
+        let provider: Arc<dyn TableProvider> = match format {
+            Format::Parquet => parquet::table(&files, 0, schema.clone())?,
+            Format::Csv(compression) => {
+                let pieces = csv::pieces(&files, compression, &schema);
+                Arc::new(PieceTable::new(csv::as_text(&schema), &pieces, partitions))
+            }
+            Format::LibSvm(compression) => Arc::new(PieceTable::new(schema.clone(), &libsvm::pieces(&files, compression), partitions)),
+        };
+        context.register_object_store(&FileStore::address()?, Arc::new(FileStore::new(files.clone())));
         let frame = context.read_table(provider).map_err(|e| Error::Table { table: name.into(), problem: e.strip_backtrace() })?;
-        let is_libsvm = matches!(format, Format::LibSvm(_));
-        Ok(Self { name: name.into(), files, is_query: false, schema, rows, is_csv, is_libsvm, stray, frame, context })
+        Ok(Self {
+            name: name.into(),
+            files,
+            format: Some(format),
+            is_query: false,
+            schema,
+            rows,
+            is_csv: matches!(format, Format::Csv(_)),
+            is_libsvm: matches!(format, Format::LibSvm(_)),
+            stray: notes.stray,
+            padded: notes.padded,
+            frame,
+            context,
+        })
     }
 
     /// Opens the result of a query over named tables. It runs in one partition, so that neither the order of rows nor
     /// a sum of floats in it depends on threads.
     pub async fn query(query: &str, tables: &BTreeMap<String, String>, null_values: &[String], threads: usize) -> Result<Self> {
         let context = session(threads, 1, BATCH_ROWS);
-        let (mut all_files, mut all_stray) = (Vec::new(), Vec::new());
+        let (mut all_files, mut all_notes) = (Vec::new(), Notes::default());
         for (name, path) in tables {
             let (files, format) = files::find(path)?;
-            let Described { schema, stray, .. } = schema::of_files(&files, format, null_values)?;
-            all_stray.extend(stray);
-            let provider = provider(&files, format, schema, null_values)?;
+            let Described { schema, notes, longer, .. } = schema::of_files(&files, format, null_values)?;
+            all_notes.extend(notes);
+            let provider: Arc<dyn TableProvider> = match format {
+                Format::Parquet => parquet::table(&files, all_files.len(), schema)?,
+                Format::Csv(compression) => {
+                    let schema = csv::widened(&longer, compression, &schema, null_values)?;
+                    let pieces = csv::typed_pieces(&files, compression, &schema, null_values);
+                    Arc::new(PieceTable::new(schema, &pieces, 1))
+                }
+                Format::LibSvm(compression) => Arc::new(PieceTable::new(schema, &libsvm::pieces(&files, compression), 1)),
+            };
             all_files.extend(files);
             let reference = datafusion::common::TableReference::bare(name.as_str());
             context.register_table(reference, provider).map_err(|e| Error::Query { problem: e.strip_backtrace() })?;
         }
+        context.register_object_store(&FileStore::address()?, Arc::new(FileStore::new(all_files.clone())));
         let options =
             datafusion::execution::context::SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         let frame = context.sql_with_options(query, options).await.map_err(|e| wrong_query(&e, tables))?;
         let schema: SchemaRef = Arc::new(frame.schema().as_arrow().clone());
         // A column of the result that is called as one of a file is that one, more likely than not.
-        all_stray.retain(|stray| schema.field_with_name(&stray.column).is_ok_and(|field| is_text(field.data_type())));
+        all_notes.stray.retain(|stray| schema.field_with_name(&stray.column).is_ok_and(|field| is_text(field.data_type())));
+        all_notes.padded.retain(|padded| schema.field_with_name(&padded.column).is_ok_and(|field| field.data_type().is_numeric()));
         Ok(Self {
             name: "data.query".into(),
             files: all_files,
+            format: None,
             is_query: true,
             schema,
             rows: None,
             is_csv: false,
             is_libsvm: false,
-            stray: all_stray,
+            stray: all_notes.stray,
+            padded: all_notes.padded,
             frame,
             context,
         })
@@ -129,12 +172,14 @@ impl Table {
         Ok(Self {
             name: name.into(),
             files: Vec::new(),
+            format: None,
             is_query: false,
             schema,
             rows: Some(rows as u64),
             is_csv: false,
             is_libsvm: false,
             stray: Vec::new(),
+            padded: Vec::new(),
             frame,
             context,
         })
@@ -195,35 +240,4 @@ fn session(threads: usize, partitions: usize, batch_rows: usize) -> SessionConte
 fn partitions(files: &[PathBuf], threads: usize) -> usize {
     let bytes: u64 = files.iter().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum();
     (4 * threads).max((bytes / PARTITION_BYTES) as usize)
-}
-
-fn all_text(schema: &Schema) -> SchemaRef {
-    Arc::new(Schema::new(schema.fields().iter().map(|f| Field::new(f.name(), DataType::Utf8View, true)).collect::<Vec<_>>()))
-}
-
-/// What reads the files.
-fn provider(files: &[PathBuf], format: Format, schema: SchemaRef, null_values: &[String]) -> Result<Arc<dyn TableProvider>> {
-    let format: Arc<dyn FileFormat> = match format {
-        Format::LibSvm(compression) => return Ok(Arc::new(libsvm::table(files, compression)?)),
-        Format::Parquet => Arc::new(ParquetFormat::default()),
-        Format::Csv(compression) => Arc::new(
-            // Files are not cut, so that a quoted line break is not taken for the end of a row.
-            CsvFormat::default()
-                .with_has_header(true)
-                .with_null_regex(Some(schema::null_pattern(null_values)))
-                .with_newlines_in_values(true)
-                .with_file_compression_type(schema::compression_type(compression)),
-        ),
-    };
-    let urls = files
-        .iter()
-        .map(|file| {
-            let url = url::Url::from_file_path(file).map_err(|()| Error::internal(format!("{} is not absolute", file.display())))?;
-            ListingTableUrl::try_new(url, None).map_err(Error::internal)
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let config = ListingTableConfig::new_with_multi_paths(urls)
-        .with_listing_options(ListingOptions::new(format).with_file_extension(""))
-        .with_schema(schema);
-    Ok(Arc::new(ListingTable::try_new(config).map_err(Error::internal)?))
 }

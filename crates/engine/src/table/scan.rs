@@ -11,6 +11,7 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use futures::{Stream, StreamExt};
 use tokio::sync::mpsc::Sender;
 
+use super::guard::next_batch;
 use super::{Table, blame};
 use crate::{Error, Result};
 
@@ -101,7 +102,7 @@ impl Scan {
             Ok(stream) => stream,
             Err(e) => return Err(self.blame.find(e).await),
         };
-        while let Some(batch) = stream.next().await {
+        while let Some(batch) = next_batch(&mut stream).await {
             let turned = match batch {
                 Ok(batch) => turn(batch)?,
                 Err(e) => return Err(self.blame.find(e).await),
@@ -118,7 +119,7 @@ impl Scan {
             Ok(stream) => stream,
             Err(e) => return Err(self.blame.find(e).await),
         };
-        while let Some(batch) = stream.next().await {
+        while let Some(batch) = next_batch(&mut stream).await {
             match batch {
                 Ok(batch) => step(state, batch)?,
                 Err(e) => return Err(self.blame.find(e).await),

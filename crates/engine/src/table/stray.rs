@@ -1,4 +1,5 @@
-//! Texts among the numbers of a CSV column: with one of them the column is text, and its numbers are categories.
+//! What the user should know of a CSV file's columns: texts among numbers, for with one of them the column is text, and its
+//! numbers are categories; and leading zeros, which numbers do not have.
 
 use std::collections::BTreeSet;
 
@@ -43,6 +44,44 @@ impl Stray {
     }
 }
 
+/// A column of a CSV file whose numbers have leading zeros.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Padded {
+    /// The column.
+    pub column: String,
+    /// The row of the first number with a leading zero, from 1.
+    pub row: u64,
+    /// That number, as it is written.
+    pub text: String,
+}
+
+/// What the user should know of the columns of CSV files.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Notes {
+    /// Columns that hold both numbers and other text.
+    pub stray: Vec<Stray>,
+    /// Columns of numbers with leading zeros.
+    pub padded: Vec<Padded>,
+}
+
+impl Notes {
+    /// What the tallies of a file's columns say.
+    pub(super) fn new<'a>(tallies: impl Iterator<Item = (&'a str, Tally)>) -> Self {
+        let mut notes = Self::default();
+        for (column, tally) in tallies {
+            notes.padded.extend(tally.padded(column));
+            notes.stray.extend(tally.stray(column));
+        }
+        notes
+    }
+
+    /// Adds those of another file.
+    pub fn extend(&mut self, other: Self) {
+        self.stray.extend(other.stray);
+        self.padded.extend(other.padded);
+    }
+}
+
 /// What is seen of a column.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
@@ -50,6 +89,7 @@ pub(super) struct Tally {
     nearly: u64,
     values: u64,
     first: Option<(u64, String)>,
+    padded: Option<(u64, String)>,
     markers: BTreeSet<String>,
 }
 
@@ -59,6 +99,9 @@ impl Tally {
         self.values += 1;
         if is_number(text) {
             self.numbers += 1;
+            if self.padded.is_none() && has_leading_zero(text) {
+                self.padded = Some((row, text.to_string()));
+            }
             return;
         }
         self.nearly += u64::from(is_nearly_number(text));
@@ -70,9 +113,15 @@ impl Tally {
         }
     }
 
+    /// What to tell of the column, if it is one of numbers and some have leading zeros.
+    fn padded(&self, column: &str) -> Option<Padded> {
+        let (row, text) = self.padded.clone().filter(|_| self.numbers == self.values)?;
+        Some(Padded { column: column.into(), row: row + 1, text })
+    }
+
     /// What to tell of the column, if most of its values could be numbers and some are not.
-    pub fn stray(self, column: &str) -> Option<Stray> {
-        let Self { numbers, nearly, values, first, markers } = self;
+    fn stray(self, column: &str) -> Option<Stray> {
+        let Self { numbers, nearly, values, first, markers, .. } = self;
         let (row, text) = first.filter(|_| (numbers + nearly) * ONE_IN >= values)?;
         Some(Stray { column: column.into(), numbers, values, row: row + 1, text, markers })
     }
@@ -85,6 +134,12 @@ fn is_number(text: &str) -> bool {
         true => text.parse::<i64>().is_ok(),
         false => digits.starts_with(|first: char| first.is_ascii_digit() || first == '.') && text.parse::<f64>().is_ok(),
     }
+}
+
+/// Whether a number is written with a zero that it does not need, as codes are.
+fn has_leading_zero(number: &str) -> bool {
+    let digits = number.strip_prefix('-').unwrap_or(number).as_bytes();
+    digits.len() > 1 && digits[0] == b'0' && digits[1].is_ascii_digit()
 }
 
 /// Whether a person would read the text as a number.
@@ -116,6 +171,19 @@ mod tests {
         assert!(told(&[" 1", " 2"]).unwrap().contains("blanks"));
         assert!(told(&["1", "99999999999999999999"]).unwrap().contains("64 bits"));
         assert!(told(&["1", "abc"]).unwrap().contains("mend it"));
+    }
+
+    #[test]
+    fn leading_zeros_of_numbers_are_noted() {
+        let padded = |values: &[&str]| {
+            let mut tally = Tally::default();
+            values.iter().enumerate().for_each(|(row, value)| tally.see(row as u64, value));
+            Notes::new([("x", tally)].into_iter()).padded.pop().map(|padded| (padded.row, padded.text))
+        };
+        assert_eq!(padded(&["10001", "00501", "00502"]), Some((2, "00501".into())));
+        assert_eq!(padded(&["1", "-07"]), Some((2, "-07".into())));
+        assert_eq!(padded(&["0", "0.5", "-0.5", "0e3", "10"]), None);
+        assert_eq!(padded(&["007", "abc"]), None);
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! Looks a CSV file over before it is read by type: what breaks its rows is named with its line, and what keeps a
-//! column of numbers from being one is noted.
+//! column of numbers from being one, or is lost when it is one, is noted.
 
 use std::io::{BufReader, Read};
 use std::path::Path;
 
 use csv::{ByteRecord, ReaderBuilder};
 
-use super::stray::{Stray, Tally};
-use crate::{Error, Result};
+use super::super::pieces::FileError;
+use super::super::stray::{Notes, Tally};
 
 /// First bytes of files that are not CSV whatever their name, and what to do.
 const DISGUISES: [(&[u8], &str); 6] = [
@@ -22,30 +22,32 @@ const DISGUISES: [(&[u8], &str); 6] = [
 const SEPARATORS: [(u8, &str); 3] = [(b';', "semicolons"), (b'\t', "tabs"), (b'|', "bars")];
 
 /// Reads at most `rows` rows of `file`, whose plain bytes `open` gives, and refuses them when they are no CSV.
-/// The answer is the columns that hold both numbers and other text.
-pub(super) fn look<R: Read>(file: &Path, open: impl Fn() -> Result<R>, rows: usize, is_null: impl Fn(&str) -> bool) -> Result<Vec<Stray>> {
+/// The answer is what the user should know of the columns.
+pub(super) fn look<R: Read>(
+    file: &Path,
+    open: impl Fn() -> Result<R, FileError>,
+    rows: usize,
+    is_null: impl Fn(&str) -> bool,
+) -> Result<Notes, FileError> {
     let mut reader = open()?;
-    let wrong = |problem: String| Error::Table { table: file.display().to_string(), problem };
-    let unreadable = |source| Error::File { action: "read", path: file.into(), source };
     let mut first = Vec::new();
-    reader.by_ref().take(4).read_to_end(&mut first).map_err(unreadable)?;
+    reader.by_ref().take(4).read_to_end(&mut first).map_err(|e| FileError::cut_short(file, e))?;
     if let Some((_, problem)) = DISGUISES.iter().find(|(magic, _)| first.starts_with(magic)) {
-        return Err(wrong(problem.to_string()));
+        return Err(FileError::new(file, problem));
     }
     let mut records = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(first.as_slice().chain(reader));
     let (mut header, mut record) = (ByteRecord::new(), ByteRecord::new());
-    if !records.read_byte_record(&mut header).map_err(|e| unreadable(e.into()))? {
-        return Err(wrong("the file is empty; its first line must name the columns".into()));
+    if !records.read_byte_record(&mut header).map_err(|e| FileError::cut_short(file, e))? {
+        return Err(FileError::new(file, "the file is empty; its first line must name the columns"));
     }
-    let names = header_names(&header).map_err(&wrong)?;
+    let names = header_names(&header).map_err(|problem| FileError::new(file, problem))?;
     let mut tallies = vec![Tally::default(); names.len()];
     for row in 0..rows {
-        if !records.read_byte_record(&mut record).map_err(|e| unreadable(e.into()))? {
+        if !records.read_byte_record(&mut record).map_err(|e| FileError::cut_short(file, e))? {
             break;
         }
         if let Err(problem) = check_row(&names, &record) {
-            let line = line_of(open()?, record.position().map_or(0, csv::Position::byte)).map_err(unreadable)?;
-            return Err(wrong(format!("line {line}{problem}")));
+            return Err(FileError::new(file, format!("line {}{problem}", line_of(file, open()?, &record)?)));
         }
         for (tally, value) in tallies.iter_mut().zip(&record) {
             let text = std::str::from_utf8(value).unwrap_or_default();
@@ -54,14 +56,30 @@ pub(super) fn look<R: Read>(file: &Path, open: impl Fn() -> Result<R>, rows: usi
             }
         }
     }
-    Ok(names.into_iter().zip(tallies).filter_map(|(name, tally)| tally.stray(&name)).collect())
+    Ok(Notes::new(names.iter().map(String::as_str).zip(tallies)))
 }
 
-/// The line, from 1, of the row that begins behind byte `start` and whatever line breaks follow it.
-fn line_of(reader: impl Read, start: u64) -> std::io::Result<usize> {
+/// Looks over every row of a file, and refuses the first that breaks.
+pub(super) fn check<R: Read>(file: &Path, open: impl Fn() -> Result<R, FileError>) -> Result<(), FileError> {
+    look(file, open, usize::MAX, |_| true).map(drop)
+}
+
+/// The line, from 1, on which row `row` of the file begins, which counts from 0 behind the header.
+pub(super) fn line_of_row<R: Read>(file: &Path, open: impl Fn() -> Result<R, FileError>, row: u64) -> Result<usize, FileError> {
+    let mut records = ReaderBuilder::new().has_headers(true).flexible(true).from_reader(open()?);
+    let mut record = ByteRecord::new();
+    for _ in 0..=row {
+        records.read_byte_record(&mut record).map_err(|e| FileError::cut_short(file, e))?;
+    }
+    line_of(file, open()?, &record)
+}
+
+/// The line, from 1, on which a record begins. Its position is behind the record before it, so line breaks may follow.
+fn line_of(file: &Path, reader: impl Read, record: &ByteRecord) -> Result<usize, FileError> {
+    let start = record.position().map_or(0, csv::Position::byte);
     let mut line = 1;
     for (at, byte) in BufReader::new(reader).bytes().enumerate() {
-        match byte? {
+        match byte.map_err(|e| FileError::cut_short(file, e))? {
             b'\n' => line += 1,
             b'\r' => {}
             _ if at as u64 >= start => break,

@@ -75,11 +75,7 @@ fn one_number(tree: Tree) -> Model {
         rows: 10,
         null_values: Vec::new(),
     };
-    Model {
-        schema,
-        estimator: Estimator::Trees(Trees { trees: vec![tree], base: vec![1.5], link: Link::Identity }),
-        about: About::default(),
-    }
+    Model { schema, estimator: Estimator::new(Trees { trees: vec![tree], base: vec![1.5], link: Link::Identity }), about: About::default() }
 }
 
 /// A tree that only ever grows to the right.

@@ -66,14 +66,14 @@ impl CentroidsKernel {
     /// The nearest clusters and distances of `count` rows, at most [`LANES`].
     fn lanes(&self, rows: &impl Rows, start: usize, count: usize) -> ([u32; LANES], [f32; LANES]) {
         let design = self.design(rows, start, count);
+        let squares = self.squares(rows, start, count);
         let (mut nearest, mut least) = ([0; LANES], [f64::INFINITY; LANES]);
         for cluster in 0..self.clusters {
             let mut scores = [0.0; LANES];
             let center = &self.centers[cluster * design.len()..(cluster + 1) * design.len()];
             pulp::Arch::new().dispatch(Product { design: &design, center, norm: self.norms[cluster], scores: &mut scores });
-            for category in &self.categories {
-                let codes = &rows.codes(category.feature)[start..start + count];
-                scores.iter_mut().zip(codes).for_each(|(score, &code)| *score += self.square(category, code, cluster));
+            for (category, first) in self.categories.iter().zip(squares.chunks_exact(count)) {
+                scores.iter_mut().zip(first).for_each(|(score, first)| *score += category.squares[first + cluster]);
             }
             for lane in 0..LANES {
                 if scores[lane] < least[lane] {
@@ -83,7 +83,8 @@ impl CentroidsKernel {
         }
         let mut distances = [0.0; LANES];
         for lane in 0..count {
-            distances[lane] = self.distance(rows, start + lane, &design, lane, nearest[lane] as usize);
+            let of_row = squares.iter().skip(lane).step_by(count);
+            distances[lane] = self.distance(&design, lane, of_row, nearest[lane] as usize);
         }
         (nearest, distances)
     }
@@ -101,18 +102,25 @@ impl CentroidsKernel {
         design
     }
 
-    fn square(&self, category: &Category, code: u32, cluster: usize) -> f64 {
-        category.squares[table_row(code, category.values) * self.clusters + cluster]
+    /// Where each category's squared distances of each row begin, category by category.
+    fn squares(&self, rows: &impl Rows, start: usize, count: usize) -> Vec<usize> {
+        let mut first = Vec::with_capacity(self.categories.len() * count);
+        for category in &self.categories {
+            let codes = &rows.codes(category.feature)[start..start + count];
+            first.extend(codes.iter().map(|&code| table_row(code, category.values) * self.clusters));
+        }
+        first
     }
 
-    fn distance(&self, rows: &impl Rows, row: usize, design: &[[f64; LANES]], lane: usize, cluster: usize) -> f32 {
+    /// The distance of the row in `lane` to a cluster's centre; `squares` is where its squared distances begin, by category.
+    fn distance<'a>(&self, design: &[[f64; LANES]], lane: usize, squares: impl Iterator<Item = &'a usize>, cluster: usize) -> f32 {
         let center = &self.centers[cluster * design.len()..(cluster + 1) * design.len()];
         let mut sum = 0.0;
         for (column, value) in design.iter().zip(center) {
             sum += (column[lane] - value) * (column[lane] - value);
         }
-        for category in &self.categories {
-            sum += self.square(category, rows.codes(category.feature)[row], cluster);
+        for (category, first) in self.categories.iter().zip(squares) {
+            sum += category.squares[first + cluster];
         }
         sum.sqrt() as f32
     }

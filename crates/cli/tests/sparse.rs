@@ -35,7 +35,7 @@ fn model(inputs: Vec<Input>, width: u32, hashed: Vec<Hashed>) -> Vec<u8> {
     };
     let weights = vec![(0..width).map(|index| f64::from(index + 1)).collect()];
     let design = Design { encodings: vec![Encoding::Sparse { width }] };
-    let estimator = Estimator::Linear(Linear { design, intercepts: vec![100.0], weights, link: Link::Identity });
+    let estimator = Estimator::new(Linear { design, intercepts: vec![100.0], weights, link: Link::Identity });
     Model { schema, estimator, about: About::default() }.to_bytes().unwrap()
 }
 

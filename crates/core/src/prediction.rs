@@ -62,6 +62,6 @@ pub struct Metric {
 pub struct Importance {
     /// The feature's name.
     pub feature: String,
-    /// For trees the sum of the gains of its splits, for linear models the size of its standardised weights.
+    /// Its share of what all features matter, from 0 to 1; what is measured depends on the estimator.
     pub value: f64,
 }

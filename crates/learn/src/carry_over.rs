@@ -1,9 +1,18 @@
-//! Finds the columns of an earlier model's design among those of a table to go on with. Encoders keep the categories
-//! they know and may have learned more; numbers may be scaled anew, and missing values may have come or gone.
+//! Warm starts: the estimator of an earlier model, and its design's columns among those of the table to train on. Encoders keep
+//! the categories they know and may have learned more; numbers may be scaled anew, and missing values may have come or gone.
 
-use quelea_core::estimator::{Design, Encoding};
+use std::sync::Arc;
+
+use quelea_core::estimator::{Design, Encoding, Estimator, EstimatorKind};
 use quelea_core::schema::Schema;
 use quelea_core::{Error, Result};
+
+/// The estimator to start from as one of kind `K`. The error says that the model is not `what`: "linear", "a clustering".
+pub fn start_as<K: EstimatorKind>(start_from: Option<Estimator>, what: &str) -> Result<Option<Arc<K>>> {
+    let Some(estimator) = start_from else { return Ok(None) };
+    let problem = || format!("the model in model.start_from is not {what}; name one that is, or train without it");
+    estimator.into_shared().map(Some).ok_or_else(|| Error::Table { problem: problem() })
+}
 
 /// A feature in both designs.
 #[derive(Debug, Clone)]

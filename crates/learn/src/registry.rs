@@ -40,7 +40,7 @@ pub trait Family {
     }
 
     /// A learner for a table of this schema. All random choices are drawn from `seed`;
-    /// `start_from` is the fitted estimator of an earlier run to go on from.
+    /// `start_from` is the fitted estimator of an earlier run, for a warm start.
     fn learner(parameters: Self::Parameters, schema: Arc<Schema>, seed: u64, start_from: Option<Estimator>) -> Result<Self::Learner>;
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use random::{Random, Values};
 
-#[allow(missing_docs, dead_code, reason = "shared with the tests, which use more of it")]
+#[allow(missing_docs, reason = "shared with the tests")]
 #[path = "../tests/random/mod.rs"]
 mod random;
 

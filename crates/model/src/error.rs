@@ -52,6 +52,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// A graph, or a model in memory, that does not hold exactly one estimator of the registry.
+    #[error("the model holds {found}, but must hold one of the estimators {known}; it is damaged, or a later version of quelea made it")]
+    UnknownEstimator {
+        /// "no known estimator", or the names of several.
+        found: String,
+        /// The names of all.
+        known: String,
+    },
     /// Metadata that is missing or cannot be read.
     #[error("the model's metadata {key:?} {problem}; the file is damaged or was not written by quelea")]
     Metadata {

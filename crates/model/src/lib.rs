@@ -4,8 +4,12 @@
 //! gives the predictions that [`Scorer`] gives. Only graphs that we write are read.
 
 mod check;
+mod column;
+mod design;
 mod error;
+mod estimators;
 mod graph;
+mod link;
 mod proto;
 mod read;
 mod score;
@@ -19,8 +23,11 @@ use quelea_core::prediction::{Importance, Metrics};
 use quelea_core::schema::Schema;
 use serde::{Deserialize, Serialize};
 
+pub use column::{Column, Value};
 pub use error::{Error, Result};
-pub use score::{Column, RowPrediction, RowScratch, Scorer, Value};
+pub use estimators::estimator_names;
+pub use score::Scorer;
+pub use score::row::{RowPrediction, RowScratch};
 
 /// A trained model: everything a model file holds.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,7 +3,7 @@
 #![allow(missing_docs)]
 
 use quelea_core::counter::{Draws, Purpose};
-use quelea_model::{Column, Error, Model, Scorer};
+use quelea_model::{Column, Error, Model, Scorer, estimator_names};
 use random::{Random, Values};
 
 mod counted;
@@ -59,10 +59,11 @@ fn damaged(bytes: &[u8], other: &[u8], draws: &Draws, number: u64) -> Vec<u8> {
 /// `QUELEA_FUZZ_MODELS` sets the number of models that are damaged, for longer runs.
 #[test]
 fn a_damaged_file_is_an_error_or_a_whole_model() {
-    let models = std::env::var("QUELEA_FUZZ_MODELS").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
-    for seed in 0..models {
+    let models: u64 = std::env::var("QUELEA_FUZZ_MODELS").ok().and_then(|n| n.parse().ok()).unwrap_or(80);
+    let names: Vec<&str> = estimator_names().collect();
+    for (seed, name) in (0..models).zip(names.into_iter().cycle()) {
         let mut random = Random::new(seed);
-        let bytes = random.model().to_bytes().unwrap();
+        let bytes = random.model_of(name).to_bytes().unwrap();
         read(&bytes, &mut random).unwrap();
         if bytes.len() > 30_000 {
             continue;

@@ -1,11 +1,11 @@
-//! Model files as a user would have them: round trips, and predictions that do not depend on how rows come.
+//! Models and columns that a user may get wrong, and the limits of trees.
 
 #![allow(missing_docs)]
 
 use quelea_core::estimator::{Child, Estimator, Link, Node, Rule, Tree, Trees};
 use quelea_core::prediction::Predictions;
 use quelea_core::schema::{Feature, FeatureKind, Input, InputKind, Schema, Target};
-use quelea_model::{About, Column, Model, RowPrediction, Scorer};
+use quelea_model::{About, Column, Model, Scorer};
 
 use random::{Random, Values};
 
@@ -14,45 +14,6 @@ mod random;
 fn score(model: &Model, values: &[Values]) -> Predictions {
     let columns: Vec<Column> = values.iter().map(Values::column).collect();
     Scorer::new(model).unwrap().score(&columns).unwrap()
-}
-
-#[test]
-fn a_file_gives_back_its_model_and_the_same_bytes() {
-    for seed in 0..150 {
-        let mut random = Random::new(seed);
-        let model = random.model();
-        let bytes = model.to_bytes().unwrap();
-        let read = Model::from_bytes(&bytes).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
-        assert!(read == model, "seed {seed}");
-        assert!(read.to_bytes().unwrap() == bytes, "seed {seed}");
-    }
-}
-
-#[test]
-fn a_row_is_scored_the_same_in_any_company() {
-    for seed in 0..150 {
-        let mut random = Random::new(seed);
-        let model = random.model();
-        let values = random.rows(&model.schema, 1_100);
-        let scorer = Scorer::new(&model).unwrap();
-        let whole = score(&model, &values);
-        let mut scratch = scorer.scratch();
-        for row in (0..1_100).step_by(37) {
-            let texts: Vec<Vec<&str>> = values.iter().map(|values| values.texts(row)).collect();
-            let one: Vec<_> = values.iter().zip(&texts).map(|(values, texts)| values.value(row, texts)).collect();
-            match (&whole, scorer.score_row(&one, &mut scratch).unwrap()) {
-                (Predictions::Numbers(all), RowPrediction::Number(one)) => assert_eq!(all[row].to_bits(), one.to_bits(), "seed {seed}"),
-                (Predictions::Classes { classes, best, probabilities }, RowPrediction::Class { best: own, probabilities: one }) => {
-                    assert_eq!(best[row], own, "seed {seed}");
-                    assert_eq!(&probabilities[row * classes..(row + 1) * classes], one, "seed {seed}");
-                }
-                (Predictions::Clusters { nearest, distances }, RowPrediction::Cluster { nearest: own, distance }) => {
-                    assert_eq!((nearest[row], distances[row]), (own, distance), "seed {seed}");
-                }
-                _ => panic!("seed {seed}: another kind of prediction"),
-            }
-        }
-    }
 }
 
 #[test]
@@ -75,11 +36,7 @@ fn one_number(tree: Tree) -> Model {
         rows: 10,
         null_values: Vec::new(),
     };
-    Model {
-        schema,
-        estimator: Estimator::Trees(Trees { trees: vec![tree], base: vec![1.5], link: Link::Identity }),
-        about: About::default(),
-    }
+    Model { schema, estimator: Estimator::new(Trees { trees: vec![tree], base: vec![1.5], link: Link::Identity }), about: About::default() }
 }
 
 /// A tree that only ever grows to the right.
@@ -123,6 +80,14 @@ fn broken_trees_are_named() {
         let error = one_number(tree).to_bytes().unwrap_err().to_string();
         assert!(error.starts_with("tree 0, node 1 "), "{error}");
     }
+}
+
+#[test]
+fn clusters_with_a_target_are_refused() {
+    let mut model = Random::new(0).model_of("centroids");
+    model.schema.target = Target::Number { name: "y".into() };
+    let error = model.to_bytes().unwrap_err().to_string();
+    assert_eq!(error, "the target is given, and clusters are found without one");
 }
 
 #[test]

@@ -296,7 +296,7 @@ impl Boosting {
             round.trees.truncate(self.old_trees() + best * self.loss.outputs());
         }
         let history = round.course.history;
-        Fitted { estimator: Estimator::Trees(Trees { trees: round.trees, base: round.base, link: self.loss.link() }), history, warning }
+        Fitted { estimator: Estimator::new(Trees { trees: round.trees, base: round.base, link: self.loss.link() }), history, warning }
     }
 
     /// How many trees the model has that training went on from.

@@ -75,9 +75,9 @@ impl Family for GradientBoosting {
 }
 
 /// The trees to go on from, if they fit.
-fn start(estimator: Estimator, loss: &Loss, schema: &Schema) -> Result<Trees> {
+fn start(estimator: Estimator, loss: &Loss, schema: &Schema) -> Result<Arc<Trees>> {
     let refuse = |problem: &str| Err(Error::Table { problem: format!("model.start_from does not fit: {problem}") });
-    let Estimator::Trees(trees) = estimator else { return refuse("it is not a model of trees") };
+    let Some(trees) = estimator.into_shared::<Trees>() else { return refuse("it is not a model of trees") };
     if trees.link != loss.link() || trees.base.len() != loss.outputs() || trees.trees.len() % loss.outputs() != 0 {
         return refuse("it was made for another kind of target, or for other classes");
     }
@@ -94,7 +94,7 @@ pub struct Boosting {
     schema: Arc<Schema>,
     seed: u64,
     loss: Loss,
-    start: Option<Trees>,
+    start: Option<Arc<Trees>>,
     /// Features that are numbers.
     numbers: Vec<usize>,
 }

@@ -165,8 +165,7 @@ fn fit_with(table: &Table, parameters: &Parameters, accumulators: usize, moved: 
 }
 
 fn trees(fitted: &Fitted) -> &Trees {
-    let Estimator::Trees(trees) = &fitted.estimator else { panic!("not trees") };
-    trees
+    fitted.estimator.get().expect("trees")
 }
 
 /// The leaf that a row of the table comes to.

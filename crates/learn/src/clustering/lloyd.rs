@@ -135,7 +135,7 @@ impl Pass {
             Some(format!("not converged after {} passes; raise max_iter or tol", self.history.len()))
         };
         let centers = points.iter().map(|point| self.space.decode_point(point)).collect();
-        let estimator = Estimator::Centroids(Centroids { design: self.space.design.clone(), centers });
+        let estimator = Estimator::new(Centroids { design: self.space.design.clone(), centers });
         Fitted { estimator, history: self.history.clone(), warning }
     }
 }

@@ -20,7 +20,7 @@ use quelea_core::schema::Schema;
 use quelea_core::tile::{Role, Tile};
 use quelea_core::{Error, Result};
 
-use crate::carry_over::carried;
+use crate::carry_over::{carried, start_as};
 use crate::design::{Moments, MomentsFit, design};
 use crate::registry::{Family, Targets};
 use assign::{Changes, Farthest, assign};
@@ -46,17 +46,10 @@ impl Family for KMeans {
     }
 
     fn learner(parameters: Parameters, schema: Arc<Schema>, seed: u64, start_from: Option<Estimator>) -> Result<KMeansLearner> {
-        let start_from = match start_from {
-            None => None,
-            Some(Estimator::Centroids(model)) => {
-                parameters.check_against(model.centers.len())?;
-                Some(model)
-            }
-            Some(_) => {
-                let problem = "the model in model.start_from is not a clustering; name one that is, or train without it".into();
-                return Err(Error::Table { problem });
-            }
-        };
+        let start_from = start_as::<Centroids>(start_from, "a clustering")?;
+        if let Some(model) = &start_from {
+            parameters.check_against(model.centers.len())?;
+        }
         Ok(KMeansLearner { parameters, moments: MomentsFit::new(&schema), schema, seed, start_from })
     }
 }
@@ -67,7 +60,7 @@ pub struct KMeansLearner {
     schema: Arc<Schema>,
     moments: MomentsFit,
     seed: u64,
-    start_from: Option<Centroids>,
+    start_from: Option<Arc<Centroids>>,
 }
 
 /// What a round asks of the tiles.

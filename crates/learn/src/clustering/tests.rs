@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use pulp::Arch;
 use quelea_core::Error;
 use quelea_core::counter::{Draws, Purpose};
-use quelea_core::estimator::{Centroids, Estimator};
+use quelea_core::estimator::Centroids;
 use quelea_core::learner::Fitted;
 use quelea_core::tile::{MISSING, Values};
 
@@ -24,8 +24,7 @@ fn fit(table: &Table, parameters: Parameters, deal: Deal) -> Result<Fitted, Erro
 }
 
 fn centroids(fitted: &Fitted) -> &Centroids {
-    let Estimator::Centroids(model) = &fitted.estimator else { panic!("not a clustering") };
-    model
+    fitted.estimator.get().expect("a clustering")
 }
 
 /// The training rows' squared distances to the nearest of the centres, summed by weight.

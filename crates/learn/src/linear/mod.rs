@@ -20,6 +20,7 @@ use quelea_core::schema::Schema;
 use quelea_core::tile::Tile;
 use quelea_core::{Error, Result};
 
+use crate::carry_over::start_as;
 use crate::design::{Moments, MomentsFit, design};
 use crate::registry::{Family, Targets};
 use objective::Objective;
@@ -42,14 +43,7 @@ impl Family for LogisticRegression {
     }
 
     fn learner(parameters: Parameters, schema: Arc<Schema>, _seed: u64, start_from: Option<Estimator>) -> Result<LogisticLearner> {
-        let start_from = match start_from {
-            None => None,
-            Some(Estimator::Linear(model)) => Some(model),
-            Some(_) => {
-                let problem = "the model in model.start_from is not linear; name one that is, or train without it".into();
-                return Err(Error::Table { problem });
-            }
-        };
+        let start_from = start_as(start_from, "linear")?;
         Ok(LogisticLearner { parameters, moments: MomentsFit::new(&schema), schema, start_from })
     }
 }
@@ -59,7 +53,7 @@ pub struct LogisticLearner {
     parameters: Parameters,
     schema: Arc<Schema>,
     moments: MomentsFit,
-    start_from: Option<Linear>,
+    start_from: Option<Arc<Linear>>,
 }
 
 /// What a round asks of the tiles.
@@ -187,7 +181,7 @@ fn advance(mut pass: Pass, gradient: Vec<f64>, products: Vec<f64>, losses: &[f64
     Ok(match pass.search.advance(&pass.objective, std::mem::take(&mut pass.point), evaluation)? {
         Next::Evaluate { point, products } => Step::Next(Round::Pass(Box::new(Pass { point, products, ..pass }))),
         Next::Done { point, warning } => {
-            let estimator = Estimator::Linear(pass.objective.model(&point));
+            let estimator = Estimator::new(pass.objective.model(&point));
             Step::Done(Fitted { estimator, history: pass.search.history, warning })
         }
     })

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use pulp::Arch;
 use quelea_core::Error;
-use quelea_core::estimator::{Estimator, Linear};
+use quelea_core::estimator::Linear;
 use quelea_core::learner::Fitted;
 use quelea_core::tile::{MISSING, Values};
 
@@ -20,8 +20,7 @@ fn fit(table: &Table, parameters: Parameters, deal: Deal) -> Result<Fitted, Erro
 }
 
 fn linear(fitted: Fitted) -> Linear {
-    let Estimator::Linear(model) = fitted.estimator else { panic!("not a linear model") };
-    model
+    fitted.estimator.get::<Linear>().expect("a linear model").clone()
 }
 
 fn scores(table: &Table, model: &Linear, row: usize) -> Vec<f64> {

@@ -39,18 +39,15 @@ where
 }
 
 fn linear(fitted: &Fitted) -> &Linear {
-    let Estimator::Linear(model) = &fitted.estimator else { panic!("not a linear model") };
-    model
+    fitted.estimator.get().expect("a linear model")
 }
 
 fn machine(fitted: &Fitted) -> &Factorization {
-    let Estimator::Factorization(model) = &fitted.estimator else { panic!("not a factorisation machine") };
-    model
+    fitted.estimator.get().expect("a factorisation machine")
 }
 
 fn centroids(fitted: &Fitted) -> &Centroids {
-    let Estimator::Centroids(model) = &fitted.estimator else { panic!("not a clustering") };
-    model
+    fitted.estimator.get().expect("a clustering")
 }
 
 /// `table` with a sparse feature of indices below 50, some of them twice in a row, in place of its third column.
@@ -445,8 +442,11 @@ fn a_model_to_start_from_is_where_training_goes_on() {
         let learner = SparseLogisticRegression::learner(parameters, table.schema(), 0, Some(first.estimator.clone())).unwrap();
         let again = run(&learner, &table.tiles(), 1, 0).unwrap();
         assert!(again.history[0].loss.unwrap() < first.history[1].loss.unwrap());
-        let model = Some(Estimator::Centroids(Centroids { design: linear(&first).design.clone(), centers: vec![] }));
-        assert!(matches!(SparseLogisticRegression::learner(parameters, table.schema(), 0, model), Err(Error::Table { .. })));
+        let model = Centroids { design: linear(&first).design.clone(), centers: vec![] };
+        assert!(matches!(
+            SparseLogisticRegression::learner(parameters, table.schema(), 0, Some(Estimator::new(model))),
+            Err(Error::Table { .. })
+        ));
     }
 }
 

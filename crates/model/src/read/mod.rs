@@ -1,14 +1,11 @@
 //! Reading: the model in a file that we wrote. What the graph holds is taken from its nodes and constants, the model made
 //! of it is checked, and then its graph is built anew and compared: a node that we would not write is an error.
 
-mod design;
-mod parts;
+pub mod parts;
 mod scan;
-mod trees;
 
 use prost::Message;
-use quelea_core::estimator::Estimator;
-use quelea_core::schema::{FeatureKind, Schema, Target};
+use quelea_core::schema::{FeatureKind, Schema};
 use serde::de::DeserializeOwned;
 
 use self::parts::Parts;
@@ -16,7 +13,7 @@ use crate::graph::{IR_VERSION, ML_OPSET, Names, OPSET};
 use crate::proto::{GraphProto, ModelProto};
 use crate::write::encode::{BUCKET, missing_texts};
 use crate::write::{self, ABOUT_KEY, SCHEMA_KEY};
-use crate::{Error, Model, Result, check};
+use crate::{Error, Model, Result, check, estimators};
 
 /// The model in `bytes`.
 pub fn from_bytes(bytes: &[u8]) -> Result<Model> {
@@ -28,7 +25,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Model> {
     let graph = proto.graph.unwrap_or_default();
     let parts = Parts::of(&graph, Names::new(&schema));
     categories(&parts, &mut schema)?;
-    let estimator = estimator(&parts, &schema)?;
+    let estimator = estimators::read(&parts, &schema)?;
     let model = Model { schema, estimator, about };
     check::model(&model)?;
     compare(&graph, &write::graph(&model)?)?;
@@ -77,19 +74,6 @@ fn categories(parts: &Parts, schema: &mut Schema) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn estimator(parts: &Parts, schema: &Schema) -> Result<Estimator> {
-    if parts.has_node(&parts.names.of(write::trees::TREES)) {
-        return Ok(Estimator::Trees(trees::read(parts, &schema.target)?));
-    }
-    if parts.has_constant(&parts.names.of(write::factorization::PAIRS)) {
-        return Ok(Estimator::Factorization(design::factorization(parts, schema)?));
-    }
-    if matches!(schema.target, Target::None) {
-        return Ok(Estimator::Centroids(design::centroids(parts, schema)?));
-    }
-    Ok(Estimator::Linear(design::linear(parts, schema)?))
 }
 
 /// The first thing in which `found` is not `expected`.

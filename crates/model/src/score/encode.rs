@@ -9,7 +9,7 @@ use quelea_core::schema::{Feature, FeatureKind, Hashed, Schema, TimePart};
 use quelea_core::tile::{MISSING, UNSEEN};
 use quelea_core::time;
 
-use super::{Column, Value};
+use crate::column::{Column, Value};
 
 /// A feature's encoder.
 #[derive(Debug)]

@@ -1,21 +1,13 @@
 //! Writing: a model as the bytes of an ONNX file. The same model always gives the same bytes.
 
-pub mod centroids;
-pub mod design;
 pub mod encode;
-pub mod factorization;
-pub mod linear;
-mod link;
-mod sparse;
-pub mod trees;
 
 use prost::Message;
-use quelea_core::estimator::{Encoding, Estimator};
 use quelea_core::schema::{FeatureKind, InputKind, Schema};
 
 use crate::graph::{Graph, IR_VERSION, ML_OPSET, Names, OPSET, indices_of, values_of};
 use crate::proto::{GraphProto, MOST_BYTES, ModelProto, OperatorSetIdProto, StringStringEntryProto, element};
-use crate::{About, Error, Model, Result, check};
+use crate::{About, Error, Model, Result, check, estimators};
 
 /// The metadata that holds the schema, without the categories and hashed texts, which are in the graph.
 pub const SCHEMA_KEY: &str = "quelea.schema";
@@ -27,7 +19,7 @@ pub const PRODUCER: &str = "quelea";
 /// The file of `model`.
 pub fn to_bytes(model: &Model) -> Result<Vec<u8>> {
     check::model(model)?;
-    refuse_beyond_limit(least_bytes(model))?;
+    refuse_beyond_limit(least_bytes(model)?)?;
     let proto = ModelProto {
         ir_version: IR_VERSION,
         producer_name: PRODUCER.into(),
@@ -59,12 +51,7 @@ pub fn graph(model: &Model) -> Result<GraphProto> {
             }
         }
     }
-    match &model.estimator {
-        Estimator::Trees(trees) => trees::write(&mut graph, &model.schema, trees),
-        Estimator::Linear(linear) => linear::write(&mut graph, &model.schema, linear),
-        Estimator::Centroids(centroids) => centroids::write(&mut graph, &model.schema, centroids),
-        Estimator::Factorization(machine) => factorization::write(&mut graph, &model.schema, machine),
-    }
+    estimators::find(&model.estimator)?.write(&mut graph, &model.schema);
     Ok(graph.finish())
 }
 
@@ -77,8 +64,8 @@ fn refuse_beyond_limit(bytes: u64) -> Result<()> {
     if bytes > MOST_BYTES { Err(Error::TooLarge { bytes, limit: MOST_BYTES }) } else { Ok(()) }
 }
 
-/// Bytes that a model takes at the least, found without building its graph.
-fn least_bytes(model: &Model) -> u64 {
+/// A lower bound of the bytes that a model takes, found without building its graph.
+fn least_bytes(model: &Model) -> Result<u64> {
     let text = |values: &[String]| values.iter().map(|v| v.len() as u64 + 2).sum::<u64>();
     let categories: u64 = model
         .schema
@@ -90,16 +77,7 @@ fn least_bytes(model: &Model) -> u64 {
             FeatureKind::Number { .. } => 0,
         })
         .sum();
-    let estimator = match &model.estimator {
-        Estimator::Trees(trees) => trees.trees.iter().map(trees::least_bytes).sum(),
-        Estimator::Linear(linear) => {
-            let bytes = |encoding: &Encoding| encoding.width() as u64 * if matches!(encoding, Encoding::Sparse { .. }) { 4 } else { 8 };
-            linear.weights.len() as u64 * linear.design.encodings.iter().map(bytes).sum::<u64>()
-        }
-        Estimator::Factorization(machine) => 4 * (machine.weights.len() + machine.factors.len()) as u64,
-        Estimator::Centroids(centroids) => 4 * (centroids.centers.len() * centroids.design.width()) as u64,
-    };
-    categories + estimator
+    Ok(categories + estimators::find(&model.estimator)?.least_bytes())
 }
 
 fn schema_json(schema: &Schema) -> Result<String> {

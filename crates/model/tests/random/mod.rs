@@ -1,10 +1,30 @@
 //! Random models and rows under a seed: every kind of estimator, link, input and value.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use std::ops::Range;
+
 use arrow::array::{StringArray, StringViewArray};
 use quelea_core::counter::{Draws, Purpose};
-use quelea_core::estimator::{Centroids, Child, Design, Encoding, Estimator, Factorization, Linear, Link, Node, Rule, Tree, Trees};
+use quelea_core::estimator::{Design, Encoding, Estimator, Link};
 use quelea_core::schema::{Feature, FeatureKind, Hashed, Input, InputKind, Labels, Schema, Target, TimePart};
 use quelea_model::{About, Column, Model, Value};
+
+mod centroids;
+mod factorization;
+mod linear;
+mod trees;
+
+/// Makes a random estimator and the schema that it is for.
+type Generator = fn(&mut Random) -> (Schema, Estimator);
+
+/// A generator for each estimator that a model file can hold, by its name.
+pub const GENERATORS: &[(&str, Generator)] = &[
+    ("linear", linear::generate),
+    ("factorization", factorization::generate),
+    ("centroids", centroids::generate),
+    ("trees", trees::generate),
+];
 
 /// A column of rows.
 pub enum Values {
@@ -23,6 +43,21 @@ impl Values {
             Self::Timestamp(v) => Column::Timestamp(v),
             Self::Sparse { offsets, indices, values } => Column::Sparse { offsets, indices, values: values.as_deref() },
             Self::Texts { offsets, codes, dictionary } => Column::Texts { offsets, codes, texts: dictionary },
+        }
+    }
+
+    /// Some of the rows.
+    pub fn piece(&self, rows: Range<usize>) -> Self {
+        match self {
+            Self::Number(v) => Self::Number(v[rows].to_vec()),
+            Self::Text(v) => Self::Text(v.slice(rows.start, rows.len())),
+            Self::Timestamp(v) => Self::Timestamp(v[rows].to_vec()),
+            Self::Sparse { offsets, indices, values } => {
+                Self::Sparse { offsets: offsets[rows.start..=rows.end].to_vec(), indices: indices.clone(), values: values.clone() }
+            }
+            Self::Texts { offsets, codes, dictionary } => {
+                Self::Texts { offsets: offsets[rows.start..=rows.end].to_vec(), codes: codes.clone(), dictionary: dictionary.clone() }
+            }
         }
     }
 
@@ -170,63 +205,6 @@ impl Random {
         }
     }
 
-    fn rule(&mut self, feature: &Feature) -> Rule {
-        match &feature.kind {
-            FeatureKind::Category { values, .. } => {
-                let percent = [2, 30, 90][self.below(3)];
-                let mut codes: Vec<u32> = (0..values.len() as u32).filter(|_| self.chance(percent)).collect();
-                if codes.is_empty() {
-                    codes.push(self.below(values.len()) as u32);
-                }
-                Rule::In(codes)
-            }
-            FeatureKind::Sparse { .. } => unreachable!("trees have no sparse features"),
-            FeatureKind::Number { part: Some(TimePart::Year), .. } => Rule::AtMost(1_900.0 + self.below(200) as f32),
-            FeatureKind::Number { part: Some(_), .. } => Rule::AtMost(self.below(40) as f32),
-            FeatureKind::Number { .. } => Rule::AtMost(self.number()),
-        }
-    }
-
-    /// A tree that grows at a random leaf each time.
-    fn tree(&mut self, schema: &Schema, leaves: usize) -> Tree {
-        let mut tree = Tree { nodes: Vec::new(), leaves: vec![0.0] };
-        let mut open: Vec<Option<(usize, bool)>> = vec![None];
-        for _ in 1..leaves {
-            let leaf = self.below(open.len());
-            let node = tree.nodes.len() as u32;
-            if let Some((parent, is_left)) = open[leaf] {
-                let child = if is_left { &mut tree.nodes[parent].left } else { &mut tree.nodes[parent].right };
-                *child = Child::Node(node);
-            }
-            let feature = self.below(schema.features.len());
-            tree.nodes.push(Node {
-                feature: feature as u32,
-                rule: self.rule(&schema.features[feature]),
-                missing_left: self.chance(50),
-                left: Child::Leaf(leaf as u32),
-                right: Child::Leaf(open.len() as u32),
-                gain: 0.0,
-                rows: 0,
-            });
-            open[leaf] = Some((node as usize, true));
-            open.push(Some((node as usize, false)));
-        }
-        tree.leaves = open.iter().map(|_| (self.real() * 0.5) as f32).collect();
-        tree
-    }
-
-    fn trees(&mut self, schema: &mut Schema) -> Estimator {
-        let (link, target, outputs) = self.link();
-        schema.target = target;
-        let rounds = 1 + self.below(12);
-        let trees = (0..rounds * outputs).map(|_| {
-            let leaves = [1, 2, 7, 31, 64, 255][self.below(6)];
-            self.tree(schema, leaves)
-        });
-        let trees = trees.collect();
-        Estimator::Trees(Trees { trees, base: (0..outputs).map(|_| self.number()).collect(), link })
-    }
-
     fn design(&mut self, schema: &Schema) -> Design {
         let encodings = schema.features.iter().map(|feature| match &feature.kind {
             FeatureKind::Number { .. } => Encoding::Number {
@@ -241,42 +219,20 @@ impl Random {
         Design { encodings: encodings.collect() }
     }
 
-    fn linear(&mut self, schema: &mut Schema) -> Estimator {
-        let design = self.design(schema);
-        let (link, target, outputs) = self.link();
-        schema.target = target;
-        let weights = (0..outputs).map(|_| (0..design.width()).map(|_| f64::from((self.real() * 0.01) as f32)).collect()).collect();
-        Estimator::Linear(Linear { design, intercepts: (0..outputs).map(|_| self.real()).collect(), weights, link })
-    }
-
-    fn factorization(&mut self, schema: &mut Schema) -> Estimator {
-        let design = self.design(schema);
-        let (link, target) = match self.below(2) {
-            0 => (Link::Identity, Target::Number { name: "target".into() }),
-            _ => (Link::Logistic, self.classes(2)),
-        };
-        schema.target = target;
-        let (width, rank) = (design.width(), [1, 3, 16][self.below(3)]);
-        let mut numbers = |count: usize, size: f64| (0..count).map(|_| (self.real() * size) as f32).collect::<Vec<f32>>();
-        let (weights, factors) = (numbers(width, 0.01), numbers(width * rank, 0.05));
-        Estimator::Factorization(Factorization { design, intercept: self.real(), weights, factors, rank, link })
-    }
-
-    fn centroids(&mut self, schema: &Schema) -> Estimator {
-        let design = self.design(schema);
-        let centers = (0..1 + self.below(20)).map(|_| (0..design.width()).map(|_| (self.real() * 3.0) as f32).collect()).collect();
-        Estimator::Centroids(Centroids { design, centers })
-    }
-
+    /// A model of a random kind: of trees, which come last, three times as often as of any other.
     pub fn model(&mut self) -> Model {
-        let which = self.below(6);
-        let mut schema = self.schema(which < 2);
-        let estimator = match which {
-            0 => self.linear(&mut schema),
-            1 => self.factorization(&mut schema),
-            2 => self.centroids(&schema),
-            _ => self.trees(&mut schema),
-        };
+        let (_, generator) = GENERATORS[self.below(GENERATORS.len() + 2).min(GENERATORS.len() - 1)];
+        self.model_by(generator)
+    }
+
+    /// A model with the estimator of this name.
+    pub fn model_of(&mut self, name: &str) -> Model {
+        let (_, generator) = GENERATORS.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no generator makes {name}"));
+        self.model_by(*generator)
+    }
+
+    fn model_by(&mut self, generator: Generator) -> Model {
+        let (schema, estimator) = generator(self);
         let about = About { learner: "random".into(), fingerprint: self.bits().to_string(), ..About::default() };
         Model { schema, estimator, about }
     }

@@ -185,7 +185,7 @@ impl StepLearner for FactorizationLearner {
         };
         let finite = model.weights.iter().chain(&model.factors).all(|x| x.is_finite());
         let what = || Error::NotFinite { what: "a weight".into(), place: String::new() };
-        finite.then_some(Fitted { estimator: Estimator::Factorization(model), history, warning: None }).ok_or_else(what)
+        finite.then_some(Fitted { estimator: Estimator::new(model), history, warning: None }).ok_or_else(what)
     }
 }
 

@@ -199,7 +199,7 @@ impl StepLearner for MiniBatchLearner {
         let warning =
             (kept.len() < asked as usize).then(|| format!("there are {} clusters instead of {asked}: no more rows differ", kept.len()));
         let model = Centroids { design: self.columns.design(&standards.values), centers: kept };
-        Ok(Fitted { estimator: Estimator::Centroids(model), history, warning })
+        Ok(Fitted { estimator: Estimator::new(model), history, warning })
     }
 }
 

@@ -20,7 +20,7 @@ use super::optimizer::slices;
 use super::stop::is_done;
 use super::totals::{LARGEST_LOSS, Totals};
 use super::units::{Units, check_weight, largest_weight, most_rows};
-use crate::carry_over::carried;
+use crate::carry_over::{carried, start_as};
 use crate::registry::{Family, Targets};
 use fold::Fold;
 pub use parameters::Parameters;
@@ -74,7 +74,7 @@ pub struct LinearLearner {
     slices: u64,
     fold: Fold,
     totals: Totals,
-    start_from: Option<Linear>,
+    start_from: Option<Arc<Linear>>,
 }
 
 impl LinearLearner {
@@ -86,17 +86,10 @@ impl LinearLearner {
         let (rows, weight) = (most_rows(&schema, slices), largest_weight(&schema));
         let gradients = Units::new(rows, weight + columns.largest_value(&schema));
         let fold = Fold { loss, outputs, gradients, weights: Units::new(rows, weight) };
-        let start_from = match start_from {
-            None => None,
-            Some(Estimator::Linear(model)) if model.weights.len() == outputs => Some(model),
-            Some(Estimator::Linear(_)) => {
-                return Err(Error::Table { problem: "the model in model.start_from knows other classes; train without it".into() });
-            }
-            Some(_) => {
-                let problem = "the model in model.start_from is not linear; name one that is, or train without it".into();
-                return Err(Error::Table { problem });
-            }
-        };
+        let start_from = start_as::<Linear>(start_from, "linear")?;
+        if start_from.as_ref().is_some_and(|model| model.weights.len() != outputs) {
+            return Err(Error::Table { problem: "the model in model.start_from knows other classes; train without it".into() });
+        }
         Ok(Self { parameters, columns, slices, fold, totals: Totals::new(&schema, LARGEST_LOSS), schema, start_from })
     }
 
@@ -205,7 +198,7 @@ impl StepLearner for LinearLearner {
             weights: all,
             link: if outputs == 1 { Link::Logistic } else { Link::Softmax },
         };
-        Ok(Fitted { estimator: Estimator::Linear(model), history, warning: None })
+        Ok(Fitted { estimator: Estimator::new(model), history, warning: None })
     }
 }
 

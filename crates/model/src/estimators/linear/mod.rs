@@ -1,0 +1,41 @@
+//! Linear models.
+
+mod check;
+mod read;
+mod score;
+mod write;
+
+use quelea_core::estimator::Linear;
+use quelea_core::schema::Schema;
+
+use super::OnnxEstimator;
+use crate::Result;
+use crate::graph::Graph;
+use crate::read::parts::Parts;
+use crate::score::kernel::Kernel;
+
+impl OnnxEstimator for Linear {
+    fn is_in(parts: &Parts) -> bool {
+        parts.has_constant(&parts.names.of(write::INTERCEPTS))
+    }
+
+    fn read(parts: &Parts, schema: &Schema) -> Result<Self> {
+        read::read(parts, schema)
+    }
+
+    fn check(&self, schema: &Schema) -> Result<()> {
+        check::check(self, schema)
+    }
+
+    fn least_bytes(&self) -> u64 {
+        write::least_bytes(self)
+    }
+
+    fn write(&self, graph: &mut Graph, schema: &Schema) {
+        write::write(graph, schema, self);
+    }
+
+    fn kernel(&self, _: &Schema) -> Box<dyn Kernel> {
+        Box::new(score::LinearKernel::new(self))
+    }
+}

@@ -15,6 +15,7 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
+use quelea_core::visible::shortened;
 
 use super::files::{self, Compression};
 use super::{BATCH_ROWS, PARTITION_BYTES, schema};
@@ -232,7 +233,7 @@ impl Rows {
 }
 
 fn shown(word: &[u8]) -> String {
-    format!("{:?}", super::shortened(&String::from_utf8_lossy(word)))
+    format!("{:?}", shortened(&String::from_utf8_lossy(word)))
 }
 
 fn label(word: &[u8]) -> Result<f64, String> {

@@ -32,7 +32,7 @@ pub use libsvm::label_column;
 pub(crate) use scan::Scan;
 use schema::Described;
 pub(crate) use schema::{is_text, value_type};
-pub(crate) use stray::{Stray, shortened};
+pub(crate) use stray::Stray;
 
 /// Rows per batch; large, so that work per batch outweighs its overhead.
 const BATCH_ROWS: usize = 32_768;

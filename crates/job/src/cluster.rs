@@ -6,13 +6,9 @@ use quelea_learn::registry::{self, Targets};
 
 use crate::{Cluster, Job, JobError, Mode, Result, Shards, Sync, Traffic, Transport};
 
-const MOST_WORKERS: usize = 1_024;
 const MOST_SHARDS: usize = 256;
-const MOST_REPLICAS: usize = 4;
 /// An hour.
 const MOST_SECONDS: f64 = 3_600.0;
-const MOST_RETRIES: u32 = 1_000;
-const MOST_STALENESS: u64 = 1_000_000;
 const MOST_SIGNIFICANCE: f64 = 1e6;
 
 /// Refuses what is not possible.
@@ -24,13 +20,7 @@ pub(crate) fn check(job: &Job) -> Result<()> {
 }
 
 fn check_cluster(cluster: &Cluster) -> Result<()> {
-    if cluster.workers > MOST_WORKERS {
-        return Err(JobError::key("cluster.workers", format!("this is a number from 0 to {MOST_WORKERS}")));
-    }
     let copies = 1 + cluster.replicas;
-    if cluster.replicas > MOST_REPLICAS {
-        return Err(JobError::key("cluster.replicas", format!("this is a number from 0 to {MOST_REPLICAS}")));
-    }
     if cluster.replicas > 0 && cluster.is_alone() {
         return Err(JobError::key("cluster.replicas", "one process alone has no shards; set cluster.workers, or drop it"));
     }
@@ -60,8 +50,9 @@ fn check_sync(job: &Job) -> Result<()> {
         (Mode::Quorum, None) => {
             return Err(JobError::key("sync.quorum", "say how many workers end a round; with mode \"quorum\" it must be given"));
         }
-        (Mode::Quorum, Some(least)) if least == 0 || (job.cluster.workers > 0 && least > job.cluster.workers) => {
-            return Err(JobError::key("sync.quorum", format!("{least} is not possible; this is a number from 1 to cluster.workers")));
+        (Mode::Quorum, Some(least)) if job.cluster.workers > 0 && least > job.cluster.workers => {
+            let problem = format!("{least} is not possible; this is a number from 1 to cluster.workers, which is {}", job.cluster.workers);
+            return Err(JobError::key("sync.quorum", problem));
         }
         (Mode::Bsp | Mode::Ssp | Mode::Asp, Some(_)) => {
             return Err(JobError::key("sync.quorum", "it belongs to mode \"quorum\"; drop it, or set the mode"));
@@ -70,7 +61,6 @@ fn check_sync(job: &Job) -> Result<()> {
     }
     match staleness {
         Some(_) if mode != Mode::Ssp => Err(JobError::key("sync.staleness", "it belongs to mode \"ssp\"; drop it, or set the mode")),
-        Some(most) if most > MOST_STALENESS => Err(JobError::key("sync.staleness", format!("this is a number from 0 to {MOST_STALENESS}"))),
         _ => Ok(()),
     }
 }
@@ -111,19 +101,17 @@ fn check_addresses(addresses: &[String]) -> Result<()> {
 }
 
 fn check_transport(transport: &Transport) -> Result<()> {
-    let Transport { connect_timeout, request_timeout, keepalive, lease, retries, .. } = *transport;
+    let Transport { connect_timeout, request_timeout, keepalive, lease, .. } = *transport;
     let times = [("connect_timeout", connect_timeout), ("request_timeout", request_timeout), ("keepalive", keepalive), ("lease", lease)];
     if let Some((key, seconds)) = times.into_iter().find(|(_, seconds)| !(*seconds > 0.0 && *seconds <= MOST_SECONDS)) {
         let problem = format!("{seconds} is not possible; this is a number of seconds, above 0 and up to {MOST_SECONDS}");
         return Err(JobError::key(format!("transport.{key}"), problem));
     }
-    if retries > MOST_RETRIES {
-        return Err(JobError::key("transport.retries", format!("this is a number from 0 to {MOST_RETRIES}")));
-    }
     for (key, longer) in [("request_timeout", request_timeout), ("lease", lease)] {
         if keepalive >= longer {
-            let problem =
-                format!("{keepalive} s is not shorter than transport.{key}, which is {longer} s; a quiet process would look dead");
+            let problem = format!(
+                "{keepalive} s is not shorter than transport.{key}, which is {longer} s, so that a quiet process would look dead; lower it"
+            );
             return Err(JobError::key("transport.keepalive", problem));
         }
     }

@@ -1,5 +1,7 @@
 //! A job that is put together from a file and single keys, and becomes a [`Job`] when it is complete.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use quelea_core::suggest;
@@ -24,9 +26,9 @@ impl Default for Draft {
 impl Draft {
     /// Reads a job file. Relative paths in it start from its folder.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|source| JobError::Read { path: path.into(), source })?;
-        let read: toml::Table =
-            toml::from_str(&text).map_err(|e| JobError::Syntax { path: path.into(), message: e.to_string().trim_end().into() })?;
+        let wrong = |problem: String| JobError::Syntax { path: path.into(), problem };
+        let text = text_of(path)?;
+        let read: toml::Table = toml::from_str(&text).map_err(|e| wrong(described(&e, &text)))?;
         let read = keys_of(read, "")?;
         let mut draft = Self::default();
         draft.values.extend(read);
@@ -85,6 +87,31 @@ impl Draft {
         check::check(&mut job)?;
         Ok(job)
     }
+}
+
+/// The largest job file, in bytes: whatever is larger is none.
+const LARGEST_FILE: u64 = 16 << 20;
+
+/// The text of a job file.
+fn text_of(path: &Path) -> Result<String> {
+    let unreadable = |source| JobError::Read { path: path.into(), source };
+    let wrong = |problem: String| JobError::Syntax { path: path.into(), problem };
+    let mut bytes = Vec::new();
+    File::open(path).map_err(unreadable)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(wrong(format!("it is longer than {LARGEST_FILE} bytes, and no job file; `quelea init TABLE` writes one")));
+    }
+    String::from_utf8(bytes).map_err(|e| {
+        let line = 1 + e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
+        wrong(format!("line {line} is not UTF-8 text; save the file as UTF-8"))
+    })
+}
+
+/// What is wrong with TOML, and where, in one line.
+fn described(error: &toml::de::Error, text: &str) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map_or_else(String::new, |before| format!("line {}: ", 1 + before.matches('\n').count()));
+    format!("{line}{}", error.message().split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// The keys of a table of TOML; `under` is the key of the table with a dot, or nothing.
@@ -165,9 +192,19 @@ mod tests {
             ("data.validation", "true", "true is not possible; this is a number (a fraction of the table"),
             ("data.class_weights", "even", "\"even\" is not possible; this is \"balanced\", or a table"),
             ("data.class_weights", "{ a = \"b\" }", "a table from names to values, each a number"),
-            ("run.seed", "-1", "run.seed: -1 is not possible; this is a whole number from 0 up"),
-            ("run.seed", "1.5", "1.5 is not possible; this is a whole number from 0 up"),
-            ("run.threads", "many", "\"many\" is not possible; this is a whole number"),
+            ("run.seed", "-1", "run.seed: -1 is not possible; this is a whole number from 0 to 9223372036854775807"),
+            ("run.seed", "1.5", "1.5 is not possible; this is a whole number from 0 to 9223372036854775807"),
+            ("run.seed", "18446744073709551615", "this is a whole number from 0 to 9223372036854775807"),
+            ("run.threads", "many", "\"many\" is not possible; this is a whole number from 1 to 1024"),
+            ("run.threads", "0", "run.threads: 0 is not possible; this is a whole number from 1 to 1024"),
+            ("cluster.workers", "1025", "1025 is not possible; this is a whole number from 0 to 1024"),
+            ("cluster.replicas", "5", "5 is not possible; this is a whole number from 0 to 4"),
+            ("data.hash_buckets", "1", "1 is not possible; this is a whole number from 2 to 268435456"),
+            ("transport.retries", "1001", "1001 is not possible; this is a whole number from 0 to 1000"),
+            ("sync.quorum", "0", "0 is not possible; this is a whole number from 1 to"),
+            ("model.n_estimators", "99999999999", "99999999999 is not possible; this is a whole number from 1 to 1000000"),
+            ("model.n_estimators", "0", "0 is not possible; this is a whole number from 1 to 1000000"),
+            ("model.max_depth", "-2", "-2 is not possible; this is a whole number from -1 to 1000"),
             ("output.model", "1", "output.model: 1 is not possible; this is a text"),
             ("model.num_leaves", "5000000000", "model.num_leaves: 5000000000 is not possible; this is a whole number"),
             ("model.objective", "l3", "this is one of"),

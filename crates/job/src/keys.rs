@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use quelea_core::suggest;
+use quelea_core::visible::shortened;
 use quelea_learn::registry;
 use serde_json::{Map, Value};
 
@@ -13,21 +14,23 @@ const TABLES: [&str; 9] = ["data", "model", "output", "run", "checkpoint", "clus
 
 /// Refuses unknown keys and says which were probably meant, and values of a type that their key does not take.
 pub(crate) fn check(values: &Map<String, Value>) -> Result<()> {
-    if let Some(unknown) = values.keys().find(|table| !TABLES.contains(&table.as_str())) {
-        return Err(JobError::key(unknown, format!("there is no such table of keys{}", did_you_mean(suggest::nearest(unknown, TABLES)))));
+    for (table, content) in values {
+        if !TABLES.contains(&table.as_str()) {
+            let meant = suggest::nearest(table, TABLES);
+            let advice = if meant.is_some() { did_you_mean(meant) } else { format!("; there are {}", TABLES.join(", ")) };
+            return Err(JobError::key(shortened(table), format!("there is no such table of keys{advice}")));
+        }
+        if !content.is_object() {
+            return Err(JobError::key(table, format!("this is a table of keys; write them below a line [{table}]")));
+        }
     }
     let known = known(values)?;
     let job = schema::of_job();
     for (table, content) in values {
-        let Some((_, keys)) = known.iter().find(|(name, _)| name == table) else { continue };
-        let Value::Object(content) = content else {
-            return Err(JobError::key(table, format!("this is a table of keys; write them below a line [{table}]")));
-        };
+        let (Some((_, keys)), Value::Object(content)) = (known.iter().find(|(name, _)| name == table), content) else { continue };
         if let Some(unknown) = content.keys().find(|key| !keys.contains(key)) {
-            return Err(JobError::key(
-                format!("{table}.{unknown}"),
-                format!("there is no such key{}", suggestion(table, unknown, keys, &known)),
-            ));
+            let problem = format!("there is no such key{}", suggestion(table, unknown, keys, &known));
+            return Err(JobError::key(format!("{table}.{}", shortened(unknown)), problem));
         }
         let of_learner = if table == "model" { of_learner(content) } else { Map::new() };
         types::check(table, content, &of_learner, &Value::Null)?;

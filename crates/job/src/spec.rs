@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use quelea_core::hash::MOST_COLUMNS;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -111,6 +112,7 @@ pub struct Data {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hashed: Vec<String>,
     /// How many buckets they are hashed into, from 2 to 268435456; 1048576 when not given.
+    #[schemars(range(min = 2, max = MOST_COLUMNS))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hash_buckets: Option<u64>,
     /// Texts that stand for a missing value, such as "?".
@@ -197,9 +199,11 @@ pub struct Run {
     /// Threads to compute with. The model does not depend on it. Each worker that is started here has as many; as many as these
     /// workers together have the shards that are started here, and the run, which reads and measures while workers wait. When not
     /// given, one process alone, a run and each shard use all cores, and the workers share them.
+    #[schemars(range(min = 1, max = 1_024))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
     /// What all random choices are drawn from.
+    #[schemars(range(max = i64::MAX))]
     pub seed: u64,
 }
 
@@ -228,6 +232,7 @@ impl Default for Checkpoint {
 pub struct Cluster {
     /// Worker processes to start on this machine, and to end with the run; 1024 at the most. With 0 and shards, workers are those
     /// that are started by hand with `quelea worker`; with neither, this process trains alone.
+    #[schemars(range(max = 1_024))]
     pub workers: usize,
     /// Parameter shards: how many to start on this machine, up to 256, or the addresses of those that were started by hand with
     /// `quelea shard`, as they listen: HOST:PORT, or unix:PATH. One, when there are workers and nothing is said. Workers on other
@@ -237,6 +242,7 @@ pub struct Cluster {
     /// How many more shards hold what each shard holds, up to 4, so that one of them can die without the run going back; 0 by default,
     /// because each costs as much memory and traffic again. So many more are started; in a list of addresses, the replicas of all
     /// shards come after all shards, in the same order.
+    #[schemars(range(max = 4))]
     #[serde(skip_serializing_if = "is_zero")]
     pub replicas: usize,
     /// Where workers find the run: HOST:PORT, or unix: and an absolute path. Port 0 takes a free one, which the run tells. Beyond
@@ -269,9 +275,11 @@ pub struct Sync {
     /// for learners by stochastic steps alone, and give a model that depends on who was how fast.
     pub mode: Mode,
     /// With mode "quorum": a round is over when so many workers are done; what the others bring later is dropped, and comes again.
+    #[schemars(range(min = 1))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quorum: Option<usize>,
     /// With mode "ssp": how many rounds the fastest worker may be ahead of the slowest; 3 when not given. With 0 they go in step.
+    #[schemars(range(max = 1_000_000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub staleness: Option<u64>,
 }
@@ -340,6 +348,7 @@ pub struct Transport {
     pub request_timeout: f64,
     /// How often a call is made again before its receiver is given up, up to 1000: with the default times after half a minute, which
     /// most restarts of a switch or a process take less than.
+    #[schemars(range(max = 1_000))]
     pub retries: u32,
     /// Nobody is silent for longer than this, even with nothing to say, so that the living are told from the dead; shorter than
     /// `request_timeout` and `lease`. A tenth of the lease costs next to no traffic, and lets several messages be late.

@@ -27,9 +27,11 @@ pub struct Parameters {
     /// With "sgd": step t of the training has the rate learning_rate / √(1 + decay · t); 0 or more.
     pub decay: f64,
     /// Passes over the table at the most, from 1 to 100000.
+    #[schemars(range(min = 1, max = 100_000))]
     pub passes: u32,
     /// Rows of a mini-batch, about; at least 1. Every tile of the table gives some of them. If it is not set, it is a
     /// 256th of the training rows, within 64 and 65536.
+    #[schemars(range(min = 1))]
     pub batch_rows: Option<u32>,
     /// Training ends when `patience` passes in a row have not made the mean loss smaller by more than this share of it:
     /// that of validation rows, or that of training rows if there are none. 0 or more.

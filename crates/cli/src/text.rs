@@ -53,6 +53,12 @@ pub fn metrics(metrics: &BTreeMap<String, Metrics>) -> String {
     numbers(header, rows.chain(values))
 }
 
+/// What the metrics of a job without a test part are computed on, and how to hold rows out.
+pub fn without_test(metrics: &BTreeMap<String, Metrics>) -> String {
+    let rows = if metrics.contains_key("validation") { "training and validation rows" } else { "training rows" };
+    format!("these metrics are for {rows}; to measure the model on rows that it has not seen, set data.test, such as data.test = 0.2")
+}
+
 /// How the training went, in a line.
 pub fn history(about: &About) -> String {
     let losses: Vec<f64> = about.history.iter().filter_map(|iteration| iteration.loss).collect();

@@ -76,7 +76,7 @@ impl Arguments {
             number.map_or(Ok(()), |number| draft.set(key, &number)).map_err(quelea_engine::Error::from)?;
         }
         for set in &self.set {
-            let Some((key, value)) = set.split_once('=') else {
+            let Some((key, value)) = set.split_once('=').filter(|(key, _)| !key.trim().is_empty()) else {
                 bail!("--set {set}: write KEY=VALUE, such as model.learning_rate=0.05");
             };
             draft.set(key.trim(), value.trim()).map_err(quelea_engine::Error::from)?;
@@ -102,9 +102,15 @@ pub fn run(arguments: Arguments, view: &View) -> Result<()> {
     let about = &model.about;
     let path = job.output.model.display().to_string();
     let bytes = std::fs::metadata(&job.output.model).map_or(0, |m| m.len());
-    view.result(json!({"event": "trained", "model": path, "bytes": bytes, "metrics": about.metrics, "importances": about.importances, "fingerprint": about.fingerprint}), || {
+    let note = job.data.test.is_none().then(|| text::without_test(&about.metrics));
+    let mut answer = json!({"event": "trained", "model": path, "bytes": bytes, "metrics": about.metrics, "importances": about.importances, "fingerprint": about.fingerprint});
+    if let Some(note) = &note {
+        answer["note"] = note.as_str().into();
+    }
+    view.result(answer, || {
         let mut out = text::history(about);
         out += &text::metrics(&about.metrics);
+        out += &note.map_or_else(String::new, |note| format!("\n{note}\n"));
         out += &text::confusion(&about.metrics, &model.schema.target);
         out += &text::importances(&about.importances, 10);
         out += &format!("\nwrote {} ({})\n", visible(&path), text::bytes(bytes));

@@ -1,12 +1,15 @@
 //! Checks of a job that need no data: which keys go together, and the ranges of their values.
 
+use std::time::Duration;
+
 use quelea_core::suggest;
 use quelea_learn::registry::{self, Targets};
 
+use crate::duration::shown;
 use crate::{Checkpoint, ClassWeights, Data, Job, JobError, Part, Result, Task, cluster};
 
 /// A year: never.
-const MOST_SECONDS: f64 = 31_536_000.0;
+const LONGEST: Duration = Duration::from_hours(365 * 24);
 
 /// Refuses what is not possible, and fills in the defaults of the learner's hyper-parameters.
 pub(crate) fn check(job: &mut Job) -> Result<()> {
@@ -128,12 +131,9 @@ fn check_parts(data: &Data) -> Result<()> {
 
 fn check_checkpoint(checkpoint: &Checkpoint) -> Result<()> {
     let Checkpoint { to, every } = checkpoint;
-    if !(0.0..=MOST_SECONDS).contains(every) {
-        return Err(JobError::key(
-            "checkpoint.every",
-            format!("{every} is not possible; this is a number of seconds, from 0 to {MOST_SECONDS}"),
-        )
-        .into());
+    if *every > LONGEST {
+        let problem = format!("{:?} is not possible; this is a duration up to {:?}", shown(*every), shown(LONGEST));
+        return Err(JobError::key("checkpoint.every", problem));
     }
     let is_place = |to: &str| match to.split_once("://") {
         Some((scheme, rest)) => scheme == "s3" && !rest.is_empty() && !rest.starts_with('/'),

@@ -141,6 +141,8 @@ fn plain(value: toml::Value, key: &str) -> Result<Value> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn draft(keys: &[(&str, &str)]) -> Draft {
@@ -222,15 +224,71 @@ mod tests {
     #[test]
     fn what_may_be_left_out_is_told() {
         for (key, value, told) in [
-            ("traffic.bits", "8", "gradient-boosting cannot leave anything out; drop the table, which is for sparse-logistic-regression, "),
-            ("traffic.bits", "7", "7 is not possible; this is 32, 16 or 8"),
-            ("traffic.top", "0", "traffic.top: 0 is not possible; this is a share of the rows"),
-            ("traffic.significance", "-1", "-1 is not possible; this is a number from 0"),
+            (
+                "compression.bits",
+                "8",
+                "gradient-boosting cannot leave anything out; drop the table, which is for sparse-logistic-regression, ",
+            ),
+            ("compression.bits", "7", "7 is not possible; this is 32, 16 or 8"),
+            ("compression.top_k", "0", "compression.top_k: 0 is not possible; this is a share of the rows"),
+            ("compression.significance_filter", "-1", "-1 is not possible; this is a number from 0"),
         ] {
             assert!(with(key, value).contains(told), "{key} = {value}: {}", with(key, value));
         }
-        let clusters = [("data.table", "t.csv"), ("model.type", "mini-batch-k-means"), ("traffic.bits", "16")];
+        let clusters = [("data.table", "t.csv"), ("model.type", "mini-batch-k-means"), ("compression.bits", "16")];
         assert!(problem(&clusters).contains("mini-batch-k-means cannot leave anything out"));
+    }
+
+    #[test]
+    fn old_keys_are_refused_with_their_new_names() {
+        let by_steps = [("data.table", "t.csv"), ("data.target", "y"), ("model.type", "sparse-logistic-regression")];
+        for (old, new) in [
+            ("model.passes", "model.epochs"),
+            ("traffic.bits", "compression.bits"),
+            ("traffic.top", "compression.top_k"),
+            ("traffic.significance", "compression.significance_filter"),
+            ("traffic.else", "compression"),
+        ] {
+            let problem = problem(&[&by_steps[..], &[(old, "8")]].concat());
+            let table = old.split('.').next().unwrap();
+            assert!(problem.starts_with(table) && problem.ends_with(&format!("; write {new}")), "{old}: {problem}");
+        }
+        let k_means = [("data.table", "t.csv"), ("model.type", "mini-batch-k-means"), ("model.passes", "3")];
+        assert_eq!(problem(&k_means), "model.passes: the key was renamed; write model.epochs");
+        assert!(with("model.passes", "3").contains("model.passes: there is no such key"), "boosting never had it");
+        assert!(problem(&[&by_steps[..], &[("compression.top", "0.1")]].concat()).contains("did you mean compression.top_k?"));
+        let renamed =
+            [&by_steps[..], &[("model.epochs", "7"), ("compression.top_k", "0.1"), ("compression.significance_filter", "2")]].concat();
+        let job = draft(&renamed).finish().unwrap();
+        assert_eq!(job.model.parameters["epochs"], 7);
+        assert_eq!(job.compression, crate::Compression { bits: 32, top_k: 0.1, significance_filter: 2.0 });
+    }
+
+    #[test]
+    fn durations_have_units() {
+        let all = ["checkpoint.every", "transport.connect_timeout", "transport.request_timeout", "transport.keepalive", "transport.lease"];
+        for key in all {
+            for (value, told) in [
+                ("60", "60 is not possible; this is a duration with its unit (ms, s, m or h), such as \"10s\"; did you mean \"60s\"?"),
+                ("0.5", "did you mean \"0.5s\"?"),
+                ("\"60\"", "did you mean \"60s\"?"),
+                ("-1", "-1 is not possible; this is a duration"),
+                ("-1s", "\"-1s\" is not possible; this is a duration"),
+                ("soon", "\"soon\" is not possible; this is a duration"),
+                ("99999h", "\"359996400s\" is not possible; this is a duration"),
+            ] {
+                let problem = with(key, value);
+                assert!(problem.starts_with(key) && problem.contains(told), "{key} = {value}: {problem}");
+            }
+        }
+        assert!(with("transport.lease", "0s").contains("above \"0s\" and up to \"3600s\""));
+        assert!(with("transport.lease", "500ms").contains("\"1s\" is not shorter than transport.lease, which is \"500ms\""));
+        let keys = [&BASE[..], &[("checkpoint.every", "2m"), ("transport.keepalive", "250ms"), ("transport.lease", "1h")]].concat();
+        let job = draft(&keys).finish().unwrap();
+        assert_eq!(job.checkpoint.every, Duration::from_secs(120));
+        assert_eq!((job.transport.keepalive, job.transport.lease), (Duration::from_millis(250), Duration::from_secs(3_600)));
+        let transport = serde_json::to_value(&job.transport).unwrap();
+        assert_eq!(serde_json::from_value::<crate::Transport>(transport).unwrap(), job.transport);
     }
 
     #[test]

@@ -7,13 +7,14 @@ use quelea_core::visible::shortened;
 use quelea_learn::registry;
 use serde_json::{Map, Value};
 
-use crate::{JobError, Result, schema, types};
+use crate::{JobError, Result, renamed, schema, types};
 
 /// The tables of a job file.
-const TABLES: [&str; 9] = ["data", "model", "output", "run", "checkpoint", "cluster", "sync", "traffic", "transport"];
+const TABLES: [&str; 9] = ["data", "model", "output", "run", "checkpoint", "cluster", "sync", "compression", "transport"];
 
 /// Refuses unknown keys and says which were probably meant, and values of a type that their key does not take.
 pub(crate) fn check(values: &Map<String, Value>) -> Result<()> {
+    renamed::refuse(values, &values.get("model").and_then(Value::as_object).map(of_learner).unwrap_or_default())?;
     for (table, content) in values {
         if !TABLES.contains(&table.as_str()) {
             let meant = suggest::nearest(table, TABLES);
@@ -48,7 +49,7 @@ fn of_learner(model: &Map<String, Value>) -> Map<String, Value> {
 /// The tables of a job and their keys; those of `model` are of the learner that `values` names.
 fn known(values: &Map<String, Value>) -> Result<Vec<(String, Vec<String>)>> {
     let job = schema::of_job();
-    let mut known: Vec<(String, Vec<String>)> = ["data", "output", "run", "checkpoint", "cluster", "sync", "traffic", "transport"]
+    let mut known: Vec<(String, Vec<String>)> = ["data", "output", "run", "checkpoint", "cluster", "sync", "compression", "transport"]
         .map(|table| (table.to_string(), schema::keys(&job, table).keys().cloned().collect()))
         .into();
     let kind = values.get("model").and_then(|model| model.get("type"));

@@ -3,11 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use quelea_core::hash::MOST_COLUMNS;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::duration;
 
 /// A training job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,7 +29,7 @@ pub struct Job {
     /// Where a training that is cut off goes on from. In mode "bsp" the model does not depend on it.
     #[serde(default)]
     pub checkpoint: Checkpoint,
-    /// The processes that train; without it, this one alone. In mode "bsp" and without `traffic` the model does not depend on it.
+    /// The processes that train; without it, this one alone. In mode "bsp" and without `compression` the model does not depend on it.
     #[serde(default)]
     pub cluster: Cluster,
     /// Who waits for whom when a learner by stochastic steps trains with several workers.
@@ -34,7 +37,7 @@ pub struct Job {
     pub sync: Sync,
     /// What workers leave out of what they send when a learner by stochastic steps trains with parameter shards.
     #[serde(default)]
-    pub traffic: Traffic,
+    pub compression: Compression,
     /// How the processes of a cluster talk to each other, and how long they wait.
     #[serde(default)]
     pub transport: Transport,
@@ -52,7 +55,7 @@ impl Job {
         job.run.threads = None;
         let is_continued = job.model.start_from.take().is_some();
         let is_lockstep = job.sync == Sync::default();
-        let is_whole = job.traffic == Traffic::default();
+        let is_whole = job.compression == Compression::default();
         let mut value = serde_json::to_value(job).expect("a job is plain data");
         if let Some(job) = value.as_object_mut() {
             for places in ["output", "checkpoint", "cluster", "transport"] {
@@ -62,7 +65,7 @@ impl Job {
                 job.remove("sync");
             }
             if is_whole {
-                job.remove("traffic");
+                job.remove("compression");
             }
             if is_continued {
                 job.insert("continued".into(), true.into());
@@ -215,14 +218,16 @@ pub struct Checkpoint {
     /// `quelea train --resume` goes on from it. Buckets take their address and credentials from the variables AWS_… .
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// Seconds between two checkpoints: the most that is lost, beside the iteration under way. They are written in the
+    /// How long after a checkpoint the next is written: the most that is lost, beside the iteration under way. They are written in the
     /// background and cost far less than a hundredth of the time, so that a minute is long enough.
-    pub every: f64,
+    #[serde(with = "duration")]
+    #[schemars(schema_with = "duration::schema")]
+    pub every: Duration,
 }
 
 impl Default for Checkpoint {
     fn default() -> Self {
-        Self { to: None, every: 60.0 }
+        Self { to: None, every: Duration::from_secs(60) }
     }
 }
 
@@ -285,23 +290,23 @@ pub struct Sync {
 }
 
 /// What workers leave out of what they send: for slow networks. What is left out of a push is held back and added to the worker's
-/// next push of the same key, and all of it is sent at the end of every pass. The model then depends on how many workers there are,
+/// next push of the same key, and all of it is sent at the end of every epoch. The model then depends on how many workers there are,
 /// in every mode, and what a worker that dies holds back is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Traffic {
+pub struct Compression {
     /// How many bits a number takes, in rows that are pulled and in sums that are pushed: 32, the default, for numbers as they are;
     /// 16 for 3 decimal digits, or 8 for 1.
     pub bits: u8,
     /// The share of a mini-batch's rows that is pushed, above 0 and up to 1, those with the largest sums; 1, the default, for all.
-    pub top: f64,
+    pub top_k: f64,
     /// A row is pushed when its gradient is at least so many times as large as its values; 0, the default, for always.
-    pub significance: f64,
+    pub significance_filter: f64,
 }
 
-impl Default for Traffic {
+impl Default for Compression {
     fn default() -> Self {
-        Self { bits: 32, top: 1.0, significance: 0.0 }
+        Self { bits: 32, top_k: 1.0, significance_filter: 0.0 }
     }
 }
 
@@ -330,7 +335,7 @@ pub enum Shards {
     Addresses(Vec<String>),
 }
 
-/// How the processes of a cluster talk to each other, and how long they wait. Times are in seconds.
+/// How the processes of a cluster talk to each other, and how long they wait.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Transport {
@@ -341,21 +346,29 @@ pub struct Transport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
     /// How long a connection may take to be made. On a healthy network it takes milliseconds. This and the other times are above 0
-    /// and up to 3600.
-    pub connect_timeout: f64,
+    /// and up to "1h".
+    #[serde(with = "duration")]
+    #[schemars(schema_with = "duration::schema")]
+    pub connect_timeout: Duration,
     /// After so long without an answer a call is made again. It counts once however often it is made, so a short time costs
     /// traffic, not correctness.
-    pub request_timeout: f64,
+    #[serde(with = "duration")]
+    #[schemars(schema_with = "duration::schema")]
+    pub request_timeout: Duration,
     /// How often a call is made again before its receiver is given up, up to 1000: with the default times after half a minute, which
     /// most restarts of a switch or a process take less than.
     #[schemars(range(max = 1_000))]
     pub retries: u32,
     /// Nobody is silent for longer than this, even with nothing to say, so that the living are told from the dead; shorter than
     /// `request_timeout` and `lease`. A tenth of the lease costs next to no traffic, and lets several messages be late.
-    pub keepalive: f64,
+    #[serde(with = "duration")]
+    #[schemars(schema_with = "duration::schema")]
+    pub keepalive: Duration,
     /// A worker or shard that is silent for so long is given up: its work is done by others. Longer than `keepalive`, or a
     /// busy machine looks like a dead one.
-    pub lease: f64,
+    #[serde(with = "duration")]
+    #[schemars(schema_with = "duration::schema")]
+    pub lease: Duration,
     /// A file with the secret that the processes share, readable by its owner alone. Without it, one that belongs to this
     /// user on this machine is made and used.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -367,11 +380,11 @@ impl Default for Transport {
         Self {
             protocol: Protocol::Rpc,
             tls: None,
-            connect_timeout: 5.0,
-            request_timeout: 5.0,
+            connect_timeout: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(5),
             retries: 5,
-            keepalive: 1.0,
-            lease: 10.0,
+            keepalive: Duration::from_secs(1),
+            lease: Duration::from_secs(10),
             token_file: None,
         }
     }

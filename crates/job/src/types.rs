@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use quelea_core::suggest;
 use serde_json::{Map, Value};
 
-use crate::{JobError, Result};
+use crate::{JobError, Result, duration};
 
 /// Refuses the first value whose type its key does not take. `defs` holds the schemas that others refer to.
 pub(crate) fn check(table: &str, content: &Map<String, Value>, properties: &Map<String, Value>, defs: &Value) -> Result<()> {
@@ -59,7 +59,7 @@ impl<'a> Schemas<'a> {
             return words.contains(&value);
         }
         types(schema).into_iter().any(|name| match name {
-            "string" => value.is_string(),
+            "string" => value.as_str().is_some_and(|text| !duration::is_duration(schema) || duration::parse(text).is_some()),
             "boolean" => value.is_boolean(),
             "number" => value.is_number(),
             "integer" => whole(value).is_some_and(|number| range(schema).contains(&number)),
@@ -91,6 +91,7 @@ impl<'a> Schemas<'a> {
 
     fn describe_one(&self, schema: &'a Value) -> String {
         match types(schema).first() {
+            Some(&"string") if duration::is_duration(schema) => duration::DESCRIPTION.into(),
             Some(&"string") => "a text".into(),
             Some(&"boolean") => "true or false".into(),
             Some(&"integer") => format!("a whole number from {} to {}", range(schema).start(), range(schema).end()),
@@ -105,11 +106,13 @@ impl<'a> Schemas<'a> {
         }
     }
 
-    /// The word that was probably meant.
+    /// The word or the duration that was probably meant.
     fn meant(&self, schema: &'a Value, value: &Value) -> String {
-        let words: Vec<&str> = self.alternatives(schema).into_iter().filter_map(words).flatten().filter_map(Value::as_str).collect();
-        let meant = value.as_str().and_then(|text| suggest::nearest(text, words));
-        meant.map_or_else(String::new, |word| format!("; did you mean {word:?}?"))
+        let alternatives = self.alternatives(schema);
+        let in_seconds = alternatives.iter().any(|schema| duration::is_duration(schema)).then(|| duration::of_seconds(value)).flatten();
+        let words: Vec<&str> = alternatives.into_iter().filter_map(words).flatten().filter_map(Value::as_str).collect();
+        let word = value.as_str().and_then(|text| suggest::nearest(text, words)).map(str::to_string);
+        in_seconds.or(word).map_or_else(String::new, |word| format!("; did you mean {word:?}?"))
     }
 }
 

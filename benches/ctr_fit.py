@@ -1,6 +1,6 @@
 """How long does a linear model of a click table take to a test AUC of 0.826, rounded? 1,000,000 rows, 1,000,000 columns, 39 ones a row.
 
-Each contender makes the fewest passes with which it gets there, which a search before the timed fit finds; the data is in memory.
+Each contender makes the fewest epochs with which it gets there, which a search before the timed fit finds; the data is in memory.
 """
 
 import numpy as np
@@ -33,11 +33,11 @@ def lists(options, tag=""):
 
 def quelea(options):
     table, test = lists(options), lists(options, "_test")
-    for passes in range(1, 10):
-        answer = fit("sparse-logistic-regression", {"passes": passes}, table, test, "click", options.threads)
+    for epochs in range(1, 10):
+        answer = fit("sparse-logistic-regression", {"epochs": epochs}, table, test, "click", options.threads)
         auc = answer["metrics"]["roc_auc"]
         if round(auc, 3) >= GOAL:
-            return {"seconds": answer["seconds"], "auc": auc, "passes": passes}
+            return {"seconds": answer["seconds"], "auc": auc, "epochs": epochs}
     raise SystemExit(f"the goal of {GOAL} is not reached")
 
 
@@ -50,11 +50,11 @@ def scikit_learn(solver, counts):
 
         warnings.filterwarnings("ignore")
         (x, y), (x_test, y_test) = rows(options), rows(options, "_test")
-        for passes in counts:
-            model, seconds = timed(lambda passes=passes: LogisticRegression(solver=solver, max_iter=passes).fit(x, y))
+        for epochs in counts:
+            model, seconds = timed(lambda epochs=epochs: LogisticRegression(solver=solver, max_iter=epochs).fit(x, y))
             auc = roc_auc_score(y_test, model.decision_function(x_test))
             if round(auc, 3) >= GOAL:
-                return {"seconds": seconds, "auc": auc, "passes": passes}
+                return {"seconds": seconds, "auc": auc, "epochs": epochs}
         raise SystemExit(f"the goal of {GOAL} is not reached")
 
     return run

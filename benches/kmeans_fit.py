@@ -3,7 +3,7 @@
 import numpy as np
 from common import fit, main, timed
 
-CLUSTERS, PASSES = 100, 20
+CLUSTERS, ITERATIONS = 100, 20
 
 
 def points(options):
@@ -22,7 +22,7 @@ def inertia(x, centers):
 
 def quelea(options):
     table, start = options.data / "blobs_1000000.parquet", np.load(options.data / "blobs_init.npy")
-    settings = {"n_clusters": CLUSTERS, "init": start.tolist(), "max_iter": PASSES, "tol": 0.0, "standardize": False}
+    settings = {"n_clusters": CLUSTERS, "init": start.tolist(), "max_iter": ITERATIONS, "tol": 0.0, "standardize": False}
     answer = fit("k-means", settings, table, table, None, options.threads)
     return {"seconds": answer["seconds"], "inertia": answer["metrics"]["inertia"]}
 
@@ -32,7 +32,7 @@ def scikit_learn(algorithm):
         from sklearn.cluster import KMeans
 
         x, start = points(options)
-        settings = {"init": start, "n_init": 1, "max_iter": PASSES, "tol": 0, "algorithm": algorithm}
+        settings = {"init": start, "n_init": 1, "max_iter": ITERATIONS, "tol": 0, "algorithm": algorithm}
         model, seconds = timed(lambda: KMeans(CLUSTERS, **settings).fit(x))
         return {"seconds": seconds, "inertia": inertia(x, model.cluster_centers_.astype(np.float64))}
 
@@ -44,7 +44,7 @@ def faiss(options):
 
     x, start = points(options)
     faiss.omp_set_num_threads(options.threads)
-    settings = {"niter": PASSES, "max_points_per_centroid": len(x), "min_points_per_centroid": 1}
+    settings = {"niter": ITERATIONS, "max_points_per_centroid": len(x), "min_points_per_centroid": 1}
     model = faiss.Kmeans(x.shape[1], CLUSTERS, **settings)
     _, seconds = timed(lambda: model.train(x, init_centroids=start))
     return {"seconds": seconds, "inertia": inertia(x, model.centroids.astype(np.float64))}

@@ -1,7 +1,7 @@
 """How long does the same training take as a whole process, from Parquet: Quelea, or Spark MLlib on local[2]?
 
 Same settings on both sides: trees of depth 5 (Spark grows by level, so ours have at most 32 leaves), 255 bins; logistic
-regression without penalty to speak of; k-means for 20 passes. Spark's time includes the start of its virtual machine.
+regression without penalty to speak of; k-means for 20 iterations. Spark's time includes the start of its virtual machine.
 Rounds: one is enough (`--rounds 1`); Spark's boosting takes minutes.
 """
 
@@ -25,8 +25,7 @@ def table(options, learner):
 
 
 def quality_of(metrics):
-    values = {metric["name"]: metric["value"] for metric in metrics["values"]}
-    return next(values[name] for name in ("roc_auc", "inertia") if name in values)
+    return next(metrics[name] for name in ("roc_auc", "inertia") if name in metrics)
 
 
 def quelea(learner):

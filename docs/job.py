@@ -10,7 +10,7 @@ HEAD = """# The job file
 
 All keys, with their defaults and the reasons for them. `quelea init TABLE` writes a job file to begin with, `quelea schema`
 prints the JSON Schema that this page is made from, and `quelea train --set TABLE.KEY=VALUE` sets a key for once. A key that is
-misspelt, of another kind, or out of its range is an error that names it.
+misspelt, of another kind, or out of its range is an error that names it. A duration is a number with its unit, `ms`, `s`, `m` or `h`: `"10s"`, `"500ms"`, `"2m"`.
 """
 
 
@@ -61,6 +61,8 @@ def kind(schema, of):
         return f"`{json.dumps(of['const'])}`"
     if "enum" in of:
         return " or ".join(f"`{json.dumps(value)}`" for value in of["enum"] if value is not None)
+    if of.get("pattern", "").endswith("(ms|s|m|h)$"):
+        return "duration"
     types = of["type"] if isinstance(of["type"], list) else [of["type"]]
     names = {"integer": "whole number", "number": "number", "string": "text", "boolean": "`true` or `false`", "object": "table"}
     return " or ".join(f"list of: {kind(schema, of['items'])}" if name == "array" else names[name] for name in types if name != "null")

@@ -53,9 +53,9 @@ def run(program, job, scratch):
     summary = []
     if name in QUALITY:
         metric, bound = QUALITY[name]
-        values = {m["name"]: m["value"] for m in trained["metrics"]["test"]["values"]}
-        assert values[metric] >= bound if bound > 0 else values[metric] <= -bound, f"{metric} is {values[metric]}"
-        summary.append(f"{metric} {values[metric]:.4f}")
+        value = trained["metrics"]["test"][metric]
+        assert value >= bound if bound > 0 else value <= -bound, f"{metric} is {value}"
+        summary.append(f"{metric} {value:.4f}")
     quelea(program, "evaluate", model, scored)
     quelea(program, "inspect", model)
     quelea(program, "predict", model, scored, "--output", predictions)

@@ -19,10 +19,10 @@ from cases import run_all
 
 HOSTS = {name: f"10.77.0.{number}" for number, name in enumerate(["run", "shard0", "shard1", "worker0", "worker1", "stranger"], 1)}
 # Waits that make somebody who is cut off known soon.
-TIMES = {"transport.keepalive": 0.3, "transport.lease": 3, "transport.request_timeout": 1, "transport.retries": 30}
+TIMES = {"transport.keepalive": "300ms", "transport.lease": "3s", "transport.request_timeout": "1s", "transport.retries": 30}
 CASES = {
     "boosting over rpc": ("rpc", ["--model", "gradient-boosting", "--set", "model.n_estimators=150"]),
-    "steps over grpc": ("grpc", ["--model", "sparse-logistic-regression", "--set", "model.passes=60", "--set", "model.patience=0"]),
+    "steps over grpc": ("grpc", ["--model", "sparse-logistic-regression", "--set", "model.epochs=60", "--set", "model.patience=0"]),
     "boosting over rest": ("https", ["--model", "gradient-boosting", "--set", "model.n_estimators=100"]),
 }
 

@@ -65,7 +65,7 @@ class Data:
             keys["data.weight"] = self.weight
         sets = [word for key, value in keys.items() for word in ("--set", f"{key}={value}")]
         trained = quelea(program, "train", "--data", scratch / "train.parquet", "--target", self.target, "--model", learner, *sets)
-        return {metric["name"]: metric["value"] for metric in trained["metrics"]["test"]["values"]}
+        return trained["metrics"]["test"]
 
 
 def tables(folder, job):
@@ -150,7 +150,7 @@ def clusters(program, scratch):
     numbers.to_parquet(scratch / "numbers.parquet", index=False)
     sets = ["--set", f"model.n_clusters={CLUSTERS}", "--set", f"output.model={scratch / 'model.onnx'}"]
     trained = quelea(program, "train", "--data", scratch / "numbers.parquet", "--model", "k-means", *sets)
-    ours = trained["metrics"]["train"]["values"][0]["value"]
+    ours = trained["metrics"]["train"]["inertia"]
     parts = {part.name: numpy_helper.to_array(part) for part in onnx.load(scratch / "model.onnx").graph.initializer}
     points = (numbers.to_numpy("float64") - parts["/center"]) * parts["/scale"]
     _, distances = metrics.pairwise_distances_argmin_min(points, parts["/centers"].astype("float64"))

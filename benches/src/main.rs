@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use quelea_engine::{Control, read_model, train_batches};
+use quelea_engine::{Control, evaluate, read_model, train_batches};
 use quelea_job::Draft;
 use serde_json::{Value, json};
 
@@ -73,6 +73,6 @@ fn fit(job: &str, table: &str, test: &str, model: &str) -> Result<Value> {
     drop(batches);
     std::fs::write(model, trained.to_bytes()?).with_context(|| format!("cannot write {model}"))?;
     let iterations = trained.about.history.len();
-    let metrics = score::metrics(trained, test)?;
+    let metrics = evaluate(trained, test, None, &Control::silent())?;
     Ok(json!({"seconds": seconds, "added_bytes": added, "iterations": iterations, "metrics": metrics}))
 }

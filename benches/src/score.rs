@@ -4,8 +4,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use arrow::array::{Float32Array, RecordBatch};
-use quelea_core::prediction::{Metrics, Predictions};
-use quelea_engine::{Control, evaluate};
+use quelea_core::prediction::Predictions;
 use quelea_model::{Column, Model, RowPrediction, Scorer, Value};
 use rayon::prelude::*;
 use serde_json::{Value as Json, json};
@@ -62,10 +61,4 @@ pub fn rows(model: &Model, path: &str, rows: usize) -> Result<Json> {
         };
     }
     Ok(json!({"seconds": seconds.split_off(rows), "sum": sum}))
-}
-
-/// How good a model is on a table, by metric.
-pub fn metrics(model: Model, path: &str) -> Result<Json> {
-    let Metrics { values, .. } = evaluate(model, path, None, &Control::silent())?;
-    Ok(values.into_iter().map(|metric| (metric.name, Json::from(metric.value))).collect::<serde_json::Map<_, _>>().into())
 }

@@ -19,7 +19,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 #[derive(Args)]
 pub struct Membership {
     /// Threads to compute with; all cores when not given
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// A file with the secret that the processes of a run share [transport.token_file]
     #[arg(long, value_name = "FILE")]

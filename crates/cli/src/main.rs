@@ -8,10 +8,11 @@ mod launcher;
 mod text;
 mod view;
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use quelea_core::visible::visible;
 
 use crate::commands::{completions, evaluate, init, inspect, predict, schema, shard, train, worker};
 use crate::view::View;
@@ -43,7 +44,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let command = Program::parse().command;
+    let command = match Program::try_parse() {
+        Ok(program) => program.command,
+        Err(refusal) => return refuse(&refusal),
+    };
     let view = View::new(matches!(
         &command,
         Command::Train(train::Arguments { json: true, .. })
@@ -76,6 +80,21 @@ fn run(command: Command, view: &View) -> anyhow::Result<()> {
     }
 }
 
+/// Prints clap's answer: help on the standard output, or what is wrong with the arguments on the standard error. The latter quotes
+/// the arguments, which may hold control characters.
+fn refuse(refusal: &clap::Error) -> ExitCode {
+    let code = ExitCode::from(refusal.exit_code() as u8);
+    if !refusal.use_stderr() {
+        // Help that cannot be printed is no error.
+        let _ = refusal.print();
+        return code;
+    }
+    let text = refusal.render().to_string();
+    // A closed standard error changes nothing.
+    text.lines().for_each(|line| drop(writeln!(std::io::stderr(), "{}", visible(line))));
+    code
+}
+
 /// 2 for what the user can mend, 1 for a mistake of ours, 130 when the user stopped the command.
 fn exit_code(error: &anyhow::Error, view: &View) -> ExitCode {
     let of_engine = error.downcast_ref::<quelea_engine::Error>();
@@ -83,7 +102,10 @@ fn exit_code(error: &anyhow::Error, view: &View) -> ExitCode {
     if of_engine.is_some_and(quelea_engine::Error::is_broken_pipe) || of_output.is_some_and(|e| e.kind() == ErrorKind::BrokenPipe) {
         return ExitCode::SUCCESS;
     }
-    view.error(&error.to_string());
+    match of_output {
+        Some(cause) => view.error(&format!("{error}: {cause}")),
+        None => view.error(&error.to_string()),
+    }
     match of_engine {
         Some(quelea_engine::Error::Cancelled) => ExitCode::from(130),
         Some(error) if !error.is_users() => ExitCode::from(1),

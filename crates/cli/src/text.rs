@@ -5,17 +5,32 @@ use std::collections::BTreeMap;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use quelea_core::prediction::{Importance, Metrics};
 use quelea_core::schema::Target;
+use quelea_core::visible::visible;
 use quelea_model::About;
 use serde_json::Value;
 
-/// A table with a header line.
+/// A table with a header line, as wide as the terminal at most.
 pub fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(header.to_vec());
-    rows.for_each(|row| {
-        table.add_row(row);
-    });
+    let mut table = grid(header.iter().map(|name| name.to_string()), rows);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
     format!("{table}\n")
+}
+
+/// Cells side by side, without lines between them. What they hold is made visible first, so that it keeps its place.
+fn grid(header: impl Iterator<Item = String>, rows: impl Iterator<Item = Vec<String>>) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header(header.map(|cell| visible(&cell).into_owned()));
+    for row in rows {
+        table.add_row(row.iter().map(|cell| visible(cell)));
+    }
+    table
+}
+
+/// As [`grid`], with all columns but the first flush right.
+fn numbers(header: impl Iterator<Item = String>, rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut table = grid(header, rows);
+    table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    format!("\n{table}\n")
 }
 
 /// The order in which the parts of a table are shown; other names come after.
@@ -26,16 +41,22 @@ pub fn metrics(metrics: &BTreeMap<String, Metrics>) -> String {
     let mut parts: Vec<(&String, &Metrics)> = metrics.iter().collect();
     parts.sort_by_key(|(name, _)| PARTS.iter().position(|part| part == name).unwrap_or(PARTS.len()));
     let Some((_, last)) = parts.last() else { return String::new() };
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
-    table.set_header(std::iter::once("").chain(parts.iter().map(|(name, _)| name.as_str())));
-    table.add_row(std::iter::once("rows".to_string()).chain(parts.iter().map(|(_, metrics)| count(metrics.rows))));
-    for metric in &last.values {
+    let header = std::iter::once(String::new()).chain(parts.iter().map(|(name, _)| name.to_string()));
+    let row = |name: String, of_part: &dyn Fn(&Metrics) -> String| {
+        std::iter::once(name).chain(parts.iter().map(|(_, metrics)| of_part(metrics))).collect()
+    };
+    let rows = std::iter::once(row("rows".into(), &|metrics| count(metrics.rows)));
+    let values = last.values.iter().map(|metric| {
         let of_part = |metrics: &Metrics| metrics.values.iter().find(|m| m.name == metric.name).map_or(String::new(), |m| number(m.value));
-        table.add_row(std::iter::once(metric.name.replace('_', " ")).chain(parts.iter().map(|(_, metrics)| of_part(metrics))));
-    }
-    table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
-    format!("\n{table}\n")
+        row(metric.name.replace('_', " "), &of_part)
+    });
+    numbers(header, rows.chain(values))
+}
+
+/// What the metrics of a job without a test part are computed on, and how to hold rows out.
+pub fn without_test(metrics: &BTreeMap<String, Metrics>) -> String {
+    let rows = if metrics.contains_key("validation") { "training and validation rows" } else { "training rows" };
+    format!("these metrics are for {rows}; to measure the model on rows that it has not seen, set data.test, such as data.test = 0.2")
 }
 
 /// How the training went, in a line.
@@ -60,28 +81,24 @@ pub fn confusion(metrics: &BTreeMap<String, Metrics>, target: &Target) -> String
     if matrix.len() > MOST_CLASSES {
         return String::new();
     }
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
-    let header = (0..labels.len()).map(|class| format!("as {}", labels.text(class)));
-    table.set_header(std::iter::once(format!("rows of {name} predicted")).chain(header));
-    for (class, row) in matrix.iter().enumerate() {
+    let classes = (0..labels.len()).map(|class| format!("as {}", labels.text(class)));
+    let header = std::iter::once(format!("rows of {name} predicted")).chain(classes);
+    let rows = matrix.iter().enumerate().map(|(class, row)| {
         let weights = row.iter().map(|&weight| if weight.fract() == 0.0 { count(weight as u64) } else { number(weight) });
-        table.add_row(std::iter::once(format!("truly {}", labels.text(class))).chain(weights));
-    }
-    table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
-    format!("\n{table}\n")
+        std::iter::once(format!("truly {}", labels.text(class))).chain(weights).collect()
+    });
+    numbers(header, rows)
 }
 
 /// The features that matter most, at most `most` of them, with bars.
 pub fn importances(importances: &[Importance], most: usize) -> String {
     let shown: Vec<&Importance> = importances.iter().filter(|importance| importance.value > 0.0).take(most).collect();
     let Some(largest) = shown.first().map(|importance| importance.value) else { return String::new() };
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(["feature", "importance", ""]);
-    for importance in &shown {
+    let rows = shown.iter().map(|importance| {
         let bar = "█".repeat((importance.value / largest * 24.0).round() as usize);
-        table.add_row([importance.feature.clone(), format!("{:.1} %", importance.value * 100.0), bar]);
-    }
+        vec![importance.feature.clone(), format!("{:.1} %", importance.value * 100.0), bar]
+    });
+    let mut table = grid(["feature", "importance", ""].map(String::from).into_iter(), rows);
     if let Some(column) = table.column_mut(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
@@ -95,11 +112,11 @@ pub fn job(job: &Value) -> String {
     let mut lines = String::new();
     for (table, content) in job.as_object().into_iter().flatten() {
         let Some(content) = content.as_object() else {
-            lines += &format!("  {table} = {content}\n");
+            lines += &format!("  {} = {content}\n", visible(table));
             continue;
         };
         for (key, value) in content.iter().filter(|(_, value)| !value.is_null()) {
-            lines += &format!("  {table}.{key} = {value}\n");
+            lines += &format!("  {}.{} = {value}\n", visible(table), visible(key));
         }
     }
     lines

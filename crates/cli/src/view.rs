@@ -4,8 +4,10 @@ use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use quelea_core::learner::Progress;
+use quelea_core::visible::{is_invisible, visible};
 use quelea_engine::{Control, Event, WorkerStatus};
 use serde_json::{Value, json};
 
@@ -73,14 +75,12 @@ impl View {
         }
     }
 
-    /// Shows a command's result.
+    /// Shows a command's result. Line breaks in `text` are ours: what it shows of data is [`visible`] already.
     pub fn result(&self, json: Value, text: impl FnOnce() -> String) -> anyhow::Result<()> {
-        let mut out = std::io::stdout().lock();
         match &self.style {
-            Style::Json => writeln!(out, "{json}")?,
-            _ => out.write_all(text().as_bytes())?,
+            Style::Json => print(&(shown_json(&json) + "\n")),
+            _ => print(&text().lines().map(|line| format!("{}\n", visible(line))).collect::<String>()),
         }
-        Ok(())
     }
 
     /// Shows why a command ended without a result.
@@ -139,7 +139,8 @@ impl Shown {
                 }
                 self.bar.set_length(progress.of);
                 self.bar.set_position(progress.done);
-                self.bar.set_message(self.training_text(&progress) + &self.worker_lines());
+                let worker_lines: String = self.worker_lines().map(|line| format!("\n{}", visible(&line))).collect();
+                self.bar.set_message(self.training_text(&progress) + &worker_lines);
             }
             Event::Prepared { .. } => {
                 let line = self.prepared_text(&event);
@@ -184,8 +185,8 @@ impl Shown {
             Event::Training { progress } => {
                 self.enter(Phase::Training);
                 if progress.done == progress.of || self.is_time_for_a_line() {
-                    let text = self.training_text(&progress) + &self.worker_lines();
-                    say(&format!("{} {}/{} {text}", progress.unit, progress.done, progress.of));
+                    say(&format!("{} {}/{} {}", progress.unit, progress.done, progress.of, self.training_text(&progress)));
+                    self.worker_lines().for_each(|line| say(&line));
                 }
             }
             Event::Reading { rows, of } | Event::Scoring { rows, of } => {
@@ -222,13 +223,13 @@ impl Shown {
         format!("going on from the checkpoint: {} {}/{}", progress.unit, progress.done, progress.of)
     }
 
-    /// A line for each worker of a cluster, each on a new line.
-    fn worker_lines(&self) -> String {
+    /// A line for each worker of a cluster.
+    fn worker_lines(&self) -> impl Iterator<Item = String> {
         let seconds = self.since.elapsed().as_secs_f64().max(1e-9);
-        let line = |of: &WorkerStatus| {
+        self.workers.iter().map(move |of| {
             let dropped = if of.dropped > 0 { format!(", {} dropped", of.dropped) } else { String::new() };
             format!(
-                "\n  worker {} ({}): round {}, {} behind, {} tiles, {:.1} M rows/s, {} sent and received{dropped}",
+                "  worker {} ({}): round {}, {} behind, {} tiles, {:.1} M rows/s, {} sent and received{dropped}",
                 of.worker,
                 of.process,
                 of.clock,
@@ -237,8 +238,7 @@ impl Shown {
                 of.rows as f64 / seconds / 1e6,
                 text::bytes(of.bytes)
             )
-        };
-        self.workers.iter().map(line).collect()
+        })
     }
 
     /// Losses, rows per second and the time that is left.
@@ -253,14 +253,34 @@ impl Shown {
     }
 }
 
+/// Writes a result to the standard output.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    std::io::stdout().lock().write_all(text.as_bytes()).context("cannot write to the standard output")
+}
+
 /// Prints a line on the standard error; a full or closed one stops nothing.
 fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", visible(line));
 }
 
 /// Prints a line; that nobody reads it any more is seen when the result is written.
 fn print_json(line: &Value) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+    let _ = writeln!(std::io::stdout(), "{}", shown_json(line));
+}
+
+/// The value on one line, with all characters that are not visible as escapes of JSON: it may be read by a person too.
+fn shown_json(value: &Value) -> String {
+    let mut shown = String::new();
+    for character in value.to_string().chars() {
+        match character {
+            // Outside of texts JSON has none.
+            invisible if is_invisible(invisible) => {
+                shown.extend(invisible.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+            }
+            other => shown.push(other),
+        }
+    }
+    shown
 }
 
 fn worker_as_json(of: &WorkerStatus) -> Value {

@@ -4,7 +4,7 @@ mod parquet;
 mod program;
 
 use parquet::parquet;
-use program::{Folder, table};
+use program::{Ended, Folder, table};
 
 const TRAIN: &str = "train --target sold --model gradient-boosting --output model.onnx --data";
 
@@ -20,6 +20,12 @@ fn with(files: &[(&str, &str)]) -> Folder {
 fn tables_that_are_not_there() {
     let folder = with(&[("sales.csv", &table()), ("empty/readme.txt", "")]);
     folder.refuse(&format!("{TRAIN} sale.csv"), &["sale.csv: no such file", "did you mean ./sales.csv?"]);
+    // Files of other formats are not suggested, folders are.
+    let folder = with(&[("types.py", ""), ("typed/t.csv", &table())]);
+    let Ended { err, .. } = folder.run("inspect types.csv");
+    assert!(err.contains("types.csv: no such file") && !err.contains("types.py"), "{err}");
+    folder.refuse("inspect type", &["did you mean ./typed?"]);
+    let folder = with(&[("sales.csv", &table()), ("empty/readme.txt", "")]);
     folder.refuse(&format!("{TRAIN} empty"), &["empty", "holds no"]);
     folder.refuse(&format!("{TRAIN} *.parquet"), &["*.parquet", "matches no file"]);
     folder.refuse(&format!("{TRAIN} empty/readme.txt"), &["readme.txt", "must end in"]);
@@ -212,6 +218,65 @@ fn outputs_that_cannot_be_written() {
     folder.succeed(&format!("{TRAIN} t.csv"));
     folder.refuse("predict model.onnx t.csv --output p.txt", &[".parquet or .csv"]);
     folder.refuse("predict model.onnx t.csv --output nowhere/p.csv", &["nowhere/p.csv", "make it first"]);
+    for (output, part) in [("m.onnx/", "output.model"), ("/dev/null", "output.model"), ("t.csv/m.onnx", "t.csv"), (LONG, "cannot write")] {
+        folder.refuse(&format!("train --data t.csv --target sold --model gradient-boosting --output {output}"), &[part]);
+    }
+    for (output, part) in
+        [("there", "it is a folder"), ("nowhere/", "it names a folder"), ("/dev/null", "a device"), (LONG, "cannot write")]
+    {
+        folder.refuse(&format!("init t.csv --target sold --force --output {output}"), &[output, part]);
+    }
+    folder.refuse("init t.csv --target sold --force --output t.csv", &["t.csv", "would replace it"]);
+    folder.succeed("init t.csv --target sold --output j.toml");
+    folder.refuse("init t.csv --target sold --output j.toml", &["j.toml", "--force"]);
+    folder.refuse("init t.csv --output k.toml", &["--target", "one of size, color, sold"]);
+}
+
+/// A name that is longer than file systems take.
+const LONG: &str = concat!(
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.onnx"
+);
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_behind_the_standard_output_is_no_defect() {
+    let folder = with(&[("t.csv", &table())]);
+    folder.succeed(&format!("{TRAIN} t.csv"));
+    for line in [
+        "schema",
+        "completions bash",
+        "inspect t.csv",
+        "inspect t.csv --json",
+        "evaluate model.onnx t.csv",
+        "predict model.onnx t.csv --output -",
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let ended = folder.command(line).stdout(full).output().unwrap();
+        let told = String::from_utf8(ended.stderr).unwrap();
+        assert!(ended.status.code() == Some(2) && told.contains("the standard output: No space left"), "quelea {line}: {told}");
+    }
+}
+
+#[test]
+fn advice_names_the_key_that_is_in_the_way() {
+    let folder = with(&[("t.csv", &table())]);
+    let parts = "--set data.validation=0.999 --set data.test=0.0005";
+    let Ended { err, .. } = folder.run(&format!("{TRAIN} t.csv {parts}"));
+    assert!(err.contains("data.validation and data.test take all 200 rows") && !err.contains("data.target"), "{err}");
+    folder.refuse(&format!("{TRAIN} t.csv {parts}"), &["lower them"]);
+    for value in ["18446744073709551615", "-1", "1.5"] {
+        let told = ["run.seed", value, "this is a whole number from 0 to 9223372036854775807"];
+        folder.refuse(&format!("{TRAIN} t.csv --seed {value}"), &told);
+        folder.refuse(&format!("{TRAIN} t.csv --set run.seed={value}"), &told);
+    }
+    folder.succeed(&format!("{TRAIN} t.csv --seed 9223372036854775807"));
+    for threads in ["0", "1025", "-1", "many"] {
+        folder.refuse(&format!("{TRAIN} t.csv --threads {threads}"), &["run.threads", threads, "from 1 to 1024"]);
+    }
+    folder.refuse(&format!("{TRAIN} t.csv --set model.n_estimators=99999999999"), &["model.n_estimators", "from 1 to 1000000"]);
+    folder.refuse(&format!("{TRAIN} t.csv --workers -1"), &["cluster.workers", "from 0 to 1024"]);
+    folder.refuse(&format!("{TRAIN} t.csv --set =1"), &["--set =1", "KEY=VALUE"]);
 }
 
 #[test]

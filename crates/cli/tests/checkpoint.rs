@@ -21,14 +21,14 @@ const LEARNERS: [&str; 6] = [
     "--model gradient-boosting --target x0 --set model.n_estimators=20 --set model.objective=quantile --set data.ignore=[\"y\"]",
     "--model logistic-regression --target y --set model.tol=1e-9",
     "--model k-means --set model.n_clusters=20 --set model.tol=0 --set data.ignore=[\"y\"]",
-    "--model sparse-logistic-regression --target y --set model.passes=40 --set model.patience=0 --set model.batch_rows=1000",
-    "--model factorization-machine --target y --set model.factors=4 --set model.passes=20 --set model.patience=0",
+    "--model sparse-logistic-regression --target y --set model.epochs=40 --set model.patience=0 --set model.batch_rows=1000",
+    "--model factorization-machine --target y --set model.factors=4 --set model.epochs=20 --set model.patience=0",
 ];
 /// In one process, and with several.
 const PROCESSES: [&str; 3] =
     ["--threads 2", "--threads 1 --set cluster.workers=1", "--threads 1 --set cluster.workers=3 --set cluster.shards=2"];
-const SAVED: &str = "--set checkpoint.to=saved --set checkpoint.every=0";
-const ENDLESS_STEPS: &str = "train --data t.csv --model sparse-logistic-regression --target y --set model.passes=100000 \
+const SAVED: &str = "--set checkpoint.to=saved --set checkpoint.every=0s";
+const ENDLESS_STEPS: &str = "train --data t.csv --model sparse-logistic-regression --target y --set model.epochs=100000 \
                              --set model.patience=0 --set model.batch_rows=4000 --output m.onnx";
 const ENDLESS: &str = "train --data t.csv --model gradient-boosting --target y --set model.n_estimators=100000 --output m.onnx";
 
@@ -170,7 +170,7 @@ fn a_stopped_training_says_how_to_go_on() {
     let folder = several_tiles(40_000);
     for (processes, endless) in PROCESSES.iter().flat_map(|processes| [(processes, ENDLESS), (processes, ENDLESS_STEPS)]) {
         // None is written by the clock: the stop itself saves what is known.
-        let (mut child, mut out) = begin(&folder, &format!("{endless} --set checkpoint.to=saved --set checkpoint.every=1000 {processes}"));
+        let (mut child, mut out) = begin(&folder, &format!("{endless} --set checkpoint.to=saved --set checkpoint.every=1000s {processes}"));
         wait_for(&mut out, "\"done\":5,");
         signal(&child, "-INT");
         let told = wait_for(&mut out, "\"checkpoint\"");
@@ -195,8 +195,8 @@ fn places_that_cannot_be_used_are_known_at_once() {
     folder.refuse(&format!("{train} --set checkpoint.to=file"), &["file", "make the folder"]);
     folder.refuse(&format!("{train} --set checkpoint.to=/proc/saved"), &["/proc/saved"]);
     folder.refuse(&format!("{train} --set checkpoint.to=gs://b/c"), &["checkpoint.to", "s3://BUCKET/PREFIX"]);
-    folder.refuse(&format!("{train} --set checkpoint.to=saved --set checkpoint.every=-1"), &["checkpoint.every", "-1"]);
-    folder.refuse(&format!("{train} --set checkpoint.to=saved --set checkpoint.evry=1"), &["did you mean checkpoint.every?"]);
+    folder.refuse(&format!("{train} --set checkpoint.to=saved --set checkpoint.every=-1s"), &["checkpoint.every", "-1"]);
+    folder.refuse(&format!("{train} --set checkpoint.to=saved --set checkpoint.evry=1s"), &["did you mean checkpoint.every?"]);
     let told = folder.succeed(&format!("{train} --set checkpoint.to=saved --resume")).err;
     assert!(told.contains("no checkpoint at saved; the training begins anew"), "{told}");
     assert!(files(&folder).is_empty());

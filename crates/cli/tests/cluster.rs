@@ -21,16 +21,16 @@ const LEARNERS: [&str; 8] = [
     "--model logistic-regression --target y",
     "--model k-means --set model.n_clusters=7 --set data.ignore=[\"y\"]",
     BY_STEPS,
-    "--model linear-svm --target y --set model.optimizer=adagrad --set model.passes=20 --set model.patience=0",
-    "--model factorization-machine --target y --set model.factors=4 --set model.passes=20 --set model.patience=0",
-    "--model mini-batch-k-means --set model.n_clusters=7 --set model.passes=20 --set model.patience=0 --set data.ignore=[\"y\"]",
+    "--model linear-svm --target y --set model.optimizer=adagrad --set model.epochs=20 --set model.patience=0",
+    "--model factorization-machine --target y --set model.factors=4 --set model.epochs=20 --set model.patience=0",
+    "--model mini-batch-k-means --set model.n_clusters=7 --set model.epochs=20 --set model.patience=0 --set data.ignore=[\"y\"]",
 ];
 const BY_STEPS: &str =
-    "--model sparse-logistic-regression --target y --set model.passes=30 --set model.patience=0 --set model.batch_rows=1000";
+    "--model sparse-logistic-regression --target y --set model.epochs=30 --set model.patience=0 --set model.batch_rows=1000";
 const MODES: [&str; 3] =
     ["--set sync.mode=quorum --set sync.quorum=2", "--set sync.mode=ssp --set sync.staleness=2", "--set sync.mode=asp"];
 /// Waits that make a dead process known soon, and a busy machine not dead.
-const PATIENT: &str = "--set transport.keepalive=0.2 --set transport.lease=3 --set transport.request_timeout=1";
+const PATIENT: &str = "--set transport.keepalive=200ms --set transport.lease=3s --set transport.request_timeout=1s";
 
 fn train(folder: &Folder, learner: &str, output: &str, more: &str) -> Child {
     let line = format!("train --data t.csv {learner} --output {output} --threads 1 --json {more}");
@@ -128,8 +128,8 @@ fn auc(child: Child) -> f64 {
     let ended = child.wait_with_output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
     assert!(ended.status.success(), "{out}\n{err}");
-    let after = out.rsplit("\"roc_auc\",\"value\":").next().unwrap();
-    after.split([',', '}']).next().unwrap().parse().unwrap_or_else(|_| panic!("{out}"))
+    let trained: serde_json::Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
+    trained["metrics"]["train"]["roc_auc"].as_f64().unwrap_or_else(|| panic!("{out}"))
 }
 
 #[test]
@@ -156,7 +156,12 @@ fn what_workers_leave_out_costs_hardly_anything() {
     let folder = several_tiles(30_000);
     let whole = auc(train(&folder, BY_STEPS, "less.onnx", ""));
     let expected = fs::read(folder.path("less.onnx")).unwrap();
-    for less in ["--set traffic.bits=16", "--set traffic.bits=8", "--set traffic.top=0.5", "--set traffic.significance=0.001"] {
+    for less in [
+        "--set compression.bits=16",
+        "--set compression.bits=8",
+        "--set compression.top_k=0.5",
+        "--set compression.significance_filter=0.001",
+    ] {
         for mode in ["bsp", "asp"] {
             let more = format!("{less} --set sync.mode={mode} --set cluster.workers=2 --set cluster.shards=2");
             let found = auc(train(&folder, BY_STEPS, "less.onnx", &more));
@@ -203,7 +208,7 @@ fn whoever_dies_or_hangs_the_file_is_the_same() {
     let expected: Vec<Vec<u8>> = LEARNERS.iter().map(|learner| alone(&folder, learner)).collect();
     for seed in seeds(8) {
         let (learner, carried) = (seed as usize % LEARNERS.len(), carried(seed, has_tls));
-        let saved = ["", "--set checkpoint.to=saved --set checkpoint.every=0.1"][(seed as usize + seed as usize / LEARNERS.len()) % 2];
+        let saved = ["", "--set checkpoint.to=saved --set checkpoint.every=100ms"][(seed as usize + seed as usize / LEARNERS.len()) % 2];
         let more = format!("{PATIENT} {carried} --set cluster.workers=3 --set cluster.shards=2 {saved}");
         let child = train(&folder, LEARNERS[learner], "hurt.onnx", &more);
         let (done, seen) = hurt(&child, seed);
@@ -237,10 +242,10 @@ fn a_shard_that_is_hurt_as_it_starts_is_started_again() {
 #[test]
 fn a_lost_shard_takes_a_training_by_steps_back_to_its_checkpoint() {
     let folder = several_tiles(30_000);
-    let more = format!("{PATIENT} --set cluster.workers=2 --set cluster.shards=2 --set checkpoint.to=saved --set checkpoint.every=0");
+    let more = format!("{PATIENT} --set cluster.workers=2 --set cluster.shards=2 --set checkpoint.to=saved --set checkpoint.every=0s");
     let factors = format!("{} --set model.batch_rows=2000", LEARNERS[6]);
     for (mode, learner) in [("", BY_STEPS), ("--set sync.mode=asp", BY_STEPS), ("", &factors)] {
-        let child = train(&folder, learner, "lost.onnx", &format!("{more} {mode} --set model.passes=150"));
+        let child = train(&folder, learner, "lost.onnx", &format!("{more} {mode} --set model.epochs=150"));
         while !folder.path("saved/checkpoint").exists() {
             sleep(Duration::from_millis(5));
         }
@@ -252,7 +257,7 @@ fn a_lost_shard_takes_a_training_by_steps_back_to_its_checkpoint() {
         let back = told.lines().find(|line| line.contains("goes back from")).unwrap_or_else(|| panic!("{told}"));
         assert!(!back.contains("to round 0"), "{back}");
         if mode.is_empty() {
-            assert!(fs::read(folder.path("lost.onnx")).unwrap() == alone(&folder, &format!("{learner} --set model.passes=150")));
+            assert!(fs::read(folder.path("lost.onnx")).unwrap() == alone(&folder, &format!("{learner} --set model.epochs=150")));
         }
     }
     folder.is_clean();
@@ -265,7 +270,7 @@ fn a_replica_stands_in_for_a_shard_that_dies() {
     let more = format!("{PATIENT} --set cluster.workers=2 --set cluster.shards=2 --set cluster.replicas=1");
     let boosting = "--model gradient-boosting --target y --set model.n_estimators=150";
     for (learner, mode) in [(BY_STEPS, ""), (BY_STEPS, "--set sync.mode=asp"), (BY_STEPS, MODES[0]), (boosting, "")] {
-        let longer = if learner == boosting { "" } else { "--set model.passes=400" };
+        let longer = if learner == boosting { "" } else { "--set model.epochs=400" };
         let mut child = train(&folder, learner, "stood.onnx", &format!("{more} {mode} {longer}"));
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut told = String::new();
@@ -365,7 +370,7 @@ fn what_cannot_be_is_refused() {
         ("--set cluster.shards=0", ["cluster.shards", "from 1"]),
         ("--set cluster.shards=[]", ["cluster.shards", "empty"]),
         ("--set cluster.shards=[\"127.0.0.1:1\",\"127.0.0.1:1\"]", ["cluster.shards", "twice"]),
-        ("--set transport.lease=0.1", ["transport.keepalive", "transport.lease"]),
+        ("--set transport.lease=100ms", ["transport.keepalive", "transport.lease"]),
         ("--set transport.retries=-1", ["transport.retries", "-1"]),
         ("--set cluster.workers=1 --set cluster.listen=0.0.0.0:0", ["0.0.0.0:0", "TLS"]),
         ("--set cluster.workers=1 --set cluster.listen=nowhere", ["nowhere", "HOST:PORT"]),

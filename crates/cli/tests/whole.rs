@@ -60,9 +60,40 @@ fn programs_read_json() {
     assert!(lines.iter().any(|line| line["event"] == "training"));
     let last = lines.last().unwrap();
     assert!(last["event"] == "trained" && last["metrics"]["train"]["rows"] == 200, "{last}");
+    let accuracy = last["metrics"]["train"]["accuracy"].as_f64().unwrap();
+    let evaluated = folder.succeed("evaluate model.onnx t.csv --json").out;
+    let evaluated: serde_json::Value = serde_json::from_str(evaluated.lines().last().unwrap()).unwrap();
+    assert_eq!(evaluated["metrics"], last["metrics"]["train"]);
+    let rows_right = evaluated["metrics"]["confusion"][0][0].as_f64().unwrap() + evaluated["metrics"]["confusion"][1][1].as_f64().unwrap();
+    assert_eq!(accuracy, rows_right / 200.0);
+    let model = folder.succeed("inspect model.onnx --json").out;
+    let model: serde_json::Value = serde_json::from_str(model.lines().last().unwrap()).unwrap();
+    assert_eq!(model["about"]["metrics"], last["metrics"]);
     let failed = folder.run("train --data t.csv --target solt --model gradient-boosting --json");
     let line: serde_json::Value = serde_json::from_str(failed.out.lines().last().unwrap()).unwrap();
     assert_eq!((failed.code, &line["event"]), (Some(2), &"error".into()));
+}
+
+#[test]
+fn metrics_without_a_test_part_are_said_to_be_of_training_rows() {
+    let folder = Folder::new();
+    folder.write("t.csv", table());
+    let train = "train --data t.csv --target sold --model gradient-boosting --set model.n_estimators=3";
+    for (more, rows) in [("", "training rows;"), ("--set data.validation=0.2", "training and validation rows;")] {
+        let told = format!("these metrics are for {rows} to measure the model on rows that it has not seen, set data.test");
+        let shown = folder.succeed(&format!("{train} {more}")).out;
+        assert!(shown.contains(&told), "{shown}");
+        let json = folder.succeed(&format!("{train} {more} --json")).out;
+        let last: serde_json::Value = serde_json::from_str(json.lines().last().unwrap()).unwrap();
+        assert!(last["note"].as_str().unwrap().starts_with(&told), "{last}");
+    }
+    for test in ["0.2", "t.csv"] {
+        let shown = folder.succeed(&format!("{train} --set data.test={test}")).out;
+        assert!(!shown.contains("these metrics") && shown.contains("test"), "{shown}");
+        let json = folder.succeed(&format!("{train} --set data.test={test} --json")).out;
+        let last: serde_json::Value = serde_json::from_str(json.lines().last().unwrap()).unwrap();
+        assert!(last["note"].is_null() && last["metrics"]["test"]["roc_auc"].is_number(), "{last}");
+    }
 }
 
 #[test]

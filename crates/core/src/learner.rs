@@ -100,7 +100,7 @@ pub struct Progress {
     pub done: u64,
     /// Iterations at the most.
     pub of: u64,
-    /// What one iteration is called: "tree", "step", "pass".
+    /// What one iteration is called: "tree", "step", "epoch", "iteration".
     pub unit: &'static str,
     /// The losses of the last finished iteration.
     pub last: Iteration,

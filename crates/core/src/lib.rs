@@ -16,5 +16,6 @@ pub mod steps;
 pub mod suggest;
 pub mod tile;
 pub mod time;
+pub mod visible;
 
 pub use error::{Error, Result};

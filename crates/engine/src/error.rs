@@ -100,6 +100,14 @@ pub enum Error {
         /// What the system says.
         problem: String,
     },
+    /// The system gives no more threads.
+    #[error("cannot start {count} threads: {problem}; ask for fewer with run.threads or --threads")]
+    Threads {
+        /// How many were asked for.
+        count: usize,
+        /// What the system says.
+        problem: String,
+    },
     /// A checkpoint that cannot be written, read or gone on from.
     #[error("{what}: {problem}")]
     Checkpoint {

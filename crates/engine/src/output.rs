@@ -61,8 +61,14 @@ impl Output {
         if place.is_dir() {
             return Err(failed(std::io::Error::other("it is a folder; name a file in it")));
         }
-        if place.metadata().is_ok_and(|there| !there.is_file()) {
-            return Err(failed(std::io::Error::other("it is a device or a pipe; name a file")));
+        match place.metadata() {
+            _ if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+                return Err(failed(std::io::Error::other("it names a folder; name a file in it")));
+            }
+            Ok(there) if !there.is_file() => return Err(failed(std::io::Error::other("it is a device or a pipe; name a file"))),
+            // Names that are too long, for one.
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(failed(plain(e))),
+            _ => {}
         }
         let folder = place.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // Noted before anybody can ask for it.
@@ -114,6 +120,9 @@ pub(crate) fn plain(error: std::io::Error) -> std::io::Error {
 /// Why no file can be made in `folder`.
 fn cause(error: std::io::Error, folder: &Path) -> std::io::Error {
     match error.kind() {
+        std::io::ErrorKind::NotFound if folder.exists() => {
+            std::io::Error::new(error.kind(), format!("no file can be made in {}; name another folder", folder.display()))
+        }
         std::io::ErrorKind::NotFound => {
             std::io::Error::new(error.kind(), format!("there is no folder {}; make it first", folder.display()))
         }

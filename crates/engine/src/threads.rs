@@ -17,8 +17,9 @@ impl Threads {
     /// `count` threads; as many as the machine has cores when it is not given.
     pub fn new(count: Option<usize>) -> Result<Self> {
         let count = count.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(count).build().map_err(Error::internal)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(count).build().map_err(Error::internal)?;
+        let too_many = |problem: &dyn std::fmt::Display| Error::Threads { count, problem: problem.to_string() };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(count).build().map_err(|e| too_many(&e))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(count).build().map_err(|e| too_many(&e))?;
         Ok(Self { count, pool: Arc::new(pool), runtime })
     }
 

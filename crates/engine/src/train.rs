@@ -11,7 +11,7 @@ use quelea_core::prediction::Metrics;
 use quelea_core::schema::{FeatureKind, InputKind, Target};
 use quelea_core::steps::StepLearner;
 use quelea_core::tile::Tile;
-use quelea_job::{Job, JobError, Sync, Task, Traffic};
+use quelea_job::{Compression, Job, JobError, Sync, Task};
 use quelea_learn::importance::importances;
 use quelea_learn::registry::{self, Targets, Visitor};
 use quelea_model::{About, Model};
@@ -29,7 +29,7 @@ use crate::threads::Threads;
 use crate::{Control, Error, Event, Result, distributed};
 
 /// What is told of a job that says how processes wait for each other, and has one alone.
-const ALONE: &str = "one process alone waits for nobody and sends nothing: [sync] and [traffic] make no difference without [cluster]";
+const ALONE: &str = "[sync] and [compression] have no effect without [cluster]: one process waits for nobody and sends nothing";
 
 /// What is said of rows in memory and a job with workers.
 const NO_LAUNCHER: &str = "rows in memory are trained on by this process alone; drop [cluster], or train on a table";
@@ -186,7 +186,7 @@ fn fit(
     refuse_number(job, table, &prepared.schema.target)?;
     let past = checkpoints.begin(&prepared.fingerprint)?;
     let fitted = if job.cluster.is_alone() {
-        if job.sync != Sync::default() || job.traffic != Traffic::default() {
+        if job.sync != Sync::default() || job.compression != Compression::default() {
             control.warn(ALONE);
         }
         let run = Run { tiles: &prepared.tiles, layout, saved: (past, checkpoints), control };

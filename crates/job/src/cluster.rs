@@ -1,36 +1,28 @@
 //! Checks of a job's cluster, synchronisation and transport.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use quelea_learn::registry::{self, Targets};
 
-use crate::{Cluster, Job, JobError, Mode, Result, Shards, Sync, Traffic, Transport};
+use crate::duration::shown;
+use crate::{Cluster, Compression, Job, JobError, Mode, Result, Shards, Sync, Transport};
 
-const MOST_WORKERS: usize = 1_024;
 const MOST_SHARDS: usize = 256;
-const MOST_REPLICAS: usize = 4;
-/// An hour.
-const MOST_SECONDS: f64 = 3_600.0;
-const MOST_RETRIES: u32 = 1_000;
-const MOST_STALENESS: u64 = 1_000_000;
+/// The longest timeout.
+const LONGEST: Duration = Duration::from_hours(1);
 const MOST_SIGNIFICANCE: f64 = 1e6;
 
 /// Refuses what is not possible.
 pub(crate) fn check(job: &Job) -> Result<()> {
     check_cluster(&job.cluster)?;
     check_sync(job)?;
-    check_traffic(job)?;
+    check_compression(job)?;
     check_transport(&job.transport)
 }
 
 fn check_cluster(cluster: &Cluster) -> Result<()> {
-    if cluster.workers > MOST_WORKERS {
-        return Err(JobError::key("cluster.workers", format!("this is a number from 0 to {MOST_WORKERS}")));
-    }
     let copies = 1 + cluster.replicas;
-    if cluster.replicas > MOST_REPLICAS {
-        return Err(JobError::key("cluster.replicas", format!("this is a number from 0 to {MOST_REPLICAS}")));
-    }
     if cluster.replicas > 0 && cluster.is_alone() {
         return Err(JobError::key("cluster.replicas", "one process alone has no shards; set cluster.workers, or drop it"));
     }
@@ -60,8 +52,9 @@ fn check_sync(job: &Job) -> Result<()> {
         (Mode::Quorum, None) => {
             return Err(JobError::key("sync.quorum", "say how many workers end a round; with mode \"quorum\" it must be given"));
         }
-        (Mode::Quorum, Some(least)) if least == 0 || (job.cluster.workers > 0 && least > job.cluster.workers) => {
-            return Err(JobError::key("sync.quorum", format!("{least} is not possible; this is a number from 1 to cluster.workers")));
+        (Mode::Quorum, Some(least)) if job.cluster.workers > 0 && least > job.cluster.workers => {
+            let problem = format!("{least} is not possible; this is a number from 1 to cluster.workers, which is {}", job.cluster.workers);
+            return Err(JobError::key("sync.quorum", problem));
         }
         (Mode::Bsp | Mode::Ssp | Mode::Asp, Some(_)) => {
             return Err(JobError::key("sync.quorum", "it belongs to mode \"quorum\"; drop it, or set the mode"));
@@ -70,31 +63,29 @@ fn check_sync(job: &Job) -> Result<()> {
     }
     match staleness {
         Some(_) if mode != Mode::Ssp => Err(JobError::key("sync.staleness", "it belongs to mode \"ssp\"; drop it, or set the mode")),
-        Some(most) if most > MOST_STALENESS => Err(JobError::key("sync.staleness", format!("this is a number from 0 to {MOST_STALENESS}"))),
         _ => Ok(()),
     }
 }
 
-fn check_traffic(job: &Job) -> Result<()> {
-    let Traffic { bits, top, significance } = job.traffic;
+fn check_compression(job: &Job) -> Result<()> {
+    let Compression { bits, top_k, significance_filter } = job.compression;
     if ![32, 16, 8].contains(&bits) {
-        return Err(JobError::key("traffic.bits", format!("{bits} is not possible; this is 32, 16 or 8")));
+        return Err(JobError::key("compression.bits", format!("{bits} is not possible; this is 32, 16 or 8")));
     }
-    if !(top > 0.0 && top <= 1.0) {
-        return Err(JobError::key("traffic.top", format!("{top} is not possible; this is a share of the rows, above 0 and up to 1")));
+    if !(top_k > 0.0 && top_k <= 1.0) {
+        let problem = format!("{top_k} is not possible; this is a share of the rows, above 0 and up to 1");
+        return Err(JobError::key("compression.top_k", problem));
     }
-    if !(0.0..=MOST_SIGNIFICANCE).contains(&significance) {
-        return Err(JobError::key(
-            "traffic.significance",
-            format!("{significance} is not possible; this is a number from 0 to {MOST_SIGNIFICANCE}"),
-        ));
+    if !(0.0..=MOST_SIGNIFICANCE).contains(&significance_filter) {
+        let problem = format!("{significance_filter} is not possible; this is a number from 0 to {MOST_SIGNIFICANCE}");
+        return Err(JobError::key("compression.significance_filter", problem));
     }
     // Gradients may come late and rounded; means, of which clusters consist, may not.
     let has_gradients = |learner: &&registry::Entry| learner.by_steps && learner.targets != Targets::None;
     let takers: Vec<&str> = registry::LEARNERS.iter().filter(has_gradients).map(|learner| learner.name).collect();
-    if job.traffic != Traffic::default() && !takers.contains(&job.model.kind.as_str()) {
+    if job.compression != Compression::default() && !takers.contains(&job.model.kind.as_str()) {
         let problem = format!("{} cannot leave anything out; drop the table, which is for {}", job.model.kind, takers.join(", "));
-        return Err(JobError::key("traffic", problem));
+        return Err(JobError::key("compression", problem));
     }
     Ok(())
 }
@@ -111,19 +102,19 @@ fn check_addresses(addresses: &[String]) -> Result<()> {
 }
 
 fn check_transport(transport: &Transport) -> Result<()> {
-    let Transport { connect_timeout, request_timeout, keepalive, lease, retries, .. } = *transport;
+    let Transport { connect_timeout, request_timeout, keepalive, lease, .. } = *transport;
     let times = [("connect_timeout", connect_timeout), ("request_timeout", request_timeout), ("keepalive", keepalive), ("lease", lease)];
-    if let Some((key, seconds)) = times.into_iter().find(|(_, seconds)| !(*seconds > 0.0 && *seconds <= MOST_SECONDS)) {
-        let problem = format!("{seconds} is not possible; this is a number of seconds, above 0 and up to {MOST_SECONDS}");
+    if let Some((key, time)) = times.into_iter().find(|(_, time)| time.is_zero() || *time > LONGEST) {
+        let problem = format!("{:?} is not possible; this is a duration above \"0s\" and up to {:?}", shown(time), shown(LONGEST));
         return Err(JobError::key(format!("transport.{key}"), problem));
-    }
-    if retries > MOST_RETRIES {
-        return Err(JobError::key("transport.retries", format!("this is a number from 0 to {MOST_RETRIES}")));
     }
     for (key, longer) in [("request_timeout", request_timeout), ("lease", lease)] {
         if keepalive >= longer {
-            let problem =
-                format!("{keepalive} s is not shorter than transport.{key}, which is {longer} s; a quiet process would look dead");
+            let problem = format!(
+                "{:?} is not shorter than transport.{key}, which is {:?}, so that a quiet process would look dead; lower it",
+                shown(keepalive),
+                shown(longer)
+            );
             return Err(JobError::key("transport.keepalive", problem));
         }
     }

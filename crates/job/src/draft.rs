@@ -1,5 +1,7 @@
 //! A job that is put together from a file and single keys, and becomes a [`Job`] when it is complete.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use quelea_core::suggest;
@@ -24,9 +26,9 @@ impl Default for Draft {
 impl Draft {
     /// Reads a job file. Relative paths in it start from its folder.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|source| JobError::Read { path: path.into(), source })?;
-        let read: toml::Table =
-            toml::from_str(&text).map_err(|e| JobError::Syntax { path: path.into(), message: e.to_string().trim_end().into() })?;
+        let wrong = |problem: String| JobError::Syntax { path: path.into(), problem };
+        let text = text_of(path)?;
+        let read: toml::Table = toml::from_str(&text).map_err(|e| wrong(described(&e, &text)))?;
         let read = keys_of(read, "")?;
         let mut draft = Self::default();
         draft.values.extend(read);
@@ -87,6 +89,31 @@ impl Draft {
     }
 }
 
+/// The largest job file, in bytes: whatever is larger is none.
+const LARGEST_FILE: u64 = 16 << 20;
+
+/// The text of a job file.
+fn text_of(path: &Path) -> Result<String> {
+    let unreadable = |source| JobError::Read { path: path.into(), source };
+    let wrong = |problem: String| JobError::Syntax { path: path.into(), problem };
+    let mut bytes = Vec::new();
+    File::open(path).map_err(unreadable)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(wrong(format!("it is longer than {LARGEST_FILE} bytes, and no job file; `quelea init TABLE` writes one")));
+    }
+    String::from_utf8(bytes).map_err(|e| {
+        let line = 1 + e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
+        wrong(format!("line {line} is not UTF-8 text; save the file as UTF-8"))
+    })
+}
+
+/// What is wrong with TOML, and where, in one line.
+fn described(error: &toml::de::Error, text: &str) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map_or_else(String::new, |before| format!("line {}: ", 1 + before.matches('\n').count()));
+    format!("{line}{}", error.message().split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
 /// The keys of a table of TOML; `under` is the key of the table with a dot, or nothing.
 fn keys_of(table: toml::Table, under: &str) -> Result<Map<String, Value>> {
     table
@@ -114,6 +141,8 @@ fn plain(value: toml::Value, key: &str) -> Result<Value> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn draft(keys: &[(&str, &str)]) -> Draft {
@@ -165,9 +194,19 @@ mod tests {
             ("data.validation", "true", "true is not possible; this is a number (a fraction of the table"),
             ("data.class_weights", "even", "\"even\" is not possible; this is \"balanced\", or a table"),
             ("data.class_weights", "{ a = \"b\" }", "a table from names to values, each a number"),
-            ("run.seed", "-1", "run.seed: -1 is not possible; this is a whole number from 0 up"),
-            ("run.seed", "1.5", "1.5 is not possible; this is a whole number from 0 up"),
-            ("run.threads", "many", "\"many\" is not possible; this is a whole number"),
+            ("run.seed", "-1", "run.seed: -1 is not possible; this is a whole number from 0 to 9223372036854775807"),
+            ("run.seed", "1.5", "1.5 is not possible; this is a whole number from 0 to 9223372036854775807"),
+            ("run.seed", "18446744073709551615", "this is a whole number from 0 to 9223372036854775807"),
+            ("run.threads", "many", "\"many\" is not possible; this is a whole number from 1 to 1024"),
+            ("run.threads", "0", "run.threads: 0 is not possible; this is a whole number from 1 to 1024"),
+            ("cluster.workers", "1025", "1025 is not possible; this is a whole number from 0 to 1024"),
+            ("cluster.replicas", "5", "5 is not possible; this is a whole number from 0 to 4"),
+            ("data.hash_buckets", "1", "1 is not possible; this is a whole number from 2 to 268435456"),
+            ("transport.retries", "1001", "1001 is not possible; this is a whole number from 0 to 1000"),
+            ("sync.quorum", "0", "0 is not possible; this is a whole number from 1 to"),
+            ("model.n_estimators", "99999999999", "99999999999 is not possible; this is a whole number from 1 to 1000000"),
+            ("model.n_estimators", "0", "0 is not possible; this is a whole number from 1 to 1000000"),
+            ("model.max_depth", "-2", "-2 is not possible; this is a whole number from -1 to 1000"),
             ("output.model", "1", "output.model: 1 is not possible; this is a text"),
             ("model.num_leaves", "5000000000", "model.num_leaves: 5000000000 is not possible; this is a whole number"),
             ("model.objective", "l3", "this is one of"),
@@ -185,15 +224,71 @@ mod tests {
     #[test]
     fn what_may_be_left_out_is_told() {
         for (key, value, told) in [
-            ("traffic.bits", "8", "gradient-boosting cannot leave anything out; drop the table, which is for sparse-logistic-regression, "),
-            ("traffic.bits", "7", "7 is not possible; this is 32, 16 or 8"),
-            ("traffic.top", "0", "traffic.top: 0 is not possible; this is a share of the rows"),
-            ("traffic.significance", "-1", "-1 is not possible; this is a number from 0"),
+            (
+                "compression.bits",
+                "8",
+                "gradient-boosting cannot leave anything out; drop the table, which is for sparse-logistic-regression, ",
+            ),
+            ("compression.bits", "7", "7 is not possible; this is 32, 16 or 8"),
+            ("compression.top_k", "0", "compression.top_k: 0 is not possible; this is a share of the rows"),
+            ("compression.significance_filter", "-1", "-1 is not possible; this is a number from 0"),
         ] {
             assert!(with(key, value).contains(told), "{key} = {value}: {}", with(key, value));
         }
-        let clusters = [("data.table", "t.csv"), ("model.type", "mini-batch-k-means"), ("traffic.bits", "16")];
+        let clusters = [("data.table", "t.csv"), ("model.type", "mini-batch-k-means"), ("compression.bits", "16")];
         assert!(problem(&clusters).contains("mini-batch-k-means cannot leave anything out"));
+    }
+
+    #[test]
+    fn old_keys_are_refused_with_their_new_names() {
+        let by_steps = [("data.table", "t.csv"), ("data.target", "y"), ("model.type", "sparse-logistic-regression")];
+        for (old, new) in [
+            ("model.passes", "model.epochs"),
+            ("traffic.bits", "compression.bits"),
+            ("traffic.top", "compression.top_k"),
+            ("traffic.significance", "compression.significance_filter"),
+            ("traffic.else", "compression"),
+        ] {
+            let problem = problem(&[&by_steps[..], &[(old, "8")]].concat());
+            let table = old.split('.').next().unwrap();
+            assert!(problem.starts_with(table) && problem.ends_with(&format!("; write {new}")), "{old}: {problem}");
+        }
+        let k_means = [("data.table", "t.csv"), ("model.type", "mini-batch-k-means"), ("model.passes", "3")];
+        assert_eq!(problem(&k_means), "model.passes: the key was renamed; write model.epochs");
+        assert!(with("model.passes", "3").contains("model.passes: there is no such key"), "boosting never had it");
+        assert!(problem(&[&by_steps[..], &[("compression.top", "0.1")]].concat()).contains("did you mean compression.top_k?"));
+        let renamed =
+            [&by_steps[..], &[("model.epochs", "7"), ("compression.top_k", "0.1"), ("compression.significance_filter", "2")]].concat();
+        let job = draft(&renamed).finish().unwrap();
+        assert_eq!(job.model.parameters["epochs"], 7);
+        assert_eq!(job.compression, crate::Compression { bits: 32, top_k: 0.1, significance_filter: 2.0 });
+    }
+
+    #[test]
+    fn durations_have_units() {
+        let all = ["checkpoint.every", "transport.connect_timeout", "transport.request_timeout", "transport.keepalive", "transport.lease"];
+        for key in all {
+            for (value, told) in [
+                ("60", "60 is not possible; this is a duration with its unit (ms, s, m or h), such as \"10s\"; did you mean \"60s\"?"),
+                ("0.5", "did you mean \"0.5s\"?"),
+                ("\"60\"", "did you mean \"60s\"?"),
+                ("-1", "-1 is not possible; this is a duration"),
+                ("-1s", "\"-1s\" is not possible; this is a duration"),
+                ("soon", "\"soon\" is not possible; this is a duration"),
+                ("99999h", "\"359996400s\" is not possible; this is a duration"),
+            ] {
+                let problem = with(key, value);
+                assert!(problem.starts_with(key) && problem.contains(told), "{key} = {value}: {problem}");
+            }
+        }
+        assert!(with("transport.lease", "0s").contains("above \"0s\" and up to \"3600s\""));
+        assert!(with("transport.lease", "500ms").contains("\"1s\" is not shorter than transport.lease, which is \"500ms\""));
+        let keys = [&BASE[..], &[("checkpoint.every", "2m"), ("transport.keepalive", "250ms"), ("transport.lease", "1h")]].concat();
+        let job = draft(&keys).finish().unwrap();
+        assert_eq!(job.checkpoint.every, Duration::from_secs(120));
+        assert_eq!((job.transport.keepalive, job.transport.lease), (Duration::from_millis(250), Duration::from_secs(3_600)));
+        let transport = serde_json::to_value(&job.transport).unwrap();
+        assert_eq!(serde_json::from_value::<crate::Transport>(transport).unwrap(), job.transport);
     }
 
     #[test]

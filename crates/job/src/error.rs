@@ -14,12 +14,12 @@ pub enum JobError {
         source: std::io::Error,
     },
     /// The file is not TOML.
-    #[error("{path}: {message}")]
+    #[error("{path}: {problem}")]
     Syntax {
         /// The job file.
         path: PathBuf,
-        /// Where and why, with the line.
-        message: String,
+        /// What is wrong, with the line where it is known.
+        problem: String,
     },
     /// A key is unknown, missing, or has a value that is not possible.
     #[error("{key}: {problem}")]

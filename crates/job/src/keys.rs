@@ -3,31 +3,35 @@
 use std::path::Path;
 
 use quelea_core::suggest;
+use quelea_core::visible::shortened;
 use quelea_learn::registry;
 use serde_json::{Map, Value};
 
-use crate::{JobError, Result, schema, types};
+use crate::{JobError, Result, renamed, schema, types};
 
 /// The tables of a job file.
-const TABLES: [&str; 9] = ["data", "model", "output", "run", "checkpoint", "cluster", "sync", "traffic", "transport"];
+const TABLES: [&str; 9] = ["data", "model", "output", "run", "checkpoint", "cluster", "sync", "compression", "transport"];
 
 /// Refuses unknown keys and says which were probably meant, and values of a type that their key does not take.
 pub(crate) fn check(values: &Map<String, Value>) -> Result<()> {
-    if let Some(unknown) = values.keys().find(|table| !TABLES.contains(&table.as_str())) {
-        return Err(JobError::key(unknown, format!("there is no such table of keys{}", did_you_mean(suggest::nearest(unknown, TABLES)))));
+    renamed::refuse(values, &values.get("model").and_then(Value::as_object).map(of_learner).unwrap_or_default())?;
+    for (table, content) in values {
+        if !TABLES.contains(&table.as_str()) {
+            let meant = suggest::nearest(table, TABLES);
+            let advice = if meant.is_some() { did_you_mean(meant) } else { format!("; there are {}", TABLES.join(", ")) };
+            return Err(JobError::key(shortened(table), format!("there is no such table of keys{advice}")));
+        }
+        if !content.is_object() {
+            return Err(JobError::key(table, format!("this is a table of keys; write them below a line [{table}]")));
+        }
     }
     let known = known(values)?;
     let job = schema::of_job();
     for (table, content) in values {
-        let Some((_, keys)) = known.iter().find(|(name, _)| name == table) else { continue };
-        let Value::Object(content) = content else {
-            return Err(JobError::key(table, format!("this is a table of keys; write them below a line [{table}]")));
-        };
+        let (Some((_, keys)), Value::Object(content)) = (known.iter().find(|(name, _)| name == table), content) else { continue };
         if let Some(unknown) = content.keys().find(|key| !keys.contains(key)) {
-            return Err(JobError::key(
-                format!("{table}.{unknown}"),
-                format!("there is no such key{}", suggestion(table, unknown, keys, &known)),
-            ));
+            let problem = format!("there is no such key{}", suggestion(table, unknown, keys, &known));
+            return Err(JobError::key(format!("{table}.{}", shortened(unknown)), problem));
         }
         let of_learner = if table == "model" { of_learner(content) } else { Map::new() };
         types::check(table, content, &of_learner, &Value::Null)?;
@@ -45,7 +49,7 @@ fn of_learner(model: &Map<String, Value>) -> Map<String, Value> {
 /// The tables of a job and their keys; those of `model` are of the learner that `values` names.
 fn known(values: &Map<String, Value>) -> Result<Vec<(String, Vec<String>)>> {
     let job = schema::of_job();
-    let mut known: Vec<(String, Vec<String>)> = ["data", "output", "run", "checkpoint", "cluster", "sync", "traffic", "transport"]
+    let mut known: Vec<(String, Vec<String>)> = ["data", "output", "run", "checkpoint", "cluster", "sync", "compression", "transport"]
         .map(|table| (table.to_string(), schema::keys(&job, table).keys().cloned().collect()))
         .into();
     let kind = values.get("model").and_then(|model| model.get("type"));

@@ -19,8 +19,10 @@
 mod check;
 mod cluster;
 mod draft;
+mod duration;
 mod error;
 mod keys;
+mod renamed;
 mod schema;
 mod spec;
 mod types;
@@ -29,6 +31,6 @@ pub use draft::Draft;
 pub use error::{JobError, Result};
 pub use schema::{json_schema, properties};
 pub use spec::{
-    Balanced, Checkpoint, ClassWeights, Cluster, Data, Job, Mode, Model, Output, Part, Protocol, Run, Shards, Sync, Task, Tls, Traffic,
+    Balanced, Checkpoint, ClassWeights, Cluster, Compression, Data, Job, Mode, Model, Output, Part, Protocol, Run, Shards, Sync, Task, Tls,
     Transport,
 };

@@ -3,10 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use quelea_core::hash::MOST_COLUMNS;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::duration;
 
 /// A training job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,7 +29,7 @@ pub struct Job {
     /// Where a training that is cut off goes on from. In mode "bsp" the model does not depend on it.
     #[serde(default)]
     pub checkpoint: Checkpoint,
-    /// The processes that train; without it, this one alone. In mode "bsp" and without `traffic` the model does not depend on it.
+    /// The processes that train; without it, this one alone. In mode "bsp" and without `compression` the model does not depend on it.
     #[serde(default)]
     pub cluster: Cluster,
     /// Who waits for whom when a learner by stochastic steps trains with several workers.
@@ -33,7 +37,7 @@ pub struct Job {
     pub sync: Sync,
     /// What workers leave out of what they send when a learner by stochastic steps trains with parameter shards.
     #[serde(default)]
-    pub traffic: Traffic,
+    pub compression: Compression,
     /// How the processes of a cluster talk to each other, and how long they wait.
     #[serde(default)]
     pub transport: Transport,
@@ -51,7 +55,7 @@ impl Job {
         job.run.threads = None;
         let is_continued = job.model.start_from.take().is_some();
         let is_lockstep = job.sync == Sync::default();
-        let is_whole = job.traffic == Traffic::default();
+        let is_whole = job.compression == Compression::default();
         let mut value = serde_json::to_value(job).expect("a job is plain data");
         if let Some(job) = value.as_object_mut() {
             for places in ["output", "checkpoint", "cluster", "transport"] {
@@ -61,7 +65,7 @@ impl Job {
                 job.remove("sync");
             }
             if is_whole {
-                job.remove("traffic");
+                job.remove("compression");
             }
             if is_continued {
                 job.insert("continued".into(), true.into());
@@ -111,6 +115,7 @@ pub struct Data {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hashed: Vec<String>,
     /// How many buckets they are hashed into, from 2 to 268435456; 1048576 when not given.
+    #[schemars(range(min = 2, max = MOST_COLUMNS))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hash_buckets: Option<u64>,
     /// Texts that stand for a missing value, such as "?".
@@ -197,9 +202,11 @@ pub struct Run {
     /// Threads to compute with. The model does not depend on it. Each worker that is started here has as many; as many as these
     /// workers together have the shards that are started here, and the run, which reads and measures while workers wait. When not
     /// given, one process alone, a run and each shard use all cores, and the workers share them.
+    #[schemars(range(min = 1, max = 1_024))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
     /// What all random choices are drawn from.
+    #[schemars(range(max = i64::MAX))]
     pub seed: u64,
 }
 
@@ -211,14 +218,16 @@ pub struct Checkpoint {
     /// `quelea train --resume` goes on from it. Buckets take their address and credentials from the variables AWS_… .
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// Seconds between two checkpoints: the most that is lost, beside the iteration under way. They are written in the
+    /// How long after a checkpoint the next is written: the most that is lost, beside the iteration under way. They are written in the
     /// background and cost far less than a hundredth of the time, so that a minute is long enough.
-    pub every: f64,
+    #[serde(with = "duration")]
+    #[schemars(schema_with = "duration::schema")]
+    pub every: Duration,
 }
 
 impl Default for Checkpoint {
     fn default() -> Self {
-        Self { to: None, every: 60.0 }
+        Self { to: None, every: Duration::from_secs(60) }
     }
 }
 
@@ -228,6 +237,7 @@ impl Default for Checkpoint {
 pub struct Cluster {
     /// Worker processes to start on this machine, and to end with the run; 1024 at the most. With 0 and shards, workers are those
     /// that are started by hand with `quelea worker`; with neither, this process trains alone.
+    #[schemars(range(max = 1_024))]
     pub workers: usize,
     /// Parameter shards: how many to start on this machine, up to 256, or the addresses of those that were started by hand with
     /// `quelea shard`, as they listen: HOST:PORT, or unix:PATH. One, when there are workers and nothing is said. Workers on other
@@ -237,6 +247,7 @@ pub struct Cluster {
     /// How many more shards hold what each shard holds, up to 4, so that one of them can die without the run going back; 0 by default,
     /// because each costs as much memory and traffic again. So many more are started; in a list of addresses, the replicas of all
     /// shards come after all shards, in the same order.
+    #[schemars(range(max = 4))]
     #[serde(skip_serializing_if = "is_zero")]
     pub replicas: usize,
     /// Where workers find the run: HOST:PORT, or unix: and an absolute path. Port 0 takes a free one, which the run tells. Beyond
@@ -269,31 +280,33 @@ pub struct Sync {
     /// for learners by stochastic steps alone, and give a model that depends on who was how fast.
     pub mode: Mode,
     /// With mode "quorum": a round is over when so many workers are done; what the others bring later is dropped, and comes again.
+    #[schemars(range(min = 1))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quorum: Option<usize>,
     /// With mode "ssp": how many rounds the fastest worker may be ahead of the slowest; 3 when not given. With 0 they go in step.
+    #[schemars(range(max = 1_000_000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub staleness: Option<u64>,
 }
 
 /// What workers leave out of what they send: for slow networks. What is left out of a push is held back and added to the worker's
-/// next push of the same key, and all of it is sent at the end of every pass. The model then depends on how many workers there are,
+/// next push of the same key, and all of it is sent at the end of every epoch. The model then depends on how many workers there are,
 /// in every mode, and what a worker that dies holds back is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Traffic {
+pub struct Compression {
     /// How many bits a number takes, in rows that are pulled and in sums that are pushed: 32, the default, for numbers as they are;
     /// 16 for 3 decimal digits, or 8 for 1.
     pub bits: u8,
     /// The share of a mini-batch's rows that is pushed, above 0 and up to 1, those with the largest sums; 1, the default, for all.
-    pub top: f64,
+    pub top_k: f64,
     /// A row is pushed when its gradient is at least so many times as large as its values; 0, the default, for always.
-    pub significance: f64,
+    pub significance_filter: f64,
 }
 
-impl Default for Traffic {
+impl Default for Compression {
     fn default() -> Self {
-        Self { bits: 32, top: 1.0, significance: 0.0 }
+        Self { bits: 32, top_k: 1.0, significance_filter: 0.0 }
     }
 }
 
@@ -322,7 +335,7 @@ pub enum Shards {
     Addresses(Vec<String>),
 }
 
-/// How the processes of a cluster talk to each other, and how long they wait. Times are in seconds.
+/// How the processes of a cluster talk to each other, and how long they wait.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Transport {
@@ -333,20 +346,29 @@ pub struct Transport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
     /// How long a connection may take to be made. On a healthy network it takes milliseconds. This and the other times are above 0
-    /// and up to 3600.
-    pub connect_timeout: f64,
+    /// and up to "1h".
+    #[serde(with = "duration")]
+    #[schemars(schema_with = "duration::schema")]
+    pub connect_timeout: Duration,
     /// After so long without an answer a call is made again. It counts once however often it is made, so a short time costs
     /// traffic, not correctness.
-    pub request_timeout: f64,
+    #[serde(with = "duration")]
+    #[schemars(schema_with = "duration::schema")]
+    pub request_timeout: Duration,
     /// How often a call is made again before its receiver is given up, up to 1000: with the default times after half a minute, which
     /// most restarts of a switch or a process take less than.
+    #[schemars(range(max = 1_000))]
     pub retries: u32,
     /// Nobody is silent for longer than this, even with nothing to say, so that the living are told from the dead; shorter than
     /// `request_timeout` and `lease`. A tenth of the lease costs next to no traffic, and lets several messages be late.
-    pub keepalive: f64,
+    #[serde(with = "duration")]
+    #[schemars(schema_with = "duration::schema")]
+    pub keepalive: Duration,
     /// A worker or shard that is silent for so long is given up: its work is done by others. Longer than `keepalive`, or a
     /// busy machine looks like a dead one.
-    pub lease: f64,
+    #[serde(with = "duration")]
+    #[schemars(schema_with = "duration::schema")]
+    pub lease: Duration,
     /// A file with the secret that the processes share, readable by its owner alone. Without it, one that belongs to this
     /// user on this machine is made and used.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -358,11 +380,11 @@ impl Default for Transport {
         Self {
             protocol: Protocol::Rpc,
             tls: None,
-            connect_timeout: 5.0,
-            request_timeout: 5.0,
+            connect_timeout: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(5),
             retries: 5,
-            keepalive: 1.0,
-            lease: 10.0,
+            keepalive: Duration::from_secs(1),
+            lease: Duration::from_secs(10),
             token_file: None,
         }
     }

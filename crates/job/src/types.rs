@@ -1,10 +1,12 @@
 //! Checks the type of every value of a job against the JSON Schema of its key, so that a message can say what was given
 //! and what is accepted in the words of a job file.
 
+use std::ops::RangeInclusive;
+
 use quelea_core::suggest;
 use serde_json::{Map, Value};
 
-use crate::{JobError, Result};
+use crate::{JobError, Result, duration};
 
 /// Refuses the first value whose type its key does not take. `defs` holds the schemas that others refer to.
 pub(crate) fn check(table: &str, content: &Map<String, Value>, properties: &Map<String, Value>, defs: &Value) -> Result<()> {
@@ -57,10 +59,10 @@ impl<'a> Schemas<'a> {
             return words.contains(&value);
         }
         types(schema).into_iter().any(|name| match name {
-            "string" => value.is_string(),
+            "string" => value.as_str().is_some_and(|text| !duration::is_duration(schema) || duration::parse(text).is_some()),
             "boolean" => value.is_boolean(),
             "number" => value.is_number(),
-            "integer" => is_whole(schema, value),
+            "integer" => whole(value).is_some_and(|number| range(schema).contains(&number)),
             "array" => value.as_array().is_some_and(|items| items.iter().all(|item| self.accept(&schema["items"], item))),
             "object" => value.as_object().is_some_and(|keys| {
                 let of_keys = &schema["additionalProperties"];
@@ -88,11 +90,11 @@ impl<'a> Schemas<'a> {
     }
 
     fn describe_one(&self, schema: &'a Value) -> String {
-        let least = schema["minimum"].as_f64();
         match types(schema).first() {
+            Some(&"string") if duration::is_duration(schema) => duration::DESCRIPTION.into(),
             Some(&"string") => "a text".into(),
             Some(&"boolean") => "true or false".into(),
-            Some(&"integer") => least.map_or_else(|| "a whole number".into(), |least| format!("a whole number from {least} up")),
+            Some(&"integer") => format!("a whole number from {} to {}", range(schema).start(), range(schema).end()),
             Some(&"number") => "a number".into(),
             Some(&"array") => match self.describe(&schema["items"]).as_str() {
                 "a text" => "a list of texts, such as [\"a\", \"b\"]".into(),
@@ -104,11 +106,13 @@ impl<'a> Schemas<'a> {
         }
     }
 
-    /// The word that was probably meant.
+    /// The word or the duration that was probably meant.
     fn meant(&self, schema: &'a Value, value: &Value) -> String {
-        let words: Vec<&str> = self.alternatives(schema).into_iter().filter_map(words).flatten().filter_map(Value::as_str).collect();
-        let meant = value.as_str().and_then(|text| suggest::nearest(text, words));
-        meant.map_or_else(String::new, |word| format!("; did you mean {word:?}?"))
+        let alternatives = self.alternatives(schema);
+        let in_seconds = alternatives.iter().any(|schema| duration::is_duration(schema)).then(|| duration::of_seconds(value)).flatten();
+        let words: Vec<&str> = alternatives.into_iter().filter_map(words).flatten().filter_map(Value::as_str).collect();
+        let word = value.as_str().and_then(|text| suggest::nearest(text, words)).map(str::to_string);
+        in_seconds.or(word).map_or_else(String::new, |word| format!("; did you mean {word:?}?"))
     }
 }
 
@@ -136,19 +140,21 @@ fn types(schema: &Value) -> Vec<&str> {
     names.into_iter().filter(|&name| name != "null").collect()
 }
 
-/// Whether the value is a whole number within the bounds of its type.
-fn is_whole(schema: &Value, value: &Value) -> bool {
-    if !value.is_i64() && !value.is_u64() {
-        return false;
-    }
-    let number = value.as_i64().map_or_else(|| value.as_u64().map_or(0, i128::from), i128::from);
-    let bits = match schema["format"].as_str() {
-        Some("uint8") => 8,
-        Some("uint16") => 16,
-        Some("uint32") => 32,
-        Some("int32") => 31,
-        _ => 64,
+/// The value, if it is a whole number.
+fn whole(value: &Value) -> Option<i128> {
+    value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from))
+}
+
+/// The whole numbers that a schema takes: those of its bounds, within those of its type.
+fn range(schema: &Value) -> RangeInclusive<i128> {
+    let (least, most) = match schema["format"].as_str() {
+        Some("uint8") => (0, u8::MAX.into()),
+        Some("uint16") => (0, u16::MAX.into()),
+        Some("uint32") => (0, u32::MAX.into()),
+        Some("int32") => (i32::MIN.into(), i32::MAX.into()),
+        Some("uint" | "uint64") => (0, u64::MAX.into()),
+        _ => (i64::MIN.into(), i64::MAX.into()),
     };
-    let least = schema["minimum"].as_f64().unwrap_or(f64::NEG_INFINITY);
-    number as f64 >= least && number < 1_i128 << bits
+    let bound = |name: &str| whole(&schema[name]);
+    bound("minimum").map_or(least, |bound| bound.max(least))..=bound("maximum").map_or(most, |bound| bound.min(most))
 }

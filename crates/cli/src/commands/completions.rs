@@ -1,10 +1,10 @@
 //! `quelea completions`: completions for a shell.
 
-use std::io::Write;
-
 use anyhow::Result;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
+
+use crate::view::print;
 
 /// Print completions for a shell
 #[derive(Args)]
@@ -20,6 +20,5 @@ pub struct Arguments {
 pub fn run<P: CommandFactory>(arguments: Arguments) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut P::command(), "quelea", &mut script);
-    std::io::stdout().write_all(&script)?;
-    Ok(())
+    print(&String::from_utf8(script)?)
 }

@@ -19,7 +19,7 @@ pub struct Arguments {
     /// A Parquet, CSV or LibSVM file, a folder or a glob, with the target's column
     table: String,
     /// Threads to compute with; all cores when not given
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// Print JSON lines for programs
     #[arg(long)]

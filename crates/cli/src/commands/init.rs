@@ -1,10 +1,12 @@
 //! `quelea init`: a commented job file for a table.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use quelea_core::visible::visible;
+
+use crate::view::print;
 
 /// Write a commented job file for a table
 #[derive(Args)]
@@ -31,6 +33,6 @@ pub struct Arguments {
 /// Writes the job file.
 pub fn run(arguments: Arguments) -> Result<()> {
     quelea_engine::init(&arguments.table, arguments.target.as_deref(), &arguments.model, &arguments.output, arguments.force)?;
-    writeln!(std::io::stdout(), "wrote {0}; look it through, then: quelea train {0}", arguments.output.display())?;
-    Ok(())
+    let path = arguments.output.display().to_string();
+    print(&format!("wrote {0}; look it through, then: quelea train {0}\n", visible(&path)))
 }

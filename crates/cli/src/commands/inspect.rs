@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use clap::Args;
 use quelea_core::schema::{Feature, FeatureKind, InputKind, Target};
+use quelea_core::visible::visible;
 use quelea_engine::inspect::{ColumnSummary, TableSummary};
 use quelea_model::Model;
 use serde_json::json;
@@ -43,15 +44,15 @@ fn of_model(model: &Model) -> String {
     let (schema, about) = (&model.schema, &model.about);
     let predicts = match &schema.target {
         Target::None => "clusters".to_string(),
-        Target::Number { name } => format!("{name}, a number"),
+        Target::Number { name } => format!("{}, a number", visible(name)),
         Target::Classes { name, labels, .. } => {
             let shown: Vec<String> = (0..labels.len().min(10)).map(|class| labels.text(class)).collect();
             let more = if labels.len() > shown.len() { format!(", … {} classes", labels.len()) } else { String::new() };
-            format!("{name}, one of {}{more}", shown.join(", "))
+            format!("{}, one of {}{more}", visible(name), visible(&shown.join(", ")))
         }
     };
-    let mut out = format!("{} trained on {} rows, predicts {predicts}\n", about.learner, text::count(schema.rows));
-    out += &format!("data fingerprint {}\n\n", about.fingerprint);
+    let mut out = format!("{} trained on {} rows, predicts {predicts}\n", visible(&about.learner), text::count(schema.rows));
+    out += &format!("data fingerprint {}\n\n", visible(&about.fingerprint));
     let rows = schema.features.iter().map(|feature| {
         let input = &schema.inputs[feature.input];
         vec![feature.name.clone(), kind(input.kind).into(), encoder(feature)]
@@ -91,7 +92,7 @@ fn missing_text(missing: u64) -> String {
 fn of_table(summary: &TableSummary) -> String {
     let mut out = format!(
         "{}: {} rows in {} file{}\n\n",
-        summary.table,
+        visible(&summary.table),
         text::count(summary.rows),
         summary.files,
         if summary.files == 1 { "" } else { "s" }
@@ -107,14 +108,22 @@ fn of_table(summary: &TableSummary) -> String {
         ]
     });
     out += &text::table(&["column", "type", "taken for", "missing", "values"], rows);
+    if !summary.problems.is_empty() {
+        out += "\nwhat training refuses:\n";
+    }
+    summary.problems.iter().for_each(|problem| out += &format!("  {}\n", visible(problem)));
     out
 }
 
 fn content(column: &ColumnSummary) -> String {
-    if let Some((min, max)) = column.range {
-        return format!("{min} to {max}");
+    if let Some(ends) = &column.range {
+        let [smallest, largest] = ends.each_ref().map(|end| end.as_str().map_or_else(|| end.to_string(), str::to_string));
+        return format!("{smallest} to {largest}");
     }
     let Some(values) = column.values else { return String::new() };
+    if column.most_frequent.is_empty() {
+        return if values > 0 { format!("{} columns", text::count(values as u64)) } else { String::new() };
+    }
     let frequent: Vec<String> = column.most_frequent.iter().map(|(value, rows)| format!("{value} ({})", text::count(*rows))).collect();
     format!("{}: {}", text::count(values as u64), frequent.join(", "))
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Args;
+use quelea_core::visible::visible;
 use quelea_engine::Destination;
 use serde_json::json;
 
@@ -27,7 +28,7 @@ pub struct Arguments {
     #[arg(long, value_name = "COLUMN")]
     keep: Vec<String>,
     /// Threads to compute with; all cores when not given
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// Print JSON lines for programs
     #[arg(long)]
@@ -48,7 +49,7 @@ pub fn run(arguments: Arguments, view: &View) -> Result<()> {
         Destination::Stdout => Ok(()),
         Destination::Parquet(path) | Destination::Csv(path) => view
             .result(json!({"event": "predicted", "rows": rows, "output": path}), || {
-                format!("wrote {} predictions to {}\n", text::count(rows), path.display())
+                format!("wrote {} predictions to {}\n", text::count(rows), visible(&path.to_string_lossy()))
             }),
     }
 }

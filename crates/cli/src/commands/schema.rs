@@ -1,9 +1,9 @@
 //! `quelea schema`: the JSON Schema of job files.
 
-use std::io::Write;
-
 use anyhow::Result;
 use clap::Args;
+
+use crate::view::print;
 
 /// Print the JSON Schema of job files, for editors that complete and check them
 #[derive(Args)]
@@ -12,6 +12,5 @@ pub struct Arguments {}
 
 /// Prints the schema.
 pub fn run() -> Result<()> {
-    writeln!(std::io::stdout(), "{:#}", quelea_job::json_schema())?;
-    Ok(())
+    print(&format!("{:#}\n", quelea_job::json_schema()))
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use quelea_core::visible::visible;
 use quelea_job::Protocol;
 
 use crate::child::Membership;
@@ -51,7 +52,7 @@ pub fn run(arguments: Arguments, view: &View) -> Result<()> {
     let (transport, control) = arguments.membership.begin(arguments.protocol.into(), view)?;
     let tell = |address: &str| {
         // Whoever started this may not want to know.
-        let _ = writeln!(std::io::stdout(), "listening on {address}");
+        let _ = writeln!(std::io::stdout(), "listening on {}", visible(address));
     };
     Ok(quelea_engine::shard(&arguments.listen, &transport, arguments.membership.threads(), &control, tell)?)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use clap::Args;
+use quelea_core::visible::visible;
 use quelea_engine::launcher::Launcher;
 use quelea_job::Draft;
 use serde_json::json;
@@ -40,17 +41,17 @@ pub struct Arguments {
     #[arg(long, short, value_name = "FILE")]
     output: Option<String>,
     /// Worker processes to start on this machine; without them this process trains alone [cluster.workers]
-    #[arg(long, value_name = "N")]
-    workers: Option<u64>,
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    workers: Option<String>,
     /// Threads to compute with; all cores when not given. The model does not depend on it [run.threads]
-    #[arg(long, value_name = "N")]
-    threads: Option<u64>,
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    threads: Option<String>,
     /// Go on from the job's checkpoint, or begin anew if there is none [checkpoint.to]
     #[arg(long)]
     resume: bool,
     /// What all random choices are drawn from [run.seed]
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    seed: Option<String>,
     /// Print JSON lines for programs
     #[arg(long)]
     pub json: bool,
@@ -67,15 +68,15 @@ impl Arguments {
         };
         let texts = [("data.table", self.data), ("data.target", self.target), ("model.type", self.model), ("output.model", self.output)];
         let numbers = [("cluster.workers", self.workers), ("run.threads", self.threads), ("run.seed", self.seed)];
-        let values = texts.map(|(key, text)| (key, text.map(serde_json::Value::from))).into_iter();
-        let values = values.chain(numbers.map(|(key, number)| (key, number.map(serde_json::Value::from))));
-        for (key, value) in values {
-            if let Some(value) = value {
-                draft.put(key, value).map_err(quelea_engine::Error::from)?;
-            }
+        for (key, text) in texts {
+            text.map_or(Ok(()), |text| draft.put(key, text.into())).map_err(quelea_engine::Error::from)?;
+        }
+        // The key checks them, so that a message is the same as for the job file.
+        for (key, number) in numbers {
+            number.map_or(Ok(()), |number| draft.set(key, &number)).map_err(quelea_engine::Error::from)?;
         }
         for set in &self.set {
-            let Some((key, value)) = set.split_once('=') else {
+            let Some((key, value)) = set.split_once('=').filter(|(key, _)| !key.trim().is_empty()) else {
                 bail!("--set {set}: write KEY=VALUE, such as model.learning_rate=0.05");
             };
             draft.set(key.trim(), value.trim()).map_err(quelea_engine::Error::from)?;
@@ -99,14 +100,20 @@ pub fn run(arguments: Arguments, view: &View) -> Result<()> {
     let model = train(&job, &launcher, &control)?;
     view.clear();
     let about = &model.about;
-    let path = job.output.model.display();
+    let path = job.output.model.display().to_string();
     let bytes = std::fs::metadata(&job.output.model).map_or(0, |m| m.len());
-    view.result(json!({"event": "trained", "model": path.to_string(), "bytes": bytes, "metrics": about.metrics, "importances": about.importances, "fingerprint": about.fingerprint}), || {
+    let note = job.data.test.is_none().then(|| text::without_test(&about.metrics));
+    let mut answer = json!({"event": "trained", "model": path, "bytes": bytes, "metrics": about.metrics, "importances": about.importances, "fingerprint": about.fingerprint});
+    if let Some(note) = &note {
+        answer["note"] = note.as_str().into();
+    }
+    view.result(answer, || {
         let mut out = text::history(about);
         out += &text::metrics(&about.metrics);
+        out += &note.map_or_else(String::new, |note| format!("\n{note}\n"));
         out += &text::confusion(&about.metrics, &model.schema.target);
         out += &text::importances(&about.importances, 10);
-        out += &format!("\nwrote {path} ({})\n", text::bytes(bytes));
+        out += &format!("\nwrote {} ({})\n", visible(&path), text::bytes(bytes));
         out
     })
 }

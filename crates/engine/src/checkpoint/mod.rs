@@ -120,7 +120,7 @@ impl Checkpoints {
             true => Kept::Cuts(Saver::new(Cuts::new(store))),
             false => Kept::Log { log: Background::new(Log::new(store)), waiting: Vec::new() },
         };
-        Ok(Self { kept, to: to.clone(), every: Duration::from_secs_f64(job.checkpoint.every), _lock, ..Self::none(control) })
+        Ok(Self { kept, to: to.clone(), every: job.checkpoint.every, _lock, ..Self::none(control) })
     }
 
     /// The table is read: what the checkpoint holds of its training.

@@ -39,7 +39,10 @@ impl Place {
     pub fn open(to: &str) -> Result<Self> {
         let Some(rest) = to.strip_prefix(BUCKET) else {
             let folder = PathBuf::from(to);
-            std::fs::create_dir_all(&folder).map_err(|e| failed("make the folder", to, plain(e)))?;
+            std::fs::create_dir_all(&folder).map_err(|e| {
+                let problem = format!("cannot make the folder: {}", plain(e));
+                Error::Checkpoint { what: to.into(), problem }
+            })?;
             return Ok(Self::Folder(folder));
         };
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));

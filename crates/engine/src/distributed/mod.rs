@@ -18,7 +18,7 @@ use quelea_core::learner::Learner;
 use quelea_core::learner::{Fitted, Progress};
 use quelea_core::steps::{Parameters, StepLearner};
 use quelea_core::tile::Tile;
-use quelea_job::{Job, Mode, Shards as ShardsOfJob, Sync as SyncOfJob, Traffic as TrafficOfJob};
+use quelea_job::{Compression, Job, Mode, Shards as ShardsOfJob, Sync as SyncOfJob};
 use quelea_learn::registry::Visitor;
 use quelea_params::message::{Candidates, Member};
 use quelea_params::run::{Note, Run, Saving, Settings, Status, Sync, Why};
@@ -46,8 +46,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const OWN_HOST: &str = "127.0.0.1";
 /// Rounds that the fastest worker may be ahead of the slowest in mode "ssp", when the job does not say.
 const STALENESS: u64 = 3;
-/// What is told of a run with a table `traffic`.
-const LEFT_OUT: &str = "workers leave out some of what they send (traffic): the model depends on how many of them there are";
+/// The warning of a run with a table `compression`.
+const LEFT_OUT: &str = "workers leave out some of what they send (compression): the model depends on how many of them there are";
 
 /// Trains on prepared rows as `job` says, from what is saved on; `start_from` is the model file to go on from.
 pub(crate) fn fit(
@@ -79,7 +79,7 @@ pub(crate) fn fit(
     control.tell(Event::Cluster { message: format!("the run listens at {url}; more workers join with `quelea worker --run {url}`") });
     let share = threads.count.div_ceil(job.cluster.workers.max(1));
     let workers = Workers::start(&starter, job.cluster.workers, &own_url, share, control);
-    if job.traffic != TrafficOfJob::default() {
+    if job.compression != Compression::default() {
         control.tell(Event::Cluster { message: LEFT_OUT.into() });
     }
     let outcome = Outcome::default();
@@ -143,13 +143,13 @@ fn sync(sync: &SyncOfJob) -> Sync {
 }
 
 fn traffic(job: &Job, tables: &[Parameters]) -> Traffic {
-    let TrafficOfJob { bits, top, significance } = job.traffic;
+    let Compression { bits, top_k, significance_filter } = job.compression;
     let bits = match bits {
         8 => Bits::Eight,
         16 => Bits::Sixteen,
         _ => Bits::All,
     };
-    Traffic { bits, top, significance, units: tables.iter().map(|table| table.unit).collect() }
+    Traffic { bits, top: top_k, significance: significance_filter, units: tables.iter().map(|table| table.unit).collect() }
 }
 
 /// What has been told of the progress of a run.

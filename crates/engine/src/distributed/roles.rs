@@ -25,9 +25,9 @@ const NO_TOKEN: &str = "the processes of a cluster share a secret; name the file
 /// The terms of a job's transport.
 pub(crate) fn terms(transport: &Transport) -> Result<Terms> {
     let timing = Timing {
-        keepalive: Duration::from_secs_f64(transport.keepalive),
-        lease: Duration::from_secs_f64(transport.lease),
-        request_timeout: Duration::from_secs_f64(transport.request_timeout),
+        keepalive: transport.keepalive,
+        lease: transport.lease,
+        request_timeout: transport.request_timeout,
         retries: transport.retries,
     };
     let no_token = || Error::Cluster { problem: NO_TOKEN.into() };
@@ -38,7 +38,7 @@ pub(crate) fn terms(transport: &Transport) -> Result<Terms> {
         quelea_job::Protocol::Rest => Protocol::Rest,
     };
     let tls = transport.tls.as_ref().map(|tls| Tls::read(&tls.certificate, &tls.key, &tls.authority)).transpose()?;
-    Ok(Terms { protocol, tls, token, timing, connect_timeout: Duration::from_secs_f64(transport.connect_timeout) })
+    Ok(Terms { protocol, tls, token, timing, connect_timeout: transport.connect_timeout })
 }
 
 /// The URL of a run that listens at an address; `host` stands for one that means all addresses of this machine.

@@ -7,7 +7,7 @@ pub(crate) mod features;
 mod fingerprint;
 pub(crate) mod part;
 pub(crate) mod read;
-mod sparse;
+pub(crate) mod sparse;
 mod split;
 pub(crate) mod target;
 pub(crate) mod values;
@@ -117,7 +117,7 @@ pub(crate) async fn prepare(job: &Job, table: &Table, before: Option<&Schema>, t
     let divided = split_of(job).divide(parts);
     warn::of_missing_targets(&columns, divided.without_target, control);
     if divided.train.is_empty() {
-        return Err(no_rows(table, &columns, rows));
+        return Err(no_rows(table, &columns, rows, divided.without_target));
     }
     let features = features::fit(&columns, &divided.train, before);
     refuse_features_twice(table, &features)?;
@@ -229,20 +229,20 @@ fn split_of(job: &Job) -> Split {
     Split::new(job.run.seed, fraction(&job.data.validation), fraction(&job.data.test))
 }
 
-fn no_rows(table: &Table, columns: &Columns, rows: u64) -> Error {
-    match &columns.target {
-        _ if rows == 0 => Error::Table { table: table.name.clone(), problem: "the table has no rows".into() },
-        Some(target) => Error::Column {
-            table: table.name.clone(),
-            column: target.clone(),
-            problem: format!(
-                "none of the {rows} rows to train on has a value in the target; look at data.target, data.validation and data.test"
-            ),
-        },
-        None => {
-            Error::Table { table: table.name.clone(), problem: "no row is left to train on; lower data.validation and data.test".into() }
+/// Why no row of the table's `rows` is left to train on.
+fn no_rows(table: &Table, columns: &Columns, rows: u64, without_target: u64) -> Error {
+    let problem = match &columns.target {
+        _ if rows == 0 => "the table has no rows".into(),
+        Some(target) if without_target == rows => {
+            let problem = format!("none of the {rows} rows has a value in the target; name another column in data.target");
+            return Error::Column { table: table.name.clone(), column: target.clone(), problem };
         }
-    }
+        _ => {
+            let known = rows - without_target;
+            format!("data.validation and data.test take all {known} rows that could be trained on; lower them, or name tables there")
+        }
+    };
+    Error::Table { table: table.name.clone(), problem }
 }
 
 fn wanted<'a>(table: &'a Table, name: &'a str, data: &'a Data, before: Option<&'a Schema>) -> target::Wanted<'a> {

@@ -6,10 +6,10 @@ use arrow::array::Array;
 use quelea_core::exact::ExactSum;
 use quelea_core::schema::{Labels, Target};
 use quelea_core::suggest;
+use quelea_core::visible::shortened;
 use quelea_job::{Balanced, ClassWeights, Task};
 
 use super::part::{Part, Values};
-use crate::table::shortened;
 use crate::{Error, Result};
 
 /// The most different whole numbers that are taken for classes when the job does not say.

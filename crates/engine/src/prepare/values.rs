@@ -5,8 +5,9 @@ use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Float64Array, StringV
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type, TimeUnit};
 use arrow::error::ArrowError;
+use quelea_core::visible::shortened;
 
-use crate::table::{is_text, shortened, value_type};
+use crate::table::{is_text, value_type};
 
 /// A value that cannot be used.
 #[derive(Debug, Clone, PartialEq)]

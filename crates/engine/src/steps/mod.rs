@@ -190,7 +190,7 @@ pub(crate) fn fold<L: StepLearner>(learner: &L, batch: &L::Batch, parts: usize, 
 /// How far training has come after the passes of `history`.
 pub(crate) fn progress<L: StepLearner>(learner: &L, history: &[Iteration]) -> Progress {
     let done = history.len() as u64;
-    Progress { done, of: learner.course().passes, unit: "pass", last: history.last().copied().unwrap_or_default() }
+    Progress { done, of: learner.course().passes, unit: "epoch", last: history.last().copied().unwrap_or_default() }
 }
 
 fn add(totals: &mut Vec<i128>, more: &[i128]) -> Result<()> {

@@ -144,8 +144,10 @@ fn endings() -> String {
 
 fn hint(path: &Path) -> String {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let could_be_table = |path: &Path| path.is_dir() || format_of(path).is_some();
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
     let names: Vec<String> =
-        std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+        entries.filter(|path| could_be_table(path)).filter_map(|path| path.file_name()?.to_str().map(str::to_string)).collect();
     let wanted = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
     match suggest::nearest(wanted, names.iter().map(String::as_str)) {
         Some(name) => format!("; did you mean {}?", folder.join(name).display()),

@@ -11,6 +11,7 @@ use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
+use quelea_core::visible::shortened;
 
 use super::files::{self, Compression};
 use super::pieces::{Batches, FileError, Piece};
@@ -222,7 +223,7 @@ impl Rows {
 }
 
 fn shown(word: &[u8]) -> String {
-    format!("{:?}", super::shortened(&String::from_utf8_lossy(word)))
+    format!("{:?}", shortened(&String::from_utf8_lossy(word)))
 }
 
 fn label(word: &[u8]) -> Result<f64, String> {

@@ -34,7 +34,6 @@ pub(crate) use scan::Scan;
 use schema::Described;
 pub(crate) use schema::{is_text, value_type};
 use store::FileStore;
-pub(crate) use stray::shortened;
 use stray::{Notes, Padded, Stray};
 
 /// Rows per batch; large, so that work per batch outweighs its overhead.

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use quelea_core::visible::shortened;
+
 /// Texts that others write for a missing value.
 const MARKERS: [&str; 16] =
     ["na", "n/a", "#n/a", "nan", "-nan", "null", "nil", "none", "?", "-", "--", ".", "missing", "unknown", "undefined", "\\n"];
@@ -146,11 +148,6 @@ fn has_leading_zero(number: &str) -> bool {
 fn is_nearly_number(text: &str) -> bool {
     let plain = text.trim().trim_start_matches('+').replace(',', "");
     plain.starts_with(|first: char| first.is_ascii_digit() || "-.".contains(first)) && plain.parse::<f64>().is_ok()
-}
-
-/// The text, or its beginning where it is long.
-pub(crate) fn shortened(text: &str) -> String {
-    if text.chars().count() <= 40 { text.into() } else { text.chars().take(37).chain("...".chars()).collect() }
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// The deepest tree that is ever grown.
 pub(super) const DEEPEST: u32 = 1_000;
+/// The most iterations.
+const MOST_TREES: u32 = 1_000_000;
 /// The most leaves of a tree.
 const MOST_LEAVES: u32 = 65_536;
 /// The most bins of a number, so that a bin's number with one for missing values fits 16 bits.
@@ -21,14 +23,18 @@ pub struct Parameters {
     /// The quantile that objective "quantile" predicts, between 0 and 1.
     pub alpha: f64,
     /// Boosting iterations at the most; each makes one tree, or one per class when there are more than two.
+    #[schemars(range(min = 1, max = MOST_TREES))]
     pub n_estimators: u32,
     /// What every tree's values are multiplied with.
     pub learning_rate: f64,
     /// Leaves of a tree at the most.
+    #[schemars(range(min = 2, max = MOST_LEAVES))]
     pub num_leaves: u32,
     /// Depth of a tree at the most; -1 for no limit but 1000.
+    #[schemars(range(min = -1, max = DEEPEST))]
     pub max_depth: i32,
     /// Bins of a number at the most.
+    #[schemars(range(min = 2, max = MOST_BINS))]
     pub max_bin: u32,
     /// Rows of a leaf at the least.
     pub min_child_samples: u32,
@@ -52,6 +58,7 @@ pub struct Parameters {
     /// L2 penalty on splits of grouped categories, beside `reg_lambda`.
     pub cat_l2: f64,
     /// Categories on the smaller side of a split at the most.
+    #[schemars(range(min = 1))]
     pub max_cat_threshold: u32,
     /// Rows that a group of categories needs at the least.
     pub min_data_per_group: u32,
@@ -101,7 +108,7 @@ impl Default for Parameters {
 impl Parameters {
     /// Refuses what is out of range; needs no data.
     pub(super) fn check(&self) -> Result<()> {
-        whole("n_estimators", self.n_estimators, 1, 1_000_000)?;
+        whole("n_estimators", self.n_estimators, 1, MOST_TREES)?;
         whole("num_leaves", self.num_leaves, 2, MOST_LEAVES)?;
         whole("max_bin", self.max_bin, 2, MOST_BINS)?;
         whole("max_cat_threshold", self.max_cat_threshold, 1, u32::MAX)?;

@@ -229,7 +229,7 @@ impl Learner for KMeansLearner {
             Round::Pass(pass) | Round::Farthest(pass, _) => &pass.history,
         };
         let last = history.last().copied().unwrap_or_default();
-        Progress { done: history.len() as u64, of: u64::from(self.parameters.max_iter), unit: "pass", last }
+        Progress { done: history.len() as u64, of: u64::from(self.parameters.max_iter), unit: "iteration", last }
     }
 }
 

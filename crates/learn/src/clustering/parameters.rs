@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct Parameters {
     /// How many clusters, from 1 to 65536.
+    #[schemars(range(min = 1, max = 65_536))]
     pub n_clusters: u32,
     /// Where the centres start: "k-means||" picks rows that are far apart; or a list of `n_clusters` lists, each with
     /// a number per column of the table, as they are in the table.
     pub init: Init,
     /// Passes at the most, from 1 to 100000.
+    #[schemars(range(min = 1, max = 100_000))]
     pub max_iter: u32,
     /// Training ends when the squared shifts of the centres sum to no more than this times the mean variance of the
     /// columns; 0 or more. It also ends when no row changes its cluster.

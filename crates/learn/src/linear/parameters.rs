@@ -14,6 +14,7 @@ pub struct Parameters {
     #[serde(rename = "C")]
     pub c: f64,
     /// Steps at the most, from 1 to 100000.
+    #[schemars(range(min = 1, max = 100_000))]
     pub max_iter: u32,
     /// Training ends when no component of the gradient of the mean loss is larger than this and, where Newton's
     /// method is used (up to 1000 coefficients), no step is expected to lessen the loss by more than a hundredth

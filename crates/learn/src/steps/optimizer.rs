@@ -93,9 +93,9 @@ pub fn within(key: &str, value: impl ToString, allowed: bool, rule: &str) -> Res
     allowed.then_some(()).ok_or_else(|| Error::Parameter { key: key.into(), value: value.to_string(), rule: rule.into() })
 }
 
-/// Refuses passes and mini-batches out of range.
-pub fn check_course(passes: u32, batch_rows: Option<u32>, tol: f64) -> Result<()> {
-    within("passes", passes, (1..=100_000).contains(&passes), "it is a whole number from 1 to 100000")?;
+/// Refuses epochs and mini-batches out of range.
+pub fn check_course(epochs: u32, batch_rows: Option<u32>, tol: f64) -> Result<()> {
+    within("epochs", epochs, (1..=100_000).contains(&epochs), "it is a whole number from 1 to 100000")?;
     let rows = batch_rows.unwrap_or(1);
     within("batch_rows", rows, rows > 0, "it is a whole number of at least 1")?;
     within("tol", tol, tol >= 0.0 && tol.is_finite(), "it is 0 or a number above")

@@ -24,7 +24,7 @@ const ONE_STEP: LinearParameters = LinearParameters {
     l2: 0.0,
     momentum: 0.0,
     decay: 0.0,
-    passes: 1,
+    epochs: 1,
     batch_rows: Some(1_000_000),
     tol: 0.0,
     patience: 0,
@@ -88,15 +88,15 @@ fn nothing_depends_on_who_folds_what() {
     for classes in [2, 4] {
         for table in tables(classes) {
             for optimizer in [Optimizer::Ftrl, Optimizer::Adam] {
-                let parameters = LinearParameters { optimizer, passes: 3, batch_rows: Some(150), ..LinearParameters::default() };
+                let parameters = LinearParameters { optimizer, epochs: 3, batch_rows: Some(150), ..LinearParameters::default() };
                 check_any_split(SparseLogisticRegression::learner(parameters, table.schema(), 0, None).unwrap(), &table);
             }
-            let parameters = LinearParameters { passes: 3, batch_rows: Some(150), ..LinearParameters::default() };
+            let parameters = LinearParameters { epochs: 3, batch_rows: Some(150), ..LinearParameters::default() };
             check_any_split(LinearSvm::learner(parameters, table.schema(), 0, None).unwrap(), &table);
         }
     }
     for table in tables(2) {
-        let parameters = FactorizationParameters { passes: 3, batch_rows: Some(150), factors: 3, ..FactorizationParameters::default() };
+        let parameters = FactorizationParameters { epochs: 3, batch_rows: Some(150), factors: 3, ..FactorizationParameters::default() };
         check_any_split(FactorizationMachine::learner(parameters, table.schema(), 5, None).unwrap(), &table);
         if !table.columns.iter().any(|column| matches!(column, Values::Sparse { .. })) {
             let parameters = KMeansParameters { n_clusters: 5, batch_rows: Some(150), ..KMeansParameters::default() };
@@ -105,7 +105,7 @@ fn nothing_depends_on_who_folds_what() {
     }
 }
 
-/// `table` must have rows of both kinds, and `passes` not depend on losses.
+/// `table` must have rows of both kinds, and `epochs` not depend on losses.
 fn check_validation_rows<L: StepLearner>(learner: L, table: &Table) {
     let tiles = table.tiles();
     let training: Vec<_> = tiles.iter().filter(|tile| tile.role == Role::Train).cloned().collect();
@@ -119,7 +119,7 @@ fn check_validation_rows<L: StepLearner>(learner: L, table: &Table) {
 #[test]
 fn validation_rows_are_only_looked_at() {
     let of =
-        |optimizer| LinearParameters { optimizer, l2: 0.1, passes: 3, patience: 0, batch_rows: Some(40), ..LinearParameters::default() };
+        |optimizer| LinearParameters { optimizer, l2: 0.1, epochs: 3, patience: 0, batch_rows: Some(40), ..LinearParameters::default() };
     for table in tables(2).into_iter().filter(|table| table.train < table.rows()) {
         for parameters in
             [of(Optimizer::Ftrl), of(Optimizer::Adagrad), of(Optimizer::Adam), LinearParameters { momentum: 0.5, ..of(Optimizer::Sgd) }]
@@ -127,7 +127,7 @@ fn validation_rows_are_only_looked_at() {
             check_validation_rows(SparseLogisticRegression::learner(parameters, table.schema(), 0, None).unwrap(), &table);
         }
         let parameters =
-            FactorizationParameters { passes: 3, patience: 0, batch_rows: Some(40), factors: 3, ..FactorizationParameters::default() };
+            FactorizationParameters { epochs: 3, patience: 0, batch_rows: Some(40), factors: 3, ..FactorizationParameters::default() };
         check_validation_rows(FactorizationMachine::learner(parameters, table.schema(), 5, None).unwrap(), &table);
     }
 }
@@ -144,14 +144,14 @@ fn plain_ftrl(
     design: &quelea_core::estimator::Design,
     [alpha, beta, l1, l2]: [f64; 4],
     slices: u64,
-    passes: usize,
+    epochs: usize,
 ) -> Vec<f64> {
     let width = design.width();
     let (mut z, mut n, mut w) = (vec![0.0; width + 1], vec![0.0; width + 1], vec![0.0; width + 1]);
     let ones = table.target.iter().sum::<f32>() as f64;
     w[width] = (ones / (table.rows() as f64 - ones)).ln();
     z[width] = -w[width] * beta / alpha;
-    for _ in 0..passes {
+    for _ in 0..epochs {
         for slice in 0..slices {
             let mut gradient = vec![0.0; width + 1];
             let mut rows = 0.0;
@@ -186,7 +186,7 @@ fn it_is_the_papers_ftrl() {
             learning_rate: Some(0.2),
             l1: 8.0,
             l2: 0.7,
-            passes: 3,
+            epochs: 3,
             patience: 0,
             batch_rows: Some(100),
             ..LinearParameters::default()
@@ -284,7 +284,7 @@ fn gradients_of_factors_are_slopes_of_the_loss() {
         optimizer: Optimizer::Sgd,
         learning_rate: Some(1e-9),
         batch_rows: Some(1_000_000),
-        passes: 1,
+        epochs: 1,
         ..FactorizationParameters::default()
     };
     let stepped = |rate| {
@@ -313,7 +313,7 @@ fn a_machine_learns_products_that_no_line_can() {
     table.classes = 2;
     table.target = (0..rows as usize).map(|row| if product(row) > 0.0 { 1.0 } else { 0.0 }).collect();
     let parameters =
-        FactorizationParameters { batch_rows: Some(200), passes: 20, learning_rate: Some(0.1), ..FactorizationParameters::default() };
+        FactorizationParameters { batch_rows: Some(200), epochs: 20, learning_rate: Some(0.1), ..FactorizationParameters::default() };
     let fitted = fit::<FactorizationMachine>(&table, parameters).unwrap();
     assert!((0..rows as usize).all(|row| (score_of(&table, machine(&fitted), row) > 0.0) == (product(row) > 0.0)));
     // The same as numbers far from 0.
@@ -411,7 +411,7 @@ fn little_is_fitted_or_refused_by_name() {
         l2: 1e6,
         batch_rows: Some(10),
         patience: 0,
-        passes: 100,
+        epochs: 100,
         ..LinearParameters::default()
     };
     assert!(matches!(fit::<SparseLogisticRegression>(&Table::mixed(500, 2, 3, 9), diverging), Err(Error::Diverged { .. })));
@@ -426,7 +426,7 @@ fn parameters_out_of_range_are_refused_by_name() {
         (LinearParameters { l1: f64::NAN, ..good }, "l1"),
         (LinearParameters { optimizer: Optimizer::Sgd, l1: 1.0, ..good }, "l1"),
         (LinearParameters { momentum: 0.5, ..good }, "momentum"),
-        (LinearParameters { passes: 0, ..good }, "passes"),
+        (LinearParameters { epochs: 0, ..good }, "epochs"),
         (LinearParameters { batch_rows: Some(0), ..good }, "batch_rows"),
         (LinearParameters { tol: -1.0, ..good }, "tol"),
     ] {
@@ -437,7 +437,7 @@ fn parameters_out_of_range_are_refused_by_name() {
 #[test]
 fn a_model_to_start_from_is_where_training_goes_on() {
     for table in [with_sparse(&Table::mixed(900, 2, 7, 4), true), Table::mixed(900, 3, 7, 4)] {
-        let parameters = LinearParameters { batch_rows: Some(100), passes: 8, patience: 0, ..LinearParameters::default() };
+        let parameters = LinearParameters { batch_rows: Some(100), epochs: 8, patience: 0, ..LinearParameters::default() };
         let first = fit::<SparseLogisticRegression>(&table, parameters).unwrap();
         let learner = SparseLogisticRegression::learner(parameters, table.schema(), 0, Some(first.estimator.clone())).unwrap();
         let again = run(&learner, &table.tiles(), 1, 0).unwrap();

@@ -10,11 +10,12 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use csv::{ByteRecord, ReaderBuilder};
 use datafusion::arrow::csv::reader::Format;
+use quelea_core::visible::shortened;
 use rayon::prelude::*;
 
 use super::super::files::Compression;
 use super::super::pieces::FileError;
-use super::super::{schema, shortened};
+use super::super::schema;
 use super::{LOOKED_AT, is_null};
 use crate::prepare::values::{BadValue, Reading};
 use crate::{Error, Result};

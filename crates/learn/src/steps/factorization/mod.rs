@@ -89,7 +89,7 @@ impl StepLearner for FactorizationLearner {
     type Batch = Batch;
 
     fn course(&self) -> Course {
-        Course { passes: self.parameters.passes.into(), slices: self.slices }
+        Course { passes: self.parameters.epochs.into(), slices: self.slices }
     }
 
     fn begin(&self, tiles: &[Arc<Tile>]) -> Result<Vec<steps::Parameters>> {
@@ -159,7 +159,7 @@ impl StepLearner for FactorizationLearner {
     }
 
     fn is_done(&self, history: &[Iteration]) -> bool {
-        is_done(history, self.parameters.passes.into(), self.parameters.tol, self.parameters.patience)
+        is_done(history, self.parameters.epochs.into(), self.parameters.tol, self.parameters.patience)
     }
 
     fn finish(&self, tables: Vec<Fetched>, history: Vec<Iteration>) -> Result<Fitted> {

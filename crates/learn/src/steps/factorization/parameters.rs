@@ -11,6 +11,7 @@ use crate::steps::optimizer::{Optimization, Optimizer, check_course, within};
 #[serde(deny_unknown_fields, default)]
 pub struct Parameters {
     /// How many factors a column has, from 1 to 1024: pairs of columns count by the products of their factors.
+    #[schemars(range(min = 1, max = 1_024))]
     pub factors: u32,
     /// The standard deviation of factors before training; above 0.
     pub init_deviation: f64,
@@ -31,15 +32,17 @@ pub struct Parameters {
     pub momentum: f64,
     /// With "sgd": step t of the training has the rate learning_rate / √(1 + decay · t); 0 or more.
     pub decay: f64,
-    /// Passes over the table at the most, from 1 to 100000.
-    pub passes: u32,
+    /// Epochs: passes over the table at the most, from 1 to 100000.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub epochs: u32,
     /// Rows of a mini-batch, about; at least 1. Every tile of the table gives some of them. If it is not set, it is a
     /// 256th of the training rows, within 64 and 65536.
+    #[schemars(range(min = 1))]
     pub batch_rows: Option<u32>,
-    /// Training ends when `patience` passes in a row have not made the mean loss smaller by more than this share of it:
+    /// Training ends when `patience` epochs in a row have not made the mean loss smaller by more than this share of it:
     /// that of validation rows, or that of training rows if there are none. 0 or more.
     pub tol: f64,
-    /// How many passes that is; 0 always makes all passes.
+    /// How many epochs that is; 0 always makes all epochs.
     pub patience: u32,
 }
 
@@ -56,7 +59,7 @@ impl Default for Parameters {
             l2_factors: 0.0,
             momentum: 0.0,
             decay: 0.01,
-            passes: 5,
+            epochs: 5,
             batch_rows: None,
             tol: 1e-3,
             patience: 1,
@@ -71,7 +74,7 @@ impl Parameters {
         let deviation = self.init_deviation;
         within("init_deviation", deviation, deviation > 0.0 && deviation <= 1e3, "it is a number above 0 and at most 1000")?;
         within("l2_factors", self.l2_factors, (0.0..=1e12).contains(&self.l2_factors), "it is a number from 0 to 1e12")?;
-        check_course(self.passes, self.batch_rows, self.tol)?;
+        check_course(self.epochs, self.batch_rows, self.tol)?;
         self.of_weights().check()
     }
 

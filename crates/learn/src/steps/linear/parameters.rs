@@ -26,15 +26,17 @@ pub struct Parameters {
     pub momentum: f64,
     /// With "sgd": step t of the training has the rate learning_rate / √(1 + decay · t); 0 or more.
     pub decay: f64,
-    /// Passes over the table at the most, from 1 to 100000.
-    pub passes: u32,
+    /// Epochs: passes over the table at the most, from 1 to 100000.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub epochs: u32,
     /// Rows of a mini-batch, about; at least 1. Every tile of the table gives some of them. If it is not set, it is a
     /// 256th of the training rows, within 64 and 65536.
+    #[schemars(range(min = 1))]
     pub batch_rows: Option<u32>,
-    /// Training ends when `patience` passes in a row have not made the mean loss smaller by more than this share of it:
+    /// Training ends when `patience` epochs in a row have not made the mean loss smaller by more than this share of it:
     /// that of validation rows, or that of training rows if there are none. 0 or more.
     pub tol: f64,
-    /// How many passes that is; 0 always makes all passes.
+    /// How many epochs that is; 0 always makes all epochs.
     pub patience: u32,
 }
 
@@ -48,7 +50,7 @@ impl Default for Parameters {
             l2: 0.0,
             momentum: 0.0,
             decay: 0.01,
-            passes: 5,
+            epochs: 5,
             batch_rows: None,
             tol: 1e-3,
             patience: 1,
@@ -59,7 +61,7 @@ impl Default for Parameters {
 impl Parameters {
     /// Refuses values out of range.
     pub fn check(&self) -> Result<()> {
-        check_course(self.passes, self.batch_rows, self.tol)?;
+        check_course(self.epochs, self.batch_rows, self.tol)?;
         self.optimization().check()
     }
 

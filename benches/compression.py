@@ -1,6 +1,6 @@
 """How many bytes do two workers exchange with a parameter shard, and what is the model worth, when they leave out some of what they
-send? Two passes over a click table of 1,000,000 rows and 1,000,000 columns, with everybody waiting for everybody and with nobody
-waiting; bytes are those of one worker and pass, the AUC is that of the model on test rows.
+send? Two epochs over a click table of 1,000,000 rows and 1,000,000 columns, with everybody waiting for everybody and with nobody
+waiting; bytes are those of one worker and epoch, the AUC is that of the model on test rows.
 """
 
 import json
@@ -11,14 +11,14 @@ from pathlib import Path
 from common import main, quelea as program, timed
 from ctr_fit import lists
 
-WORKERS, PASSES = 2, 2
+WORKERS, EPOCHS = 2, 2
 LESS = {
     "all": {},
     "16 bits": {"bits": 16},
     "8 bits": {"bits": 8},
-    "top 0.1": {"top": 0.1},
-    "top 0.1, 8 bits": {"top": 0.1, "bits": 8},
-    "significance": {"significance": 1e-3},
+    "top_k 0.1": {"top_k": 0.1},
+    "top_k 0.1, 8 bits": {"top_k": 0.1, "bits": 8},
+    "significance_filter": {"significance_filter": 1e-3},
 }
 
 
@@ -26,15 +26,13 @@ def train(options, mode, less):
     with tempfile.TemporaryDirectory() as folder:
         command = [program(), "train", "--json", "--data", lists(options), "--target", "click", "--output", Path(folder) / "model.onnx"]
         command += ["--model", "sparse-logistic-regression", "--threads", "1", "--workers", str(WORKERS)]
-        keys = [f"model.passes={PASSES}", "model.tol=0", f"data.test={json.dumps(str(lists(options, '_test')))}", f"sync.mode={mode}"]
-        keys += [f"traffic.{key}={value}" for key, value in less.items()]
+        keys = [f"model.epochs={EPOCHS}", "model.tol=0", f"data.test={json.dumps(str(lists(options, '_test')))}", f"sync.mode={mode}"]
+        keys += [f"compression.{key}={value}" for key, value in less.items()]
         command += [word for key in keys for word in ("--set", key)]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
     events = [json.loads(line) for line in done.stdout.splitlines()]
     workers = next(event["workers"] for event in reversed(events) if event["event"] == "workers")
-    values = events[-1]["metrics"]["test"]["values"]
-    auc = next(metric["value"] for metric in values if metric["name"] == "roc_auc")
-    return sum(worker["bytes"] for worker in workers) / WORKERS / PASSES, auc
+    return sum(worker["bytes"] for worker in workers) / WORKERS / EPOCHS, events[-1]["metrics"]["test"]["roc_auc"]
 
 
 def contender(mode, less):

@@ -54,9 +54,9 @@ def random_case(rng):
         case["predictions"] = probabilities(rng, rows, classes)
         case["best"] = case["predictions"].argmax(axis=1)
     else:
-        size, shift = 10.0 ** rng.integers(-6, 7), rng.choice([0, 0, 1e4])
+        size, shift = 10.0 ** rng.integers(-6, 7), rng.choice([0, 0, 1e4, 1e9])
         truth = (rng.normal(size=rows) + shift) * size
-        case["truth"] = truth.astype(np.float32)
+        case["truth"] = truth if rng.random() < 0.5 else truth.astype(np.float32).astype(np.float64)
         case["predictions"] = (truth + rng.normal(size=rows) * size).astype(np.float32)
         case["quantile"] = float(rng.choice([0.1, 0.5, 0.9]))
     return case

@@ -31,7 +31,7 @@ fn model(inputs: Vec<Input>, width: u32, hashed: Vec<Hashed>) -> Vec<u8> {
         weight: None,
         largest_weight: 1.0,
         rows: 1,
-        null_values: Vec::new(),
+        ..Schema::default()
     };
     let weights = vec![(0..width).map(|index| f64::from(index + 1)).collect()];
     let design = Design { encodings: vec![Encoding::Sparse { width }] };

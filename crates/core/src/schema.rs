@@ -1,9 +1,11 @@
 //! What is known of a table once its encoders are fitted: the model's inputs, their features, the target.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A table's columns as a model takes them in, and the features made of them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Schema {
     /// The raw columns that the model reads, in the table's order.
     pub inputs: Vec<Input>,
@@ -19,6 +21,27 @@ pub struct Schema {
     pub rows: u64,
     /// Strings that stand for a missing value in text columns, beside null and the empty string.
     pub null_values: Vec<String>,
+    /// Numbers that stand for a missing value in [`InputKind::Number`] columns, beside NaN. Each is one of `null_values`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", serialize_with = "to_texts", deserialize_with = "from_texts")]
+    pub null_numbers: Vec<f32>,
+    /// Moments that stand for a missing value in [`InputKind::Timestamp`] columns, beside the smallest integer. Each is one of
+    /// `null_values`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub null_times: Vec<i64>,
+    /// Whether the times of a [`InputKind::Timestamp`] column had a time zone. Columns without any time are not listed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub zoned: BTreeMap<String, bool>,
+}
+
+/// Numbers as texts, because JSON has no infinity.
+fn to_texts<S: Serializer>(numbers: &[f32], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(numbers.iter().map(f32::to_string))
+}
+
+/// The numbers that [`to_texts`] wrote.
+fn from_texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f32>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    texts.iter().map(|text| text.parse().map_err(de::Error::custom)).collect()
 }
 
 /// A raw column.
@@ -81,6 +104,10 @@ pub enum FeatureKind {
         counts: Vec<u64>,
         /// Rows without a value.
         missing: u64,
+        /// Other spellings, such as `1.0` of the value `1`, sorted; each with the code of its value, or
+        /// [`crate::tile::MISSING`] where it stands for a missing one.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        aliases: Vec<(String, u32)>,
     },
     /// Numbers by index, few of which are not 0.
     Sparse {
@@ -123,10 +150,11 @@ pub enum TimePart {
 }
 
 /// What a model predicts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Target {
     /// Nothing is given; the learner finds structure.
+    #[default]
     None,
     /// A number.
     Number {

@@ -14,7 +14,7 @@ struct Case {
     classes: i64,
     predictions: Vec<f32>,
     best: Vec<u32>,
-    truth: Vec<f32>,
+    truth: Vec<f64>,
     weight: Option<Vec<f32>>,
     quantile: Option<f64>,
     /// Rows of the first batch.

@@ -93,7 +93,7 @@ impl Table {
             weight: None,
             largest_weight: (0..self.rows()).map(|row| self.weight_of(row)).fold(0.0, f32::max),
             rows: self.train as u64,
-            null_values: vec![],
+            ..Schema::default()
         })
     }
 
@@ -110,7 +110,7 @@ impl Table {
                 let most = codes.iter().filter(|&&code| code < u32::MAX - 1).max().map_or(0, |&code| code + 1);
                 let count = |of: u32| codes.iter().filter(|&&code| code == of).count() as u64;
                 let values = (0..most).map(|code| code.to_string()).collect();
-                FeatureKind::Category { values, counts: (0..most).map(count).collect(), missing: count(MISSING) }
+                FeatureKind::Category { values, counts: (0..most).map(count).collect(), missing: count(MISSING), aliases: Vec::new() }
             }
             Values::Sparse { indices, values, .. } => {
                 let largest = values.as_ref().map_or(1.0, |values| values.iter().fold(0.0, |most: f32, x| x.abs().max(most)));

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use quelea_core::hash::MOST_COLUMNS;
 use quelea_core::schema::{Feature, FeatureKind, Hashed, InputKind, Schema};
+use quelea_core::tile::MISSING;
 
 use crate::graph::inputs_of;
 use crate::{Error, Model, Result, estimators};
@@ -80,7 +81,9 @@ fn schema(schema: &Schema) -> Result<()> {
         }
         let input = schema.inputs.get(feature.input).ok_or_else(|| column(&feature.name, "belongs to no input"))?;
         match (&feature.kind, input.kind) {
-            (FeatureKind::Category { values, counts, .. }, InputKind::Text) => categories(&feature.name, values, counts, schema)?,
+            (FeatureKind::Category { values, counts, aliases, .. }, InputKind::Text) => {
+                categories(&feature.name, (values, aliases), counts, schema)?;
+            }
             (FeatureKind::Number { part: None, min, max, .. }, InputKind::Number)
             | (FeatureKind::Number { part: Some(_), min, max, .. }, InputKind::Timestamp)
                 if min.is_finite() && max.is_finite() => {}
@@ -100,7 +103,7 @@ fn schema(schema: &Schema) -> Result<()> {
     Ok(())
 }
 
-fn categories(name: &str, values: &[String], counts: &[u64], schema: &Schema) -> Result<()> {
+fn categories(name: &str, (values, aliases): (&[String], &[(String, u32)]), counts: &[u64], schema: &Schema) -> Result<()> {
     if values.len() >= MOST_CATEGORIES {
         return Err(column(
             name,
@@ -110,8 +113,12 @@ fn categories(name: &str, values: &[String], counts: &[u64], schema: &Schema) ->
     if values.len() != counts.len() {
         return Err(column(name, format!("has {} categories and {} counts", values.len(), counts.len())));
     }
-    let mut seen = HashSet::with_capacity(values.len());
-    match values.iter().find(|v| v.is_empty() || schema.null_values.contains(v) || !seen.insert(v.as_str())) {
+    if let Some((alias, _)) = aliases.iter().find(|&&(_, code)| code != MISSING && code as usize >= values.len()) {
+        return Err(column(name, format!("has a spelling {alias:?} of a category that it does not have")));
+    }
+    let mut seen = HashSet::with_capacity(values.len() + aliases.len());
+    let texts = values.iter().chain(aliases.iter().map(|(alias, _)| alias));
+    match texts.into_iter().find(|v| v.is_empty() || schema.null_values.contains(v) || !seen.insert(v.as_str())) {
         Some(value) => Err(column(name, format!("has the category {value:?} twice, or as a marker of missing values too"))),
         None => Ok(()),
     }
@@ -125,7 +132,7 @@ fn hashed(feature: &Feature, hashed: &[Hashed], schema: &Schema) -> Result<()> {
             return Err(column(&feature.name, "is hashed of a column twice, or of one that is not text"));
         };
         let counts = vec![0; of_column.values.len()];
-        categories(&input.name, &of_column.values, &counts, schema)?;
+        categories(&input.name, (&of_column.values, &[]), &counts, schema)?;
     }
     Ok(())
 }

@@ -149,6 +149,12 @@ impl Graph {
         name
     }
 
+    /// NaN as a constant.
+    pub fn nan(&mut self) -> String {
+        let name = self.names.of("nan");
+        self.constant(name, floats(&[], &[f32::NAN]))
+    }
+
     /// A whole number as a constant.
     pub fn whole(&mut self, value: i64) -> String {
         let name = self.names.of(&format!("whole/{value}"));

@@ -34,7 +34,7 @@ fn one_number(tree: Tree) -> Model {
         weight: None,
         largest_weight: 1.0,
         rows: 10,
-        null_values: Vec::new(),
+        ..Schema::default()
     };
     Model { schema, estimator: Estimator::new(Trees { trees: vec![tree], base: vec![1.5], link: Link::Identity }), about: About::default() }
 }

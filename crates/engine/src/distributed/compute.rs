@@ -269,7 +269,7 @@ mod tests {
             weight: None,
             largest_weight: 1.0,
             rows: 2 * ROWS as u64,
-            null_values: Vec::new(),
+            ..Schema::default()
         };
         let parameters = [("n_estimators".to_string(), 3.into()), ("num_leaves".to_string(), 8.into())].into_iter().collect();
         let learner = "gradient-boosting".into();

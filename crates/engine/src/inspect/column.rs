@@ -13,6 +13,7 @@ use quelea_core::schema::InputKind;
 use super::ColumnSummary;
 use super::range::{Range, count_nan, is_ordered, parsed};
 use crate::prepare::columns::natural_kind;
+use crate::prepare::nulls::Nulls;
 use crate::prepare::sparse::Entries;
 use crate::prepare::values::{BadValue, Reading};
 use crate::table::value_type;
@@ -101,7 +102,7 @@ impl Gathered {
                 self.missing += (shown.null_count() + count_nan(&values)) as u64;
                 *range = Range::either(range.take(), Range::of(&values, &shown));
                 match self.kind {
-                    Some(InputKind::Number) => reading.numbers(array).map(drop),
+                    Some(InputKind::Number) => reading.numbers(array, &Nulls::new(reading.null_values)).map(drop),
                     Some(InputKind::Timestamp) => reading.timestamps(array).map(drop),
                     _ => Ok(()),
                 }

@@ -1,12 +1,15 @@
 //! Decides what each column of a table is for: an input and of what kind, the target, the weight, or nothing.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use arrow::datatypes::DataType;
 use quelea_core::hash::BUCKETS;
 use quelea_core::schema::{FeatureKind, Input, InputKind, Labels, Schema, Target};
 use quelea_job::Data;
 
+use super::nulls::Nulls;
+use super::part::Part;
+use super::zones;
 use crate::table::lists::{self, Lists};
 use crate::table::{Table, is_text, value_type};
 use crate::{Error, Result};
@@ -20,8 +23,12 @@ pub(crate) struct Columns {
     pub target: Option<String>,
     /// The column of row weights.
     pub weight: Option<String>,
-    /// Text columns that hold truth values, "true" and "false" in every table.
-    pub truths: HashSet<String>,
+    /// What stands for a missing value.
+    pub nulls: Nulls,
+    /// Categories that are numbers or truth values, whose spellings are one.
+    pub spelled: HashSet<String>,
+    /// Whether the times of an input have a zone, as far as that is known.
+    pub zoned: BTreeMap<String, bool>,
     /// Inputs that are hashed into one feature, and the number of its buckets.
     pub hashed: HashSet<String>,
     /// How many buckets they are hashed into.
@@ -46,39 +53,76 @@ impl Columns {
                 problem: "no column is left to learn from; look at data.features and data.ignore".into(),
             });
         }
-        let truths = match before {
-            Some(schema) => known_truths(schema),
-            None => table.schema.fields().iter().filter(|f| *f.data_type() == DataType::Boolean).map(|f| f.name().clone()).collect(),
-        };
+        let is_spelled = |name: &&String| table.field(name).is_ok_and(|f| has_spellings(f.data_type()));
+        let mut spelled: HashSet<String> = data.categories.iter().filter(is_spelled).cloned().collect();
+        spelled.extend(before.into_iter().flat_map(known_spelled));
+        let mut zoned = table_zones(table, &inputs);
+        zoned.extend(before.into_iter().flat_map(|schema| schema.zoned.clone()));
         let (hashed, buckets) = match before {
             Some(schema) => known_hashed(schema),
             None => (data.hashed.iter().cloned().collect(), data.hash_buckets.map_or(BUCKETS, |buckets| buckets as u32)),
         };
-        Ok(Self { inputs, target: data.target.clone(), weight: data.weight.clone(), truths, hashed, buckets })
+        let nulls = Nulls::new(&data.null_values);
+        Ok(Self { inputs, target: data.target.clone(), weight: data.weight.clone(), nulls, spelled, zoned, hashed, buckets })
     }
 
     /// The columns that a model reads, and its target where that is wanted.
     pub fn of_model(schema: &Schema, with_target: bool, weight: Option<String>) -> Self {
         let target = schema.target.name().filter(|_| with_target).map(str::to_string);
         let (hashed, buckets) = known_hashed(schema);
-        Self { inputs: schema.inputs.clone(), target, weight, truths: known_truths(schema), hashed, buckets }
+        let (spelled, zoned) = (known_spelled(schema).collect(), schema.zoned.clone());
+        Self { inputs: schema.inputs.clone(), target, weight, nulls: Nulls::of_model(schema), spelled, zoned, hashed, buckets }
+    }
+
+    /// Notes what the rows of a CSV file tell of the zones of times. The error names an input and a row, counted from the first part's,
+    /// that is unlike those before it.
+    pub fn note_zones(&mut self, parts: &[Part]) -> Result<(), (String, u64)> {
+        let mut first = 0;
+        for part in parts {
+            for (input, zones) in self.inputs.iter().zip(&part.zones) {
+                let Some(zoned) = zones.zoned else { continue };
+                if *self.zoned.entry(input.name.clone()).or_insert(zoned) != zoned {
+                    return Err((input.name.clone(), first + zones.row as u64));
+                }
+            }
+            first += part.rows as u64;
+        }
+        Ok(())
     }
 
     /// Checks that `table` has the inputs with types that fit, a weight that is a number, and a target that can be
     /// the one that is `known`, if it is.
     pub fn check(&self, table: &Table, known: Option<&Target>) -> Result<()> {
         for input in &self.inputs {
-            check_kind(table, &input.name, input.kind)?;
+            check_kind(table, &input.name, input.kind, self.spelled.contains(&input.name))?;
+            self.check_zone(table, input)?;
+        }
+        for (column, what) in [(&self.weight, "weight"), (&self.target, "target")] {
+            if let Some(column) = column {
+                refuse_empty(table, column, what)?;
+            }
         }
         if let Some(weight) = &self.weight {
-            check_kind(table, weight, InputKind::Number)?;
+            check_kind(table, weight, InputKind::Number, false)?;
         }
         let Some(target) = &self.target else { return Ok(()) };
         match known {
             None | Some(Target::None) => table.field(target).map(|_| ()),
-            Some(Target::Classes { labels: Labels::Text(_), .. }) => check_kind(table, target, InputKind::Text),
-            Some(_) => check_kind(table, target, InputKind::Number),
+            Some(Target::Classes { labels: Labels::Text(_), .. }) => check_kind(table, target, InputKind::Text, false),
+            Some(_) => check_kind(table, target, InputKind::Number, false),
         }
+    }
+
+    /// The same hours of a time with a zone and of one without are other moments.
+    fn check_zone(&self, table: &Table, input: &Input) -> Result<()> {
+        let (Some(&known), Some(zoned)) = (self.zoned.get(&input.name), table_zone(table, &input.name)?) else { return Ok(()) };
+        if known == zoned {
+            return Ok(());
+        }
+        let (has, others) = if zoned { ("have a time zone", "have none") } else { ("have no time zone", "have one") };
+        let found = table.field(&input.name)?.data_type();
+        let problem = format!("it is {found}: its times {has}, and those of the training table {others}; convert one of them");
+        Err(Error::Column { table: table.name.clone(), column: input.name.clone(), problem })
     }
 
     /// The first input that becomes numbers by index.
@@ -93,18 +137,28 @@ impl Columns {
     }
 }
 
-/// The columns whose texts, as far as they are known, are all truth values.
-fn known_truths(schema: &Schema) -> HashSet<String> {
-    let are_truths = |texts: &[String]| !texts.is_empty() && texts.iter().all(|text| text == "true" || text == "false");
-    let features = schema.features.iter().filter(|feature| match &feature.kind {
-        FeatureKind::Category { values, .. } => are_truths(values),
-        FeatureKind::Number { .. } | FeatureKind::Sparse { .. } => false,
-    });
-    let target = match &schema.target {
-        Target::Classes { name, labels: Labels::Text(labels), .. } if are_truths(labels) => Some(name.clone()),
-        _ => None,
-    };
-    features.map(|feature| feature.name.clone()).chain(target).collect()
+/// Whether values of this type are numbers or truth values, which have several spellings where they are categories.
+fn has_spellings(data_type: &DataType) -> bool {
+    let values = value_type(data_type);
+    values.is_numeric() || *values == DataType::Boolean
+}
+
+/// The categories of a model whose values have other spellings.
+fn known_spelled(schema: &Schema) -> impl Iterator<Item = String> {
+    let is_spelled = |kind: &FeatureKind| matches!(kind, FeatureKind::Category { aliases, .. } if !aliases.is_empty());
+    schema.features.iter().filter(move |feature| is_spelled(&feature.kind)).map(|feature| feature.name.clone())
+}
+
+/// What the types of a table tell of the zones of its times.
+fn table_zones(table: &Table, inputs: &[Input]) -> BTreeMap<String, bool> {
+    let zoned = |input: &Input| Some((input.name.clone(), table_zone(table, &input.name).ok()??));
+    inputs.iter().filter(|input| input.kind == InputKind::Timestamp).filter_map(zoned).collect()
+}
+
+/// Whether the times of a column have a zone, as far as its type tells.
+fn table_zone(table: &Table, name: &str) -> Result<Option<bool>> {
+    let zoned = zones::of_type(table.field(name)?.data_type());
+    Ok(zoned.filter(|&zoned| zoned || !table.has_times_as_text()))
 }
 
 /// The inputs that a model hashes, and into how many buckets.
@@ -117,9 +171,20 @@ fn known_hashed(schema: &Schema) -> (HashSet<String>, u32) {
     (hashed.iter().filter_map(|of_column| schema.inputs.get(of_column.input)).map(|input| input.name.clone()).collect(), width)
 }
 
-fn check_kind(table: &Table, name: &str, kind: InputKind) -> Result<()> {
+/// A column of the type null has no value in any row.
+fn refuse_empty(table: &Table, column: &str, what: &str) -> Result<()> {
+    match value_type(table.field(column)?.data_type()) {
+        DataType::Null => {
+            let problem = format!("it is the {what} and has no value in any row; fill it in, or name another column");
+            Err(Error::Column { table: table.name.clone(), column: column.into(), problem })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_kind(table: &Table, name: &str, kind: InputKind, is_spelled: bool) -> Result<()> {
     let found = table.field(name)?.data_type();
-    if can_be(found, kind, table.is_csv) {
+    if can_be(found, kind, table.is_csv, is_spelled) {
         return Ok(());
     }
     let problem = format!("it is {found}, where {} is needed; convert the column", described(kind));
@@ -162,7 +227,7 @@ fn new_inputs(table: &Table, data: &Data) -> Result<Vec<Input>> {
             _ if is_category || is_hashed => Some(InputKind::Text),
             _ => natural_kind(field.data_type()),
         };
-        let Some(kind) = kind.filter(|&k| can_be(field.data_type(), k, table.is_csv)) else {
+        let Some(kind) = kind.filter(|&k| can_be(field.data_type(), k, table.is_csv, is_category)) else {
             return Err(Error::Column {
                 table: table.name.clone(),
                 column: name.clone(),
@@ -184,7 +249,9 @@ fn new_inputs(table: &Table, data: &Data) -> Result<Vec<Input>> {
 /// What a column of this type is taken for when nothing else is said.
 pub(crate) fn natural_kind(data_type: &DataType) -> Option<InputKind> {
     match data_type {
-        DataType::Boolean | DataType::Null => Some(InputKind::Number),
+        DataType::Boolean => Some(InputKind::Number),
+        // A column without any value: text, as in a CSV file.
+        DataType::Null => Some(InputKind::Text),
         DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => Some(InputKind::Timestamp),
         DataType::Dictionary(..) => natural_kind(value_type(data_type)),
         t if is_text(t) => Some(InputKind::Text),
@@ -193,18 +260,19 @@ pub(crate) fn natural_kind(data_type: &DataType) -> Option<InputKind> {
     }
 }
 
-/// Whether values of `data_type` can be given as `kind`. Whole numbers can be text; floats cannot, for their text is not unique.
-fn can_be(data_type: &DataType, kind: InputKind, is_csv: bool) -> bool {
+/// Whether values of `data_type` can be given as `kind`. Whole numbers can be text. Other numbers can be where the spellings of one
+/// number are one, `is_spelled`, because the text of a float is not that of the whole number it may be.
+fn can_be(data_type: &DataType, kind: InputKind, is_csv: bool, is_spelled: bool) -> bool {
     let natural = natural_kind(data_type);
     match kind {
         // All its values are missing.
-        _ if *data_type == DataType::Null => true,
-        InputKind::Texts => lists::of_type(data_type) == Some(Lists::Texts),
-        InputKind::Sparse => natural == Some(kind),
+        _ if *value_type(data_type) == DataType::Null => true,
+        InputKind::Texts => lists::of_type(data_type) == Some(Lists::Texts) || lists::are_empty(data_type),
+        InputKind::Sparse => natural == Some(kind) || lists::are_empty(data_type),
         InputKind::Text if is_csv => true,
         InputKind::Text => {
             let values = value_type(data_type);
-            natural == Some(InputKind::Text) || values.is_integer() || *values == DataType::Boolean
+            natural == Some(InputKind::Text) || values.is_integer() || *values == DataType::Boolean || is_spelled && values.is_numeric()
         }
         // A column without any value in the first rows of a CSV file counts as text; its values tell when they are read.
         InputKind::Number | InputKind::Timestamp if is_csv && is_text(data_type) => true,

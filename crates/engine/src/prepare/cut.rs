@@ -8,7 +8,8 @@ use quelea_core::tile::{self, MISSING, Role, Tile, UNSEEN};
 use rayon::prelude::*;
 
 use super::Rows;
-use super::features::{buckets, recode, time_part};
+use super::categories::recode;
+use super::features::{buckets, time_part};
 use super::part::Values;
 use super::sparse::{self, TileRows};
 
@@ -32,7 +33,7 @@ pub(crate) fn tiles(
     let codes: Vec<Vec<Vec<Vec<u32>>>> = features
         .par_iter()
         .map(|feature| match &feature.kind {
-            FeatureKind::Category { values, .. } => vec![recode(feature.input, values, &rows.parts)],
+            FeatureKind::Category { values, aliases, .. } => vec![recode(feature.input, values, aliases, &rows.parts)],
             FeatureKind::Sparse { width, hashed, .. } => {
                 hashed.iter().map(|of_column| buckets(of_column, &inputs[of_column.input].name, *width, &rows.parts)).collect()
             }
@@ -163,7 +164,7 @@ mod tests {
         ArrayRef, AsArray, Float32Builder, Int64Builder, ListBuilder, MapBuilder, StringArray, StringBuilder, StringDictionaryBuilder,
     };
     use quelea_core::hash::bucket;
-    use quelea_core::schema::InputKind;
+    use quelea_core::schema::{InputKind, Target};
 
     use super::super::part::Part;
     use super::super::sparse::Entries;
@@ -202,7 +203,7 @@ mod tests {
         let dictionary = StringArray::from(TEXTS.to_vec());
         let codes = (from..to).map(|at| if at % 5 == 0 { MISSING } else { (at % TEXTS.len()) as u32 }).collect();
         let inputs = vec![Values::Sparse(sparse.finish()), Values::Text(codes, dictionary), Values::Texts(words.finish(), own)];
-        Part { inputs, target: None, weight: None, rows: to - from, rounded: vec![false; 3], bad: None }
+        Part { inputs, target: None, weight: None, rows: to - from, rounding: Vec::new(), zones: Vec::new(), bad: None }
     }
 
     fn features() -> (Vec<Input>, Vec<Feature>) {
@@ -229,7 +230,8 @@ mod tests {
         let (inputs, features) = features();
         for cuts in [vec![0, ROWS], vec![0, 13, 13, 20, ROWS]] {
             let parts = cuts.windows(2).map(|cut| part(cut[0], cut[1])).collect();
-            let tiles = tiles(&Rows { parts, truth: Vec::new() }, &inputs, &features, &[], Role::Train, 8);
+            let rows = Rows::new(parts, &Target::None);
+            let tiles = tiles(&rows, &inputs, &features, &[], Role::Train, 8);
             assert_eq!(tiles.iter().map(|tile| tile.rows).sum::<usize>(), ROWS);
             for at in 0..ROWS {
                 let tile = &tiles[at / 8];

@@ -1,6 +1,6 @@
 //! Fits the encoders on the training rows: ranges of numbers, lists of categories, parts of timestamps.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use arrow::array::{Array, StringArray};
 use quelea_core::hash::bucket;
@@ -9,6 +9,7 @@ use quelea_core::tile::{MISSING, UNSEEN};
 use quelea_core::time;
 use rayon::prelude::*;
 
+use super::categories;
 use super::columns::Columns;
 use super::part::{Part, Values};
 
@@ -36,8 +37,9 @@ pub(crate) fn fit(columns: &Columns, train: &[Part], before: Option<&Schema>) ->
             InputKind::Text | InputKind::Texts if columns.hashed.contains(&input.name) => Vec::new(),
             InputKind::Texts => Vec::new(),
             InputKind::Text => {
-                let known = before.map(|schema| known_values(schema, &input.name)).unwrap_or_default();
-                vec![Feature { name: input.name.clone(), input: index, kind: category(index, known, train) }]
+                let spelled = columns.spelled.contains(&input.name).then_some(&columns.nulls);
+                let kind = categories::fit(index, before.map(|schema| (schema, input.name.as_str())), spelled, train);
+                vec![Feature { name: input.name.clone(), input: index, kind }]
             }
             InputKind::Timestamp => TIME_PARTS
                 .iter()
@@ -178,51 +180,4 @@ impl Extent {
         self.max = high.into_iter().fold(self.max, f32::max);
         self.missing += missing.into_iter().map(u64::from).sum::<u64>();
     }
-}
-
-fn category(input: usize, known: Vec<String>, train: &[Part]) -> FeatureKind {
-    let mut missing = 0;
-    let mut found: BTreeMap<&str, u64> = BTreeMap::new();
-    for part in train {
-        let Values::Text(codes, texts) = &part.inputs[input] else { continue };
-        let mut counts = vec![0u64; texts.len()];
-        for &code in codes {
-            match code {
-                MISSING => missing += 1,
-                code => counts[code as usize] += 1,
-            }
-        }
-        for (text, count) in texts.iter().flatten().zip(counts).filter(|&(_, count)| count > 0) {
-            *found.entry(text).or_default() += count;
-        }
-    }
-    let mut counts: Vec<u64> = known.iter().map(|value| found.remove(value.as_str()).unwrap_or(0)).collect();
-    let mut values = known;
-    for (value, count) in found {
-        values.push(value.to_string());
-        counts.push(count);
-    }
-    FeatureKind::Category { values, counts, missing }
-}
-
-fn known_values(schema: &Schema, name: &str) -> Vec<String> {
-    schema
-        .features
-        .iter()
-        .filter(|f| f.name == name)
-        .find_map(|f| match &f.kind {
-            FeatureKind::Category { values, .. } => Some(values.clone()),
-            FeatureKind::Number { .. } | FeatureKind::Sparse { .. } => None,
-        })
-        .unwrap_or_default()
-}
-
-/// For each part, the code in `values` of each of the part's own texts.
-pub(crate) fn recode(input: usize, values: &[String], parts: &[Part]) -> Vec<Vec<u32>> {
-    let codes: HashMap<&str, u32> = values.iter().enumerate().map(|(code, value)| (value.as_str(), code as u32)).collect();
-    let of_part = |part: &Part| match &part.inputs[input] {
-        Values::Text(_, texts) => texts.iter().map(|text| text.and_then(|t| codes.get(t).copied()).unwrap_or(UNSEEN)).collect(),
-        _ => Vec::new(),
-    };
-    parts.iter().map(of_part).collect()
 }

@@ -1,32 +1,42 @@
 //! Prepare: a table becomes tiles. One pass over the table reads its columns; rows are divided by what they are
 //! for, encoders are fitted on the training rows, and those are cut into tiles in the table's order.
 
+mod categories;
 pub(crate) mod columns;
 mod cut;
 pub(crate) mod features;
 mod fingerprint;
+pub(crate) mod nulls;
 pub(crate) mod part;
 pub(crate) mod read;
+mod rounding;
+mod rows;
+mod sample;
 pub(crate) mod sparse;
+pub(crate) mod spelling;
 mod split;
 pub(crate) mod target;
+pub(crate) mod unknown;
 pub(crate) mod values;
 pub(crate) mod warn;
+mod zones;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::buffer::ScalarBuffer;
+use arrow::datatypes::DataType;
 use quelea_core::schema::{Feature, Schema, Target};
 use quelea_core::tile::{Role, Tile, rows_per_tile};
 use quelea_job::{Data, Job, JobError, Part as TablePart};
 
-use crate::table::{Table, value_type};
+use crate::table::{Table, is_text, value_type};
 use crate::{Control, Error, Event, Result};
 use columns::Columns;
 use part::Part;
 use read::{Reader, read};
+pub(crate) use rows::Rows;
 use split::Split;
+use target::Kind;
 
 /// A table ready to be trained on.
 pub(crate) struct Prepared {
@@ -44,47 +54,6 @@ pub(crate) struct Prepared {
     pub fingerprint: String,
 }
 
-/// Rows as they were read, with their truth.
-#[derive(Default)]
-pub(crate) struct Rows {
-    /// The rows, in the table's order.
-    pub parts: Vec<Part>,
-    /// Per part, what [`target::truth`] gives; empty without a target.
-    pub truth: Vec<ScalarBuffer<f32>>,
-}
-
-impl Rows {
-    /// The target as it was read is not kept beside the truth.
-    fn new(mut parts: Vec<Part>, target: &Target) -> Self {
-        let truth = match target {
-            Target::None => Vec::new(),
-            target => parts.iter().map(|part| target::truth(target, part).into()).collect(),
-        };
-        parts.iter_mut().for_each(|part| part.target = None);
-        Self { parts, truth }
-    }
-
-    /// As [`Rows::new`], without rows of a class that `target` does not have; how many these are is the second value.
-    fn known(parts: Vec<Part>, target: &Target) -> (Self, u64) {
-        let mut all = Self::new(parts, target);
-        let mut unknown = 0;
-        for (part, truth) in all.parts.iter_mut().zip(&mut all.truth) {
-            let known: Vec<u32> = (0..part.rows as u32).filter(|&row| !truth[row as usize].is_nan()).collect();
-            if known.len() < part.rows {
-                unknown += (part.rows - known.len()) as u64;
-                *truth = known.iter().map(|&row| truth[row as usize]).collect::<Vec<f32>>().into();
-                *part = part.pick(&known);
-            }
-        }
-        (all, unknown)
-    }
-
-    /// How many rows there are.
-    pub fn len(&self) -> u64 {
-        self.parts.iter().map(|part| part.rows as u64).sum()
-    }
-}
-
 /// Opens the job's table.
 pub(crate) async fn open(data: &Data, threads: usize) -> Result<Table> {
     match (&data.table, &data.query) {
@@ -98,7 +67,7 @@ pub(crate) async fn open(data: &Data, threads: usize) -> Result<Table> {
 /// `before` is the schema of the model to go on from.
 pub(crate) async fn prepare(job: &Job, table: &Table, before: Option<&Schema>, threads: usize, control: &Control) -> Result<Prepared> {
     let data = &job.data;
-    let columns = Columns::choose(table, data, before)?;
+    let mut columns = Columns::choose(table, data, before)?;
     let known = before.map(|s| &s.target);
     columns.check(table, known)?;
     // A mistake in another table is better known before the work than after.
@@ -112,8 +81,10 @@ pub(crate) async fn prepare(job: &Job, table: &Table, before: Option<&Schema>, t
     warn::of_leading_zeros(table, &columns, control);
     let reader = Reader::new(table, &columns, data, known)?;
     let parts = read(table, &reader, threads, control).await?;
+    read::note_zones(table, &mut columns, &parts).await?;
     let rows = parts.iter().map(|p| p.rows as u64).sum();
-    warn::of_rounding(&columns, &parts, control);
+    let rounding = rounding::of_columns(&parts);
+    warn::of_rounding(&columns, &rounding, control);
     let divided = split_of(job).divide(parts);
     warn::of_missing_targets(&columns, divided.without_target, control);
     if divided.train.is_empty() {
@@ -123,12 +94,13 @@ pub(crate) async fn prepare(job: &Job, table: &Table, before: Option<&Schema>, t
     refuse_features_twice(table, &features)?;
     warn::of_identifiers(&features, control);
     let truth = match &columns.target {
-        Some(name) => target::fit(&wanted(table, name, data, before), &divided.train)?,
+        Some(name) => target::fit(&wanted(table, name, data, before)?, &divided.train)?,
         None => target::Truth { target: Target::None, class_factors: Vec::new(), warning: None },
     };
     if let Some(warning) = &truth.warning {
         control.warn(warning);
     }
+    warn::of_rounded_target(&truth.target, rounding.last(), control);
     let validation = match &data.validation {
         Some(TablePart::Table(path)) => other_rows(path, &columns, data, &truth.target, threads, control).await?,
         _ => known_rows(divided.validation, &truth.target, "to validate on", control),
@@ -148,8 +120,16 @@ pub(crate) async fn prepare(job: &Job, table: &Table, before: Option<&Schema>, t
         weight: columns.weight,
         largest_weight: largest_weight(table, data, &tiles)?,
         rows: train.len(),
-        null_values: data.null_values.clone(),
+        null_numbers: columns.nulls.floats(),
+        null_times: columns.nulls.times,
+        null_values: columns.nulls.texts,
+        zoned: columns.zoned,
     });
+    for (part, rows) in [(&data.validation, &validation), (&data.test, &test)] {
+        if let Some(TablePart::Table(path)) = part {
+            unknown::warn_of(path, rows, &schema, control);
+        }
+    }
     tiles.extend(cut::tiles(&validation, &schema.inputs, &schema.features, &truth.class_factors, Role::Validation, per_tile));
     let fingerprint = fingerprint::of(&schema, &tiles);
     let prepared = Prepared { schema, tiles, train, validation, test, fingerprint };
@@ -245,18 +225,16 @@ fn no_rows(table: &Table, columns: &Columns, rows: u64, without_target: u64) -> 
     Error::Table { table: table.name.clone(), problem }
 }
 
-fn wanted<'a>(table: &'a Table, name: &'a str, data: &'a Data, before: Option<&'a Schema>) -> target::Wanted<'a> {
-    let is_integer = table.schema.field_with_name(name).is_ok_and(|f| value_type(f.data_type()).is_integer());
-    target::Wanted {
-        table: &table.name,
-        name,
-        task: data.task,
-        // How a number is written in a CSV or LibSVM file tells nothing; that the first rows are whole, little.
-        is_whole: table.is_csv || table.is_libsvm || is_integer,
-        is_integer,
-        class_weights: data.class_weights.as_ref(),
-        before: before.map(|s| &s.target),
-    }
+fn wanted<'a>(table: &'a Table, name: &'a str, data: &'a Data, before: Option<&'a Schema>) -> Result<target::Wanted<'a>> {
+    let kind = match value_type(table.field(name)?.data_type()) {
+        DataType::Boolean => Kind::Truth,
+        data_type if data_type.is_integer() => Kind::Integer,
+        data_type if is_text(data_type) => Kind::Text,
+        _ if table.is_libsvm => Kind::Label,
+        _ => Kind::Float,
+    };
+    let (class_weights, before) = (data.class_weights.as_ref(), before.map(|s| &s.target));
+    Ok(target::Wanted { table: &table.name, name, task: data.task, kind, class_weights, before })
 }
 
 fn largest_weight(table: &Table, data: &Data, tiles: &[Arc<Tile>]) -> Result<f32> {

@@ -8,8 +8,12 @@ use quelea_core::schema::{Input, InputKind};
 use quelea_core::tile::MISSING;
 
 use super::columns::Columns;
+use super::nulls::Nulls;
+use super::rounding::Rounding;
 use super::sparse::Entries;
 use super::values::{BadValue, Reading};
+use super::zones::Zones;
+use crate::table::is_text;
 
 /// What is read of a partition.
 pub(crate) struct Part {
@@ -21,8 +25,10 @@ pub(crate) struct Part {
     pub weight: Option<ScalarBuffer<f32>>,
     /// How many rows it has.
     pub rows: usize,
-    /// Inputs with whole numbers that were rounded.
-    pub rounded: Vec<bool>,
+    /// What was lost of the numbers of each input, and of the target.
+    pub rounding: Vec<Rounding>,
+    /// For each input, what the texts of a CSV file tell of the zones of its times.
+    pub zones: Vec<Zones>,
     /// The first value that cannot be used, with its column's name; nothing is read after it.
     pub bad: Option<(String, BadValue)>,
 }
@@ -46,44 +52,42 @@ pub(crate) enum Values {
 /// Reads a partition batch by batch.
 pub(crate) struct PartReader {
     columns: Columns,
-    null_values: Vec<String>,
     is_csv: bool,
     inputs: Vec<Growing>,
     target: Option<Growing>,
     weight: Option<Growing>,
     rows: usize,
-    rounded: Vec<bool>,
     bad: Option<(String, BadValue)>,
 }
 
 enum Growing {
-    Number(Vec<ScalarBuffer<f32>>),
-    Wide(Vec<f64>),
-    Text { dictionary: Box<StringDictionaryBuilder<UInt32Type>>, is_truth: bool },
-    Timestamp(Vec<i64>),
+    Number(Vec<ScalarBuffer<f32>>, Rounding),
+    Wide(Vec<f64>, Rounding),
+    Text(Box<StringDictionaryBuilder<UInt32Type>>),
+    Timestamp(Vec<i64>, Zones),
     Sparse(Entries),
     Texts { rows: Entries, dictionary: Box<StringDictionaryBuilder<UInt32Type>> },
 }
 
 impl PartReader {
     /// A reader of batches whose columns are `columns.names()`; `text_target` tells whether the target is text.
-    pub fn new(columns: &Columns, text_target: bool, null_values: &[String], is_csv: bool) -> Self {
-        let text = |name: &String| Growing::Text { dictionary: Box::default(), is_truth: columns.truths.contains(name) };
+    pub fn new(columns: &Columns, text_target: bool, is_csv: bool) -> Self {
         let growing = |input: &Input| match input.kind {
-            InputKind::Number => Growing::Number(Vec::new()),
-            InputKind::Text => text(&input.name),
-            InputKind::Timestamp => Growing::Timestamp(Vec::new()),
+            InputKind::Number => Growing::Number(Vec::new(), Rounding::default()),
+            InputKind::Text => Growing::Text(Box::default()),
+            InputKind::Timestamp => {
+                let zoned = columns.zoned.get(&input.name).copied();
+                Growing::Timestamp(Vec::new(), Zones { zoned, row: 0 })
+            }
             InputKind::Sparse => Growing::Sparse(Entries::default()),
             InputKind::Texts => Growing::Texts { rows: Entries::default(), dictionary: Box::default() },
         };
-        let target = |name| if text_target { text(name) } else { Growing::Wide(Vec::new()) };
+        let target = || if text_target { Growing::Text(Box::default()) } else { Growing::Wide(Vec::new(), Rounding::default()) };
         Self {
             inputs: columns.inputs.iter().map(growing).collect(),
-            target: columns.target.as_ref().map(target),
-            weight: columns.weight.as_ref().map(|_| Growing::Number(Vec::new())),
-            rounded: vec![false; columns.inputs.len()],
+            target: columns.target.as_ref().map(|_| target()),
+            weight: columns.weight.as_ref().map(|_| Growing::Number(Vec::new(), Rounding::default())),
             columns: columns.clone(),
-            null_values: null_values.to_vec(),
             is_csv,
             rows: 0,
             bad: None,
@@ -95,18 +99,16 @@ impl PartReader {
         if self.bad.is_some() {
             return;
         }
-        let reading = Reading { null_values: &self.null_values, is_csv: self.is_csv };
-        for ((array, rounded), input) in batch.columns().iter().zip(&mut self.rounded).zip(&self.columns.inputs) {
-            *rounded |= input.kind == InputKind::Number && reading.rounds(array);
-        }
+        let nulls = &self.columns.nulls;
+        let reading = Reading { null_values: &nulls.texts, is_csv: self.is_csv };
         let names = self.columns.names();
         let columns = self.inputs.iter_mut().chain(&mut self.target).chain(&mut self.weight);
         for ((array, column), name) in batch.columns().iter().zip(columns).zip(names) {
-            if let Err(bad) = column.extend(reading, array) {
+            if let Err(bad) = column.extend(reading, nulls, array) {
                 note(&mut self.bad, name, self.rows, bad);
             }
         }
-        if let (Some(Growing::Number(weights)), Some(name)) = (&self.weight, &self.columns.weight)
+        if let (Some(Growing::Number(weights, _)), Some(name)) = (&self.weight, &self.columns.weight)
             && let Some(row) = weights.last().and_then(|weights| weights.iter().position(|w| w.is_nan() || *w < 0.0))
         {
             let problem = "a weight is a number from 0 up; mend it, or leave the row out".into();
@@ -118,15 +120,18 @@ impl PartReader {
     /// What was read.
     pub fn finish(self) -> Part {
         let weight = self.weight.map(|w| match w {
-            Growing::Number(chunks) => joined(chunks),
+            Growing::Number(chunks, _) => joined(chunks),
             _ => unreachable!("weights are read as numbers"),
         });
+        let rounding = self.inputs.iter().chain(&self.target).map(Growing::rounding).collect();
+        let zones = self.inputs.iter().map(Growing::zones).collect();
         Part {
             inputs: self.inputs.into_iter().map(Growing::finish).collect(),
             target: self.target.map(Growing::finish),
             weight,
             rows: self.rows,
-            rounded: self.rounded,
+            rounding,
+            zones,
             bad: self.bad,
         }
     }
@@ -161,7 +166,8 @@ impl Part {
             target: self.target.as_ref().map(|values| values.pick(rows)),
             weight: self.weight.as_ref().map(|weight| picked(weight, rows).into()),
             rows: rows.len(),
-            rounded: self.rounded.clone(),
+            rounding: self.rounding.clone(),
+            zones: self.zones.clone(),
             bad: None,
         }
     }
@@ -195,30 +201,48 @@ fn picked<T: Copy>(values: &[T], rows: &[u32]) -> Vec<T> {
 }
 
 impl Growing {
-    fn extend(&mut self, reading: Reading, array: &ArrayRef) -> Result<(), BadValue> {
+    fn extend(&mut self, reading: Reading, nulls: &Nulls, array: &ArrayRef) -> Result<(), BadValue> {
         match self {
-            Self::Number(chunks) => chunks.push(reading.numbers(array)?.values().clone()),
-            Self::Wide(values) => values.extend(reading.wide_numbers(array)?),
-            Self::Timestamp(values) => values.extend(reading.timestamps(array)?),
+            Self::Number(chunks, rounding) => {
+                let array = reading.typed_numbers(array)?;
+                rounding.see(&array, &nulls.numbers);
+                chunks.push(reading.numbers(&array, nulls)?);
+            }
+            Self::Wide(values, rounding) => {
+                let wide = reading.wide_numbers(array, nulls)?;
+                rounding.see_target(&wide);
+                values.extend(wide);
+            }
+            Self::Timestamp(values, zones) => {
+                if reading.is_csv && is_text(array.data_type()) {
+                    zones.see(array, values.len(), |text| reading.is_missing(text))?;
+                }
+                let mut times = reading.timestamps(array)?;
+                nulls.mark_times(&mut times);
+                values.extend(times);
+            }
             Self::Sparse(entries) => entries.extend(array)?,
             Self::Texts { rows, dictionary } => rows.extend_texts(array, reading.null_values, dictionary)?,
-            Self::Text { dictionary, is_truth } => {
-                let texts = if *is_truth { reading.truths(array)? } else { reading.texts(array)? };
-                for value in &texts {
-                    dictionary.append_option(value);
-                }
-            }
+            Self::Text(dictionary) => reading.texts(array)?.iter().for_each(|text| dictionary.append_option(text)),
         }
         Ok(())
     }
 
+    fn rounding(&self) -> Rounding {
+        if let Self::Number(_, rounding) | Self::Wide(_, rounding) = self { *rounding } else { Rounding::default() }
+    }
+
+    fn zones(&self) -> Zones {
+        if let Self::Timestamp(_, zones) = self { *zones } else { Zones::default() }
+    }
+
     fn finish(self) -> Values {
         match self {
-            Self::Number(chunks) => Values::Number(joined(chunks)),
-            Self::Wide(values) => Values::Wide(values),
-            Self::Timestamp(values) => Values::Timestamp(values),
+            Self::Number(chunks, _) => Values::Number(joined(chunks)),
+            Self::Wide(values, _) => Values::Wide(values),
+            Self::Timestamp(values, _) => Values::Timestamp(values),
             Self::Sparse(entries) => Values::Sparse(entries.finish()),
-            Self::Text { mut dictionary, .. } => {
+            Self::Text(mut dictionary) => {
                 let array = dictionary.finish();
                 let codes = array.keys().iter().map(|key| key.unwrap_or(MISSING)).collect();
                 Values::Text(codes, texts_of(&array))

@@ -11,6 +11,7 @@ use quelea_job::{Data, Task};
 
 use super::columns::{Columns, natural_kind};
 use super::part::{Part, PartReader};
+use super::zones;
 use crate::table::{Table, is_text, value_type};
 use crate::{Control, Error, Event, Result};
 
@@ -21,8 +22,6 @@ pub(crate) struct Reader {
     pub columns: Columns,
     /// Whether the target is read as text.
     pub text_target: bool,
-    /// Texts that stand for a missing value.
-    pub null_values: Vec<String>,
     /// Whether the table is a CSV file.
     pub is_csv: bool,
 }
@@ -36,12 +35,12 @@ impl Reader {
             (Some(_), Some(_)) => false,
             (Some(name), None) => is_text_target(table, name, data)?,
         };
-        Ok(Self { columns: columns.clone(), text_target, null_values: data.null_values.clone(), is_csv: table.is_csv })
+        Ok(Self { columns: columns.clone(), text_target, is_csv: table.is_csv })
     }
 
     /// An empty part to be filled.
     pub fn begin(&self) -> PartReader {
-        PartReader::new(&self.columns, self.text_target, &self.null_values, self.is_csv)
+        PartReader::new(&self.columns, self.text_target, self.is_csv)
     }
 }
 
@@ -65,6 +64,14 @@ pub(crate) async fn read(table: &Table, reader: &Reader, threads: usize, control
         before += part.rows as u64;
     }
     Ok(parts)
+}
+
+/// Notes in `columns` what the rows of a CSV file tell of the zones of times; those of all parts must be alike.
+pub(crate) async fn note_zones(table: &Table, columns: &mut Columns, parts: &[Part]) -> Result<()> {
+    let Err((column, row)) = columns.note_zones(parts) else { return Ok(()) };
+    let has_zone = !columns.zoned[&column];
+    let (table, row) = table.locate(row).await;
+    Err(Error::Value { table, row: row + 1, column, problem: zones::unlike("this time", has_zone) })
 }
 
 /// The error for the first value of `part` that cannot be used, if there is one. `before` counts the table's rows before the part.

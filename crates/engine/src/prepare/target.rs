@@ -10,10 +10,13 @@ use quelea_core::visible::shortened;
 use quelea_job::{Balanced, ClassWeights, Task};
 
 use super::part::{Part, Values};
+use super::spelling::truth as truth_value;
 use crate::{Error, Result};
 
 /// The most different whole numbers that are taken for classes when the job does not say.
 const GUESSED_CLASSES: usize = 20;
+/// Up to so many different whole numbers in a column of floats may be classes for all that is known.
+const DOUBTFUL_CLASSES: usize = 100;
 /// The most classes.
 const MOST_CLASSES: usize = 10_000;
 /// Labels that a message shows.
@@ -37,22 +40,36 @@ pub(crate) struct Wanted<'a> {
     pub name: &'a str,
     /// Classes or a number, if the job says.
     pub task: Option<Task>,
-    /// Whether the column's type can be guessed to be classes: it holds whole numbers or truth values.
-    pub is_whole: bool,
-    /// Whether the column's type holds whole numbers only.
-    pub is_integer: bool,
+    /// What the column's type tells.
+    pub kind: Kind,
     /// Factors for the weight of each class.
     pub class_weights: Option<&'a ClassWeights>,
     /// The target of the run to go on from.
     pub before: Option<&'a Target>,
 }
 
-/// Finds out what the target is from its training rows.
+/// What the type of a target's column tells of its values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Text.
+    Text,
+    /// Truth values.
+    Truth,
+    /// Whole numbers.
+    Integer,
+    /// Numbers that may have fractions.
+    Float,
+    /// Numbers of LibSVM files, where all labels are floats.
+    Label,
+}
+
+/// Finds out what the target is from its training rows. A few whole numbers are taken for classes, whatever the type that a format
+/// gives them.
 pub(crate) fn fit(wanted: &Wanted, train: &[Part]) -> Result<Truth> {
-    let counts = if is_text(train) { text_counts(train) } else { whole_counts(train) };
+    let counts = if is_text(train) { text_counts(wanted, train) } else { whole_counts(train) };
     let guessed = match &counts {
         Counts::Text(_) | Counts::ManyTexts => true,
-        Counts::Whole(counts) => wanted.is_whole && counts.len() <= GUESSED_CLASSES,
+        Counts::Whole(counts) => counts.len() <= GUESSED_CLASSES,
         Counts::ManyWhole | Counts::TooLarge(_) | Counts::Fractions => false,
     };
     let is_classes = match (wanted.before, wanted.task) {
@@ -62,18 +79,18 @@ pub(crate) fn fit(wanted: &Wanted, train: &[Part]) -> Result<Truth> {
     };
     let is_told = wanted.before.is_some() || wanted.task.is_some();
     match counts {
-        Counts::TooLarge(value) if wanted.is_integer && (is_classes || !is_told) => Err(too_large(wanted, value)),
+        Counts::TooLarge(value) if wanted.kind == Kind::Integer && (is_classes || !is_told) => Err(too_large(wanted, value)),
         Counts::Text(_) | Counts::ManyTexts if !is_classes => Err(wrong(
             wanted,
             "it is text, which a regression cannot predict; convert it to numbers, or set data.task = \"classification\"".into(),
         )),
         Counts::Text(counts) => classes(wanted, train, Labels::Text(counts.keys().cloned().collect()), counts.into_values().collect()),
         Counts::Whole(counts) if is_classes => {
-            classes(wanted, train, Labels::Integers(counts.keys().copied().collect()), counts.into_values().collect())
+            let warning = (wanted.kind == Kind::Float && !is_told).then(|| guessed_classes(wanted, counts.len()));
+            let labels = Labels::Integers(counts.keys().copied().collect());
+            Ok(Truth { warning, ..classes(wanted, train, labels, counts.into_values().collect())? })
         }
-        Counts::Whole(_) | Counts::ManyWhole if !is_classes => {
-            numbers(wanted, (wanted.is_whole && !is_told).then(|| guessed_number(wanted, &counts)))
-        }
+        Counts::Whole(_) | Counts::ManyWhole if !is_classes => numbers(wanted, guessed_number(wanted, &counts).filter(|_| !is_told)),
         _ if !is_classes => numbers(wanted, None),
         _ => Err(wrong(
             wanted,
@@ -104,16 +121,27 @@ fn too_large(wanted: &Wanted, value: f64) -> Error {
     )
 }
 
-/// What to say of whole numbers that are not taken for classes.
-fn guessed_number(wanted: &Wanted, counts: &Counts) -> String {
-    let (different, if_not) = match counts {
-        Counts::Whole(counts) => (counts.len().to_string(), ", or to \"classification\" if they are classes"),
-        _ => (format!("more than {MOST_CLASSES}"), ""),
-    };
+/// What to say of numbers that are taken for classes, though their type has fractions.
+fn guessed_classes(wanted: &Wanted, different: usize) -> String {
     format!(
-        "{}: column {:?}: {different} different whole numbers are taken for a number to predict; set data.task to \"regression\" to say so{if_not}",
+        "{}: column {:?}: {different} different whole numbers are taken for classes; set data.task to \"classification\" to say so, or to \"regression\" if they are a number to predict",
         wanted.table, wanted.name
     )
+}
+
+/// What to say of whole numbers that are not taken for classes. Many that are floats are numbers beyond doubt.
+fn guessed_number(wanted: &Wanted, counts: &Counts) -> Option<String> {
+    let (different, if_not) = match counts {
+        Counts::Whole(counts) if wanted.kind != Kind::Float || counts.len() <= DOUBTFUL_CLASSES => {
+            (counts.len().to_string(), ", or to \"classification\" if they are classes")
+        }
+        _ if wanted.kind == Kind::Float => return None,
+        _ => (format!("more than {MOST_CLASSES}"), ""),
+    };
+    Some(format!(
+        "{}: column {:?}: {different} different whole numbers are taken for a number to predict; set data.task to \"regression\" to say so{if_not}",
+        wanted.table, wanted.name
+    ))
 }
 
 fn wrong(wanted: &Wanted, problem: String) -> Error {
@@ -124,14 +152,16 @@ fn is_text(parts: &[Part]) -> bool {
     parts.iter().any(|p| matches!(p.target, Some(Values::Text(..))))
 }
 
-fn text_counts(train: &[Part]) -> Counts {
+/// Rows of each text; however a CSV file writes truth values, they are "true" and "false".
+fn text_counts(wanted: &Wanted, train: &[Part]) -> Counts {
+    let label = |text: &str| truth_label(text).filter(|_| wanted.kind == Kind::Truth).unwrap_or(text).to_string();
     let mut counts = BTreeMap::new();
     for part in train {
         let Some(Values::Text(codes, texts)) = &part.target else { continue };
         let mut of_part = vec![0u64; texts.len()];
         codes.iter().for_each(|&code| of_part[code as usize] += 1);
         for (text, count) in texts.iter().flatten().zip(of_part).filter(|&(_, count)| count > 0) {
-            *counts.entry(text.to_string()).or_default() += count;
+            *counts.entry(label(text)).or_default() += count;
             if counts.len() > MOST_CLASSES {
                 return Counts::ManyTexts;
             }
@@ -198,28 +228,38 @@ fn counts_in(wanted: &Wanted, before: &Labels, labels: &Labels, counts: &[u64]) 
     }
 }
 
-/// What learners and metrics know of each row's target: the number, or the index of its class; NaN for a class that
-/// `target` does not have. Empty without a target.
-pub(crate) fn truth(target: &Target, part: &Part) -> Vec<f32> {
-    match (target, &part.target) {
-        (Target::Classes { labels, .. }, Some(values)) => indices(labels, values),
-        (Target::Number { .. }, Some(Values::Wide(values))) => values.iter().map(|&v| v as f32).collect(),
+/// What metrics know of each row's target: the number, or the index of its class; NaN for a class that `target` does not have.
+/// Empty without a target.
+pub(crate) fn truth(target: &Target, values: Option<Values>) -> Vec<f64> {
+    match (target, values) {
+        (Target::Classes { labels, .. }, Some(values)) => indices(labels, &values),
+        (Target::Number { .. }, Some(Values::Wide(values))) => values,
         _ => Vec::new(),
     }
 }
 
-/// The index of each row's class among `labels`, NaN for another class.
-fn indices(labels: &Labels, values: &Values) -> Vec<f32> {
-    let index_of: HashMap<String, f32> = (0..labels.len()).map(|i| (labels.text(i), i as f32)).collect();
+/// The label of a truth value in letters of any case.
+fn truth_label(text: &str) -> Option<&'static str> {
+    truth_value(text).map(|truth| if truth { "true" } else { "false" })
+}
+
+/// The index of each row's class among `labels`, NaN for another class. Labels that are truth values are so in any spelling.
+fn indices(labels: &Labels, values: &Values) -> Vec<f64> {
+    let index_of: HashMap<String, f64> = (0..labels.len()).map(|i| (labels.text(i), i as f64)).collect();
+    let are_truths = index_of.keys().all(|label| label == "true" || label == "false");
     match values {
         Values::Text(codes, texts) => {
-            let of_code: Vec<f32> = texts.iter().map(|text| text.and_then(|t| index_of.get(t).copied()).unwrap_or(f32::NAN)).collect();
-            codes.iter().map(|&code| of_code.get(code as usize).copied().unwrap_or(f32::NAN)).collect()
+            let index = |text: &str| {
+                let label = truth_label(text).filter(|_| are_truths).unwrap_or(text);
+                index_of.get(label).copied()
+            };
+            let of_code: Vec<f64> = texts.iter().map(|text| text.and_then(index).unwrap_or(f64::NAN)).collect();
+            codes.iter().map(|&code| of_code.get(code as usize).copied().unwrap_or(f64::NAN)).collect()
         }
         Values::Wide(values) => {
-            let Labels::Integers(labels) = labels else { return vec![f32::NAN; values.len()] };
+            let Labels::Integers(labels) = labels else { return vec![f64::NAN; values.len()] };
             let of = |value: &f64| if value.fract() == 0.0 { labels.binary_search(&(*value as i64)).ok() } else { None };
-            values.iter().map(|value| of(value).map_or(f32::NAN, |i| i as f32)).collect()
+            values.iter().map(|value| of(value).map_or(f64::NAN, |i| i as f64)).collect()
         }
         Values::Number(_) | Values::Timestamp(_) | Values::Sparse(_) | Values::Texts(..) => Vec::new(),
     }

@@ -1,13 +1,19 @@
 //! Arrow arrays of any type as the few types that a model knows: 32-bit floats, text, microseconds.
 //! Columns of CSV files come as text and are parsed here, so that a bad value can be named with its row.
 
-use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Float64Array, StringViewArray};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, StringViewArray};
+use arrow::buffer::ScalarBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type, TimeUnit};
 use arrow::error::ArrowError;
 use quelea_core::visible::shortened;
 
+use super::nulls::Nulls;
+use super::spelling::truth;
 use crate::table::{is_text, value_type};
+
+/// The text of a float that is none.
+const NAN: &str = "NaN";
 
 /// A value that cannot be used.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,40 +38,36 @@ pub(crate) struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// The array as 32-bit floats, NaN where a value is missing. Infinities are refused.
-    pub fn numbers(self, array: &ArrayRef) -> Result<Float32Array, BadValue> {
-        let array = self.parsed(array, &DataType::Float64, "a number")?;
+    /// The array as numbers of its own type, or those that the text of a CSV file stands for.
+    pub fn typed_numbers(self, array: &ArrayRef) -> Result<ArrayRef, BadValue> {
+        self.parsed(array, &DataType::Float64, "a number")
+    }
+
+    /// The array as 32-bit floats, NaN where a value is missing or one of `nulls`. Infinities are refused.
+    pub fn numbers(self, array: &ArrayRef, nulls: &Nulls) -> Result<ScalarBuffer<f32>, BadValue> {
+        let array = self.typed_numbers(array)?;
         let floats = cast(&array, &DataType::Float32).map_err(|e| BadValue { row: 0, problem: e.to_string() })?;
         let floats = floats.as_primitive::<Float32Type>();
-        let filled: Float32Array = match floats.nulls() {
-            None => floats.clone(),
-            Some(_) => floats.iter().map(|v| v.unwrap_or(f32::NAN)).collect::<Vec<_>>().into(),
+        let values = match floats.nulls() {
+            None if nulls.numbers.is_empty() => floats.values().clone(),
+            _ => {
+                let mut values: Vec<f32> = floats.iter().map(|v| v.unwrap_or(f32::NAN)).collect();
+                nulls.mark_floats(&mut values);
+                values.into()
+            }
         };
-        match filled.values().iter().position(|v| v.is_infinite()) {
-            None => Ok(filled),
+        match values.iter().position(|v| v.is_infinite()) {
+            None => Ok(values),
             Some(row) => Err(infinite(row)),
         }
     }
 
-    /// Whether any whole number in the array changes when it becomes a 32-bit float.
-    pub fn rounds(self, array: &ArrayRef) -> bool {
-        if value_type(array.data_type()).is_integer() {
-            let Ok(wide) = cast(array, &DataType::Int64) else { return true };
-            let is_rounded = |v: i64| i128::from(v) != (v as f32) as i128;
-            return wide.null_count() > array.null_count() || wide.as_primitive::<Int64Type>().iter().flatten().any(is_rounded);
-        }
-        if !self.is_csv {
-            return false;
-        }
-        let is_rounded = |v: f64| v.fract() == 0.0 && f64::from(v as f32) != v;
-        self.wide_numbers(array).is_ok_and(|values| values.into_iter().any(is_rounded))
-    }
-
-    /// The array as 64-bit floats, NaN where a value is missing. What a 32-bit float cannot hold is refused.
-    pub fn wide_numbers(self, array: &ArrayRef) -> Result<Vec<f64>, BadValue> {
-        let array = self.parsed(array, &DataType::Float64, "a number")?;
+    /// The array as 64-bit floats, NaN where a value is missing or one of `nulls`. What a 32-bit float cannot hold is refused.
+    pub fn wide_numbers(self, array: &ArrayRef, nulls: &Nulls) -> Result<Vec<f64>, BadValue> {
+        let array = self.typed_numbers(array)?;
         let floats = cast(&array, &DataType::Float64).map_err(|e| BadValue { row: 0, problem: e.to_string() })?;
-        let floats: Vec<f64> = floats.as_primitive::<Float64Type>().iter().map(|v| v.unwrap_or(f64::NAN)).collect();
+        let mut floats: Vec<f64> = floats.as_primitive::<Float64Type>().iter().map(|v| v.unwrap_or(f64::NAN)).collect();
+        nulls.mark_wide(&mut floats);
         match floats.iter().position(|&v| (v as f32).is_infinite()) {
             None => Ok(floats),
             Some(row) => Err(infinite(row)),
@@ -103,21 +105,22 @@ impl Reading<'_> {
             _ => array.clone(),
         };
         let text = cast(&array, &DataType::Utf8View).map_err(unusable)?;
-        Ok(self.without_markers(text.as_string_view()))
+        let text = self.without_markers(text.as_string_view());
+        let is_float = array.data_type().is_floating();
+        Ok(if is_float { text.iter().map(|text| text.filter(|&text| text != NAN)).collect() } else { text })
     }
 
-    /// As [`Reading::texts`], for truth values: however a CSV file writes them, they are "true" and "false".
-    pub fn truths(self, array: &ArrayRef) -> Result<StringViewArray, BadValue> {
-        let text = self.texts(array)?;
-        if !self.is_csv {
-            return Ok(text);
-        }
-        Ok(text.iter().map(|value| value.map(|value| truth(value).map_or(value, |truth| if truth { "true" } else { "false" }))).collect())
+    /// Whether a text is none, or stands for a missing value.
+    pub fn is_missing(self, text: &str) -> bool {
+        text.is_empty() || self.null_values.iter().any(|marker| marker == text)
     }
 
     fn without_markers(self, text: &StringViewArray) -> StringViewArray {
-        let is_missing = |value: &str| value.is_empty() || self.null_values.iter().any(|marker| marker == value);
-        if text.iter().flatten().any(is_missing) { text.iter().map(|v| v.filter(|v| !is_missing(v))).collect() } else { text.clone() }
+        if text.iter().flatten().any(|text| self.is_missing(text)) {
+            text.iter().map(|text| text.filter(|text| !self.is_missing(text))).collect()
+        } else {
+            text.clone()
+        }
     }
 
     /// Text of a CSV file parsed as `wanted`; any other array as it is.
@@ -150,12 +153,6 @@ fn truths_as_numbers(text: &StringViewArray, parsed: &ArrayRef) -> ArrayRef {
     std::sync::Arc::new(filled)
 }
 
-/// The truth value that a text is, in letters of any case.
-fn truth(text: &str) -> Option<bool> {
-    let is = |word: &str| text.eq_ignore_ascii_case(word);
-    if is("true") { Some(true) } else { is("false").then_some(false) }
-}
-
 fn infinite(row: usize) -> BadValue {
     BadValue { row, problem: "infinite, or beyond the 3.4e38 that a 32-bit float can hold; replace it, or make it missing".into() }
 }
@@ -163,7 +160,7 @@ fn infinite(row: usize) -> BadValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{BooleanArray, Decimal128Array, Int64Array, TimestampSecondArray};
+    use arrow::array::{BooleanArray, Decimal128Array, Float32Array, Int64Array, TimestampSecondArray};
     use std::sync::Arc;
 
     fn csv(values: &[&str]) -> ArrayRef {
@@ -174,31 +171,47 @@ mod tests {
     fn csv_numbers_know_markers_truths_and_mistakes() {
         let markers = vec!["?".to_string()];
         let reading = Reading { null_values: &markers, is_csv: true };
-        let numbers = reading.numbers(&csv(&["1.5", "?", "", "TRUE", "-2e3"])).unwrap();
-        assert_eq!(numbers.value(0), 1.5);
-        assert!(numbers.value(1).is_nan() && numbers.value(2).is_nan());
-        assert_eq!((numbers.value(3), numbers.value(4)), (1.0, -2000.0));
-        let bad = reading.numbers(&csv(&["1", "two"])).unwrap_err();
+        let numbers = reading.numbers(&csv(&["1.5", "?", "", "TRUE", "-2e3"]), &Nulls::default()).unwrap();
+        assert_eq!(numbers[0], 1.5);
+        assert!(numbers[1].is_nan() && numbers[2].is_nan());
+        assert_eq!((numbers[3], numbers[4]), (1.0, -2000.0));
+        let bad = reading.numbers(&csv(&["1", "two"]), &Nulls::default()).unwrap_err();
         assert!(bad.row == 1 && bad.problem.contains("\"two\""), "{bad:?}");
+    }
+
+    #[test]
+    fn numbers_that_stand_for_a_missing_one_do_so_however_they_are_written() {
+        let texts = ["-999.0".to_string(), "inf".into()];
+        let nulls = Nulls::new(&texts);
+        let expected = [true, true, true, false, true];
+        let text = csv(&["-999", "-999.00", "-999.0", "1", "inf"]);
+        let numbers: ArrayRef = Arc::new(Float64Array::from(vec![-999.0, -999.0, -999.0, 1.0, f64::INFINITY]));
+        for (array, is_csv) in [(text, true), (numbers, false)] {
+            let reading = Reading { null_values: &texts, is_csv };
+            let missing = |values: &[f32]| values.iter().map(|v| v.is_nan()).collect::<Vec<_>>();
+            assert_eq!(missing(&reading.numbers(&array, &nulls).unwrap()), expected);
+            let wide = reading.wide_numbers(&array, &nulls).unwrap();
+            assert_eq!(missing(&wide.iter().map(|&v| v as f32).collect::<Vec<_>>()), expected);
+        }
     }
 
     #[test]
     fn infinities_are_refused_in_every_type() {
         let reading = Reading { null_values: &[], is_csv: false };
         let wide: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 1e300]));
-        assert_eq!(reading.numbers(&wide).unwrap_err().row, 1);
+        assert_eq!(reading.numbers(&wide, &Nulls::default()).unwrap_err().row, 1);
         let infinite: ArrayRef = Arc::new(Float32Array::from(vec![f32::NEG_INFINITY]));
-        assert_eq!(reading.numbers(&infinite).unwrap_err().row, 0);
+        assert_eq!(reading.numbers(&infinite, &Nulls::default()).unwrap_err().row, 0);
     }
 
     #[test]
     fn other_types_become_numbers() {
         let reading = Reading { null_values: &[], is_csv: false };
         let truths: ArrayRef = Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)]));
-        let numbers = reading.numbers(&truths).unwrap();
-        assert!(numbers.value(0) == 1.0 && numbers.value(1).is_nan() && numbers.value(2) == 0.0);
+        let numbers = reading.numbers(&truths, &Nulls::default()).unwrap();
+        assert!(numbers[0] == 1.0 && numbers[1].is_nan() && numbers[2] == 0.0);
         let decimals: ArrayRef = Arc::new(Decimal128Array::from(vec![12_345]).with_precision_and_scale(10, 2).unwrap());
-        assert_eq!(reading.numbers(&decimals).unwrap().value(0), 123.45);
+        assert_eq!(reading.numbers(&decimals, &Nulls::default()).unwrap()[0], 123.45);
     }
 
     #[test]
@@ -212,23 +225,9 @@ mod tests {
     }
 
     #[test]
-    fn truths_of_a_csv_file_are_those_of_other_files() {
-        let truths = |is_csv| Reading { null_values: &[], is_csv }.truths(&csv(&["True", "FALSE", "true", "maybe"])).unwrap();
-        assert_eq!(truths(true).iter().flatten().collect::<Vec<_>>(), ["true", "false", "true", "maybe"]);
-        assert_eq!(truths(false).iter().flatten().collect::<Vec<_>>(), ["True", "FALSE", "true", "maybe"]);
-    }
-
-    #[test]
     fn moments_with_a_zone_are_taken_in_utc() {
         let reading = Reading { null_values: &[], is_csv: false };
         let zoned: ArrayRef = Arc::new(TimestampSecondArray::from(vec![3]).with_timezone("+05:00"));
         assert_eq!(reading.timestamps(&zoned).unwrap(), [3_000_000]);
-    }
-
-    #[test]
-    fn whole_numbers_that_round_are_noticed() {
-        let reading = Reading { null_values: &[], is_csv: false };
-        assert!(!reading.rounds(&(Arc::new(Int64Array::from(vec![1 << 24, i64::MIN])) as ArrayRef)));
-        assert!(reading.rounds(&(Arc::new(Int64Array::from(vec![(1 << 24) + 1])) as ArrayRef)));
     }
 }

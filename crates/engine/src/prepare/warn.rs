@@ -1,10 +1,10 @@
 //! What the user should know of a table that can be used, and what to do about it.
 
-use quelea_core::schema::{Feature, FeatureKind, InputKind};
+use quelea_core::schema::{Feature, FeatureKind, InputKind, Target};
 use quelea_job::{Data, Task};
 
 use super::columns::Columns;
-use super::part::Part;
+use super::rounding::{Loss, Rounding};
 use crate::Control;
 use crate::table::Table;
 
@@ -71,17 +71,44 @@ pub(crate) fn of_identifiers(features: &[Feature], control: &Control) {
     }
 }
 
-/// Inputs whose whole numbers do not fit into the floats that models take.
-pub(crate) fn of_rounding(columns: &Columns, parts: &[Part], control: &Control) {
-    let is_rounded = |input: usize| parts.iter().any(|part| part.rounded[input]);
-    let rounded: Vec<&str> =
-        columns.inputs.iter().enumerate().filter(|&(i, _)| is_rounded(i)).map(|(_, input)| input.name.as_str()).collect();
-    if !rounded.is_empty() {
-        let names = rounded.join(", ");
+/// Inputs whose values lose what matters when they become the floats that models take.
+pub(crate) fn of_rounding(columns: &Columns, rounding: &[Rounding], control: &Control) {
+    let mut of_loss: [Vec<String>; 3] = Default::default();
+    for (input, rounding) in columns.inputs.iter().zip(rounding) {
+        match rounding.loss() {
+            Some(Loss::Whole(example)) => of_loss[0].push(format!("{} ({example} becomes {})", input.name, example as f32)),
+            Some(Loss::Equal) => of_loss[1].push(input.name.clone()),
+            Some(Loss::Small) => of_loss[2].push(input.name.clone()),
+            None => {}
+        }
+    }
+    let [whole, equal, small] = of_loss.map(|names| names.join(", "));
+    if !whole.is_empty() {
         control.warn(format!(
-            "whole numbers beyond 16,777,216 are rounded to 32-bit floats in {names}; name them in data.categories if they are codes"
+            "whole numbers beyond 16,777,216 are rounded to 32-bit floats in {whole}; name them in data.categories if they are codes"
         ));
     }
+    if !equal.is_empty() {
+        control.warn(format!(
+            "different values become the same as they are rounded to 32-bit floats, of 7 digits, in {equal}; take away what all values have \
+             in common"
+        ));
+    }
+    if !small.is_empty() {
+        control.warn(format!(
+            "most values are below 1.2e-38, the smallest that a 32-bit float holds in full, in {small}; multiply the columns"
+        ));
+    }
+}
+
+/// A number to predict that loses what matters as it becomes the float that learners take.
+pub(crate) fn of_rounded_target(target: &Target, rounding: Option<&Rounding>, control: &Control) {
+    let (Target::Number { name }, Some(loss)) = (target, rounding.and_then(Rounding::loss)) else { return };
+    let (problem, advice) = match loss {
+        Loss::Whole(_) | Loss::Equal => ("different values become the same", "take away what all values have in common"),
+        Loss::Small => ("most values are below 1.2e-38, the smallest that one holds in full", "multiply the column"),
+    };
+    control.warn(format!("the target {name:?} is rounded to 32-bit floats, of 7 digits: {problem}; {advice}"));
 }
 
 /// Rows of a training table that are left out.

@@ -19,6 +19,7 @@ use rayon::prelude::*;
 use crate::prepare::columns::Columns;
 use crate::prepare::part::{Part, PartReader};
 use crate::prepare::read::{Reader, refuse_bad_value};
+use crate::prepare::unknown::Unknown;
 use crate::prepare::{Rows, target};
 use crate::table::Table;
 use crate::threads::Threads;
@@ -61,6 +62,7 @@ struct Judged {
     evaluation: Evaluation,
     rows: u64,
     unknown: u64,
+    texts: Unknown,
     bad: Option<Part>,
 }
 
@@ -73,7 +75,7 @@ async fn evaluate_table(
     control: &Control,
 ) -> Result<Evaluation> {
     let scan = table.scan(&reader.columns.names()).await?;
-    let make = || Judged { evaluation: evaluation(model), rows: 0, unknown: 0, bad: None };
+    let make = || Judged { evaluation: evaluation(model), rows: 0, unknown: 0, texts: Unknown::default(), bad: None };
     let (for_steps, of_model, for_batches) = (control.clone(), model.clone(), reader.clone());
     let step = move |judged: &mut Judged, batch: RecordBatch| {
         for_steps.check()?;
@@ -86,11 +88,12 @@ async fn evaluate_table(
             return Ok(());
         }
         judged.rows += part.rows as u64;
-        judged.unknown += judge(&scorer, &of_model, &part, &mut judged.evaluation)?;
+        judged.texts.see(&part, |input, text| scorer.knows(input, text));
+        judged.unknown += judge(&scorer, &of_model, part, &mut judged.evaluation)?;
         Ok(())
     };
     let mut partitions = std::pin::pin!(scan.fold(threads, make, step));
-    let (mut all, mut rows, mut unknown) = (evaluation(model), 0, 0);
+    let (mut all, mut rows, mut unknown, mut texts) = (evaluation(model), 0, 0, Unknown::default());
     while let Some(judged) = partitions.try_next().await? {
         rows += judged.rows;
         unknown += judged.unknown;
@@ -98,8 +101,10 @@ async fn evaluate_table(
             refuse_bad_value(table, &part, rows).await?;
         }
         all.merge(judged.evaluation);
+        texts.merge(judged.texts);
         control.tell(Event::Scoring { rows, of: table.rows });
     }
+    texts.warn(&table.name, &model.schema, control);
     if unknown > 0 {
         control.warn(format!("{unknown} rows have no target, or one that the model does not know, and are left out"));
     }
@@ -111,16 +116,16 @@ async fn evaluate_table(
 }
 
 /// Scores a part and adds it to `evaluation`; the rows without a known truth are left out and counted.
-fn judge(scorer: &Scorer, model: &Model, part: &Part, evaluation: &mut Evaluation) -> Result<u64> {
-    let truth = target::truth(&model.schema.target, part);
+fn judge(scorer: &Scorer, model: &Model, mut part: Part, evaluation: &mut Evaluation) -> Result<u64> {
+    let mut truth = target::truth(&model.schema.target, part.target.take());
     let known: Vec<u32> = (0..truth.len() as u32).filter(|&row| !truth[row as usize].is_nan()).collect();
-    if known.len() == truth.len() {
-        evaluation.add(&columns::score(scorer, part, 0..part.rows)?, &truth, part.weight.as_deref());
-        return Ok(0);
-    }
     let unknown = truth.len() - known.len();
-    if !known.is_empty() {
-        judge(scorer, model, &part.pick(&known), evaluation)?;
+    if unknown > 0 {
+        part = part.pick(&known);
+        truth.retain(|truth| !truth.is_nan());
+    }
+    if part.rows > 0 {
+        evaluation.add(&columns::score(scorer, &part, 0..part.rows)?, &truth, part.weight.as_deref());
     }
     Ok(unknown as u64)
 }
@@ -133,9 +138,9 @@ pub(crate) fn measure(scorer: &Scorer, model: &Model, rows: &Rows, control: &Con
         control.check()?;
         let of = &rows.parts[part];
         let to = of.rows.min(from + CHUNK_ROWS);
-        let truth = rows.truth.get(part).map_or(&[][..], |truth| &truth[from..to]);
+        let truth = rows.exact_truth(part, from..to);
         let mut evaluation = evaluation(model);
-        evaluation.add(&columns::score(scorer, of, from..to)?, truth, of.weight.as_deref().map(|weight| &weight[from..to]));
+        evaluation.add(&columns::score(scorer, of, from..to)?, &truth, of.weight.as_deref().map(|weight| &weight[from..to]));
         Ok(evaluation)
     };
     let mut all = evaluation(model);
@@ -162,7 +167,7 @@ pub(crate) fn scorer(model: &Model) -> Result<Scorer> {
 fn reader(model: &Model, table: &Table, columns: Columns) -> Result<Reader> {
     columns.check(table, Some(&model.schema.target))?;
     let text_target = matches!(&model.schema.target, Target::Classes { labels: Labels::Text(_), .. });
-    Ok(Reader { columns, text_target, null_values: model.schema.null_values.clone(), is_csv: table.is_csv })
+    Ok(Reader { columns, text_target, is_csv: table.is_csv })
 }
 
 fn part_of(reader: &Reader, batch: &RecordBatch) -> Part {

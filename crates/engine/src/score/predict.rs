@@ -15,6 +15,7 @@ use super::{columns, part_of, reader, scorer};
 use crate::prepare::columns::Columns;
 use crate::prepare::part::Part;
 use crate::prepare::read::{Reader, refuse_bad_value};
+use crate::prepare::unknown::Unknown;
 use crate::prepare::values::Reading;
 use crate::table::Table;
 use crate::threads::Threads;
@@ -47,9 +48,9 @@ struct Job {
     reader: Reader,
 }
 
-/// A scored batch, or a part with a value that cannot be used.
+/// A scored batch with what is unknown in it, or a part with a value that cannot be used.
 enum Scored {
-    Rows(RecordBatch),
+    Rows(RecordBatch, Unknown),
     Bad(Box<Part>),
 }
 
@@ -73,17 +74,18 @@ async fn write(job: &Job, table: &Table, keep: &[String], destination: &Destinat
     refuse_names_twice(table, &schema)?;
     table.refuse_to_replace(destination.path())?;
     let mut sink = Sink::create(destination, schema.clone())?;
-    let (job, for_batches, inputs) = (job.clone(), control.clone(), names.len());
+    let (job, model, for_batches, inputs) = (job.clone(), job.model.clone(), control.clone(), names.len());
     let score = move |batch: RecordBatch| {
         for_batches.check()?;
         job.score(&batch, inputs, &kept, &schema)
     };
     let mut batches = std::pin::pin!(scan.map(threads, score));
-    let mut rows = 0;
+    let (mut rows, mut unknown) = (0, Unknown::default());
     while let Some(scored) = batches.try_next().await? {
         match scored {
-            Scored::Rows(batch) => {
+            Scored::Rows(batch, of_batch) => {
                 sink.write(&batch)?;
+                unknown.merge(of_batch);
                 rows += batch.num_rows() as u64;
                 control.tell(Event::Scoring { rows, of: table.rows });
             }
@@ -91,6 +93,7 @@ async fn write(job: &Job, table: &Table, keep: &[String], destination: &Destinat
         }
     }
     sink.finish()?;
+    unknown.warn(&table.name, &model.schema, control);
     Ok(rows)
 }
 
@@ -101,11 +104,13 @@ impl Job {
         if part.bad.is_some() {
             return Ok(Scored::Bad(Box::new(part)));
         }
+        let mut unknown = Unknown::default();
+        unknown.see(&part, |input, text| self.scorer.knows(input, text));
         let predictions = columns::score(&self.scorer, &part, 0..part.rows)?;
         let copies = kept.iter().zip(schema.fields()).map(|(&i, field)| self.copy(batch.column(i), field));
         let mut arrays = copies.collect::<Result<Vec<ArrayRef>>>()?;
         arrays.extend(columns::arrays(&self.model.schema.target, predictions));
-        Ok(Scored::Rows(RecordBatch::try_new(schema.clone(), arrays).map_err(Error::internal)?))
+        Ok(Scored::Rows(RecordBatch::try_new(schema.clone(), arrays).map_err(Error::internal)?, unknown))
     }
 }
 
@@ -116,7 +121,7 @@ impl Job {
             return Ok(array.clone());
         }
         let wrong = |problem: String| Error::Column { table: "--keep".into(), column: field.name().clone(), problem };
-        let reading = Reading { null_values: &self.reader.null_values, is_csv: true };
+        let reading = Reading { null_values: &self.reader.columns.nulls.texts, is_csv: true };
         let texts = reading.texts(array).map_err(|bad| wrong(bad.problem))?;
         let options = CastOptions { safe: false, ..CastOptions::default() };
         cast_with_options(&texts, field.data_type(), &options).map_err(|e| {

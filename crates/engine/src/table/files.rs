@@ -80,6 +80,11 @@ pub(super) fn is_libsvm(table: &str) -> bool {
     find(table).is_ok_and(|(_, format)| matches!(format, Format::LibSvm(_)))
 }
 
+/// Whether a file is a CSV file.
+pub(crate) fn is_csv(file: &Path) -> bool {
+    matches!(format_of(file), Some(Format::Csv(_)))
+}
+
 fn files_of_folder(folder: &Path) -> Result<Vec<PathBuf>> {
     let unreadable = |source| Error::File { action: "read", path: folder.into(), source };
     let mut files = Vec::new();

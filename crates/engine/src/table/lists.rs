@@ -42,6 +42,14 @@ pub(crate) fn of_type(data_type: &DataType) -> Option<Lists> {
     }
 }
 
+/// Whether a column of this type has lists without any item.
+pub(crate) fn are_empty(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => *item.data_type() == DataType::Null,
+        _ => false,
+    }
+}
+
 /// The index, if a model can hold a weight for it.
 pub(crate) fn index(number: i128) -> Result<u32, String> {
     match u32::try_from(number) {

@@ -193,6 +193,11 @@ impl Table {
         })
     }
 
+    /// Whether its times are, or come from, the text of a CSV file, whose time zones a column's type does not tell.
+    pub fn has_times_as_text(&self) -> bool {
+        self.is_csv || self.is_query && self.files.iter().any(|file| files::is_csv(file))
+    }
+
     /// Refuses an output that would take the place of one of the table's own files.
     pub fn refuse_to_replace(&self, output: &Path) -> Result<()> {
         let Ok(output) = output.canonicalize() else { return Ok(()) };

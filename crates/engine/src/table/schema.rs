@@ -62,9 +62,10 @@ pub(crate) fn of_files(files: &[PathBuf], format: Format, null_values: &[String]
         });
     }
     let (schema, _) = common.ok_or_else(|| Error::internal("a table without files"))?;
-    // A column without any value is text.
+    // A column of a CSV file without any value is text, because later rows may have some.
     let typed = |field: &Arc<Field>| {
-        if *field.data_type() == DataType::Null { Arc::new(Field::new(field.name(), DataType::Utf8View, true)) } else { field.clone() }
+        let is_text = *field.data_type() == DataType::Null && matches!(format, Format::Csv(_));
+        if is_text { Arc::new(Field::new(field.name(), DataType::Utf8View, true)) } else { field.clone() }
     };
     let schema = Arc::new(Schema::new(schema.fields().iter().map(typed).collect::<Vec<_>>()));
     Ok(Described { schema, rows, notes, longer })

@@ -262,7 +262,8 @@ mod tests {
     fn rare_and_unseen_categories_share_a_bin() {
         let counts: Vec<u64> = (0..1_000).map(|i| if i % 3 == 0 { 2 } else { 50 }).collect();
         let values = (0..1_000).map(|i| format!("v{i:04}")).collect();
-        let feature = Feature { name: "c".into(), input: 0, kind: FeatureKind::Category { values, counts, missing: 0 } };
+        let feature =
+            Feature { name: "c".into(), input: 0, kind: FeatureKind::Category { values, counts, missing: 0, aliases: Vec::new() } };
         let cuts = Cuts::of_category(&feature, 10.0);
         assert_eq!(cuts.values(), 666);
         let codes = vec![0, 1, 2, 3, quelea_core::tile::UNSEEN, MISSING, 5_000];

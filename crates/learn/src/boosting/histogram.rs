@@ -213,7 +213,7 @@ mod tests {
         };
         let features: Vec<Feature> = (0..cuts.len()).map(feature).collect();
         let target = Target::Number { name: "y".into() };
-        let schema = Schema { inputs: vec![], features, target, weight: None, largest_weight: 1.0, rows: 0, null_values: vec![] };
+        let schema = Schema { features, target, largest_weight: 1.0, ..Schema::default() };
         Layout::new(&schema, cuts, fraction, 0, 0)
     }
 

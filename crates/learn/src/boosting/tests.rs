@@ -37,7 +37,7 @@ impl Table {
                     let most = v.iter().filter(|&&c| c != MISSING).max().map_or(0, |&c| c + 1);
                     let count = |code: u32| v[rows.clone()].iter().filter(|&&c| c == code).count() as u64;
                     let values = (0..most).map(|c| format!("{c:05}")).collect();
-                    FeatureKind::Category { values, counts: (0..most).map(count).collect(), missing: count(MISSING) }
+                    FeatureKind::Category { values, counts: (0..most).map(count).collect(), missing: count(MISSING), aliases: Vec::new() }
                 }
                 Values::Sparse { .. } => unreachable!("these tables have no sparse columns"),
             };
@@ -60,7 +60,7 @@ impl Table {
             weight: None,
             largest_weight,
             rows: self.validation_from as u64,
-            null_values: vec![],
+            ..Schema::default()
         }
     }
 

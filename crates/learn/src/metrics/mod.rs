@@ -17,7 +17,7 @@ use clusters::Clusters;
 use numbers::Numbers;
 
 /// Gathers predictions with their truth, batch by batch. It holds at most 4 bytes per row and class (of at most
-/// [`MOST_CLASSES_IN_FULL`] classes; one for two), 4 per row of a number, and 4 for its weight. Up to 2^30 rows.
+/// [`MOST_CLASSES_IN_FULL`] classes; one for two), and 4 for its weight; nothing per row of a number. Up to 2^28 rows.
 #[derive(Debug, Clone)]
 pub struct Evaluation {
     rows: u64,
@@ -51,7 +51,7 @@ impl Evaluation {
     ///
     /// # Panics
     /// If predictions are of another kind than the target, or the lengths differ.
-    pub fn add(&mut self, predictions: &Predictions, truth: &[f32], weight: Option<&[f32]>) {
+    pub fn add(&mut self, predictions: &Predictions, truth: &[f64], weight: Option<&[f32]>) {
         let rows = predictions.rows();
         assert!(weight.is_none_or(|w| w.len() == rows), "a weight per row");
         let weight = |row: usize| weight.map_or(1.0, |w| w[row]);

@@ -11,7 +11,9 @@ pub(super) struct Sum {
 
 impl Sum {
     pub fn add(&mut self, x: f64) {
-        self.broken |= !self.exact.add(x);
+        if x != 0.0 {
+            self.broken |= !self.exact.add(x);
+        }
     }
 
     pub fn merge(&mut self, other: &Self) {
@@ -24,10 +26,24 @@ impl Sum {
         (!self.broken).then(|| self.exact.value())
     }
 
+    /// The sum as two numbers, of 106 bits, if it is known.
+    pub fn parts(&self) -> Option<[f64; 2]> {
+        let first = self.value()?;
+        let mut rest = self.clone();
+        rest.add(-first);
+        Some([first, rest.value()?])
+    }
+
     /// This sum over `weight`; unknown without any weight.
     pub fn over(&self, weight: &Self) -> Option<f64> {
         ratio(self.value()?, weight.value()?)
     }
+}
+
+/// The product of two numbers, rounded, and what rounding left out of it: together they are exact.
+pub(super) fn product(a: f64, b: f64) -> [f64; 2] {
+    let rounded = a * b;
+    [rounded, a.mul_add(b, -rounded)]
 }
 
 /// `a / b`, unless `b` is 0.

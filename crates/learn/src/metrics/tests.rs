@@ -18,7 +18,7 @@ fn binary(of_second: &[f32]) -> Predictions {
     Predictions::Classes { classes: 2, best: of_second.iter().map(|&p| u32::from(p > 0.5)).collect(), probabilities }
 }
 
-fn evaluate(target: &Target, predictions: &Predictions, truth: &[f32], weight: Option<&[f32]>) -> Metrics {
+fn evaluate(target: &Target, predictions: &Predictions, truth: &[f64], weight: Option<&[f32]>) -> Metrics {
     let mut evaluation = Evaluation::new(target, Some(0.25));
     evaluation.add(predictions, truth, weight);
     evaluation.finish()
@@ -99,6 +99,26 @@ fn numbers_and_clusters() {
 }
 
 #[test]
+fn a_number_far_from_zero_is_measured_as_its_difference() {
+    // Moved by the same, errors and the spread stay; 32-bit floats are 128 apart at 1.7e9.
+    let (truth, errors) = ([0.25f64, -30.5, 17.0, 61.75, 8.5], [64.0f64, -32.0, 0.0, 16.0, 0.0]);
+    let of = |offset: f64, weights: Option<&[f32]>| {
+        let predictions = Predictions::Numbers(vec![offset as f32; 5]);
+        let truth: Vec<f64> = truth.iter().zip(errors).map(|(y, error)| offset + y + error).collect();
+        evaluate(&number(), &predictions, &truth, weights)
+    };
+    for weights in [None, Some(&[1.0f32, 0.3, 2.0, 0.7, 1.1][..])] {
+        let near = of(0.0, weights);
+        for offset in [1_700_000_000.0, -1.0e12] {
+            let far = of(f64::from(offset as f32), weights);
+            for (a, b) in near.values.iter().zip(&far.values) {
+                assert!((a.value - b.value).abs() <= 1e-12 * a.value.abs(), "{}: {} and {}", a.name, a.value, b.value);
+            }
+        }
+    }
+}
+
+#[test]
 fn what_the_rows_do_not_define_is_left_out() {
     let none = evaluate(&classes(2), &binary(&[]), &[], None);
     assert_eq!((none.rows, names(&none).len()), (0, 0));
@@ -114,7 +134,7 @@ fn what_the_rows_do_not_define_is_left_out() {
 
 #[test]
 fn a_row_without_truth_is_not_counted() {
-    let metrics = evaluate(&number(), &Predictions::Numbers(vec![1.0, 5.0]), &[2.0, f32::NAN], None);
+    let metrics = evaluate(&number(), &Predictions::Numbers(vec![1.0, 5.0]), &[2.0, f64::NAN], None);
     assert_eq!(metrics.rows, 1);
     assert_metrics(&metrics, &[("rmse", 1.0), ("mae", 1.0), ("pinball", 0.25)]);
 }
@@ -146,7 +166,7 @@ proptest! {
         let target = if numbers { number() } else { classes(2) };
         let of = |rows: &[(f32, f32, f32)]| {
             let scores: Vec<f32> = rows.iter().map(|r| r.0).collect();
-            let truth: Vec<f32> = rows.iter().map(|r| r.1).collect();
+            let truth: Vec<f64> = rows.iter().map(|r| r.1.into()).collect();
             let weights: Vec<f32> = rows.iter().map(|r| r.2).collect();
             let mut evaluation = Evaluation::new(&target, Some(0.9));
             let predictions = if numbers { Predictions::Numbers(scores) } else { binary(&scores) };
@@ -162,12 +182,13 @@ proptest! {
     #[test]
     fn a_whole_weight_is_that_many_rows(rows in rows()) {
         let scores: Vec<f32> = rows.iter().map(|r| r.0).collect();
-        let truth: Vec<f32> = rows.iter().map(|r| r.1).collect();
+        let truth: Vec<f64> = rows.iter().map(|r| r.1.into()).collect();
         let weights: Vec<f32> = rows.iter().map(|r| r.2.floor()).collect();
         let repeated: Vec<usize> = (0..rows.len()).flat_map(|row| vec![row; weights[row] as usize]).collect();
+        let again: Vec<f64> = repeated.iter().map(|&row| truth[row]).collect();
         let pick = |of: &[f32]| repeated.iter().map(|&row| of[row]).collect::<Vec<f32>>();
         let once = evaluate(&classes(2), &binary(&scores), &truth, Some(&weights));
-        let often = evaluate(&classes(2), &binary(&pick(&scores)), &pick(&truth), None);
+        let often = evaluate(&classes(2), &binary(&pick(&scores)), &again, None);
         prop_assert_eq!(once.values, often.values);
     }
 }

@@ -1,9 +1,9 @@
 //! A design matrix in a graph: its numbers as a matrix of 64-bit floats, its categories as codes.
 
 use quelea_core::estimator::{Design, Encoding};
-use quelea_core::schema::{Feature, FeatureKind, Schema};
+use quelea_core::schema::Schema;
 
-use super::layout::{Layout, Table};
+use super::layout::Layout;
 use super::sparse::{self, Entries};
 use crate::graph::{Graph, doubles, floats, int, int64s};
 use crate::proto::element;
@@ -31,17 +31,10 @@ pub struct Parts {
 /// Adds the nodes of the design matrix.
 pub fn write(graph: &mut Graph, schema: &Schema, design: &Design, layout: &Layout) -> Parts {
     let numbers = numbers(graph, schema, design);
-    let codes = layout.tables.iter().map(|table| codes(graph, schema, &schema.features[table.feature], table)).collect();
+    let codes = layout.tables.iter().map(|t| encode::row_numbers(graph, schema, &schema.features[t.feature], t.missing(), t.unseen()));
+    let codes = codes.collect();
     let entries = layout.sparse.iter().map(|sparse| sparse::entries(graph, schema, &schema.features[sparse.feature])).collect();
     Parts { numbers, codes, entries }
-}
-
-fn codes(graph: &mut Graph, schema: &Schema, feature: &Feature, table: &Table) -> String {
-    let values = match &feature.kind {
-        FeatureKind::Category { values, .. } => values.as_slice(),
-        FeatureKind::Number { .. } | FeatureKind::Sparse { .. } => &[],
-    };
-    encode::row_numbers(graph, schema, feature, values, table.missing(), table.unseen())
 }
 
 fn numbers(graph: &mut Graph, schema: &Schema, design: &Design) -> Option<String> {

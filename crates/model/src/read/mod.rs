@@ -6,11 +6,12 @@ mod scan;
 
 use prost::Message;
 use quelea_core::schema::{FeatureKind, Schema};
+use quelea_core::tile::MISSING;
 use serde::de::DeserializeOwned;
 
 use self::parts::Parts;
 use crate::graph::{IR_VERSION, ML_OPSET, Names, OPSET};
-use crate::proto::{GraphProto, ModelProto};
+use crate::proto::{GraphProto, ModelProto, TensorProto, element};
 use crate::write::encode::{BUCKET, missing_texts};
 use crate::write::{self, ABOUT_KEY, SCHEMA_KEY};
 use crate::{Error, Model, Result, check, estimators};
@@ -53,16 +54,20 @@ fn metadata<T: DeserializeOwned>(proto: &ModelProto, key: &'static str) -> Resul
     serde_json::from_str(&entry.value).map_err(|e| Error::Metadata { key, problem: format!("cannot be read: {e}") })
 }
 
-/// Takes the values of categories and the texts of hashed columns from the encoders' keys, which begin with the markers of missing values.
+/// Takes the values and aliases of categories and the texts of hashed columns from the encoders' keys, which begin with the markers
+/// of missing values.
 fn categories(parts: &Parts, schema: &mut Schema) -> Result<()> {
     let markers = missing_texts(schema).count();
     let inputs: Vec<&str> = schema.inputs.iter().map(|input| input.name.as_str()).collect();
     for feature in &mut schema.features {
         match &mut feature.kind {
-            FeatureKind::Category { values, counts, .. } => {
-                let mut keys = parts.attribute_strings(&parts.names.of_column(&feature.name, "code"), "LabelEncoder", "keys_tensor")?;
-                let markers = keys.len().saturating_sub(counts.len());
-                *values = keys.split_off(markers);
+            FeatureKind::Category { values, counts, aliases, .. } => {
+                let encoder = parts.names.of_column(&feature.name, "code");
+                let mut keys = parts.attribute_strings(&encoder, "LabelEncoder", "keys_tensor")?;
+                let others = keys.split_off((markers + counts.len()).min(keys.len()));
+                *values = keys.split_off(markers.min(keys.len()));
+                let codes = codes(parts.attribute_tensor(&encoder, "LabelEncoder", "values_tensor")?, values.len())?;
+                *aliases = others.into_iter().zip(codes.into_iter().skip(markers + values.len())).collect();
             }
             FeatureKind::Sparse { hashed, .. } => hashed.iter_mut().try_for_each(|of_column| {
                 let name = inputs.get(of_column.input).ok_or_else(|| parts::wrong("input", &feature.name, "is not there"))?;
@@ -74,6 +79,15 @@ fn categories(parts: &Parts, schema: &mut Schema) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The codes of an encoder of `values` categories, which are floats with NaN for missing ones, or integers.
+fn codes(tensor: &TensorProto, values: usize) -> Result<Vec<u32>> {
+    let known = |code: u32| if (code as usize) < values { code } else { MISSING };
+    if tensor.data_type == element::FLOAT {
+        return Ok(parts::floats(tensor)?.into_iter().map(|code| if code.is_nan() { MISSING } else { known(code as u32) }).collect());
+    }
+    Ok(parts::int64s(tensor)?.into_iter().map(|code| u32::try_from(code).map_or(MISSING, known)).collect())
 }
 
 /// The first thing in which `found` is not `expected`.

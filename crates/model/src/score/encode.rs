@@ -21,8 +21,10 @@ pub struct Encoder {
 
 #[derive(Debug)]
 enum Kind {
-    Number,
-    Part(TimePart),
+    /// A number, and those that stand for a missing one.
+    Number(Vec<f32>),
+    /// A part of a timestamp, and the moments that stand for a missing one.
+    Part(TimePart, Vec<i64>),
     /// Codes by text; markers of missing values are among the keys.
     Category(HashMap<Box<str>, u32>),
     /// A sparse column; indices beyond its width are left to the kernels.
@@ -121,10 +123,11 @@ impl Encoder {
     /// The encoder of `feature`.
     pub fn new(schema: &Schema, feature: &Feature) -> Self {
         let kind = match &feature.kind {
-            FeatureKind::Number { part: None, .. } => Kind::Number,
-            FeatureKind::Number { part: Some(part), .. } => Kind::Part(*part),
-            FeatureKind::Category { values, .. } => {
-                let codes = values.iter().zip(0..).map(|(v, code)| (v.as_str().into(), code));
+            FeatureKind::Number { part: None, .. } => Kind::Number(schema.null_numbers.clone()),
+            FeatureKind::Number { part: Some(part), .. } => Kind::Part(*part, schema.null_times.clone()),
+            FeatureKind::Category { values, aliases, .. } => {
+                let aliases = aliases.iter().map(|(alias, code)| (alias.as_str().into(), *code));
+                let codes = values.iter().zip(0..).map(|(v, code)| (v.as_str().into(), code)).chain(aliases);
                 let markers = schema.null_values.iter().map(|m| (m.as_str().into(), MISSING));
                 Kind::Category(codes.chain(markers).chain([("".into(), MISSING)]).collect())
             }
@@ -148,11 +151,23 @@ impl Encoder {
             (_, &Column::Sparse { offsets, indices, values }) => {
                 Encoded::Sparse { offsets: Cow::Borrowed(offsets), indices: Cow::Borrowed(indices), values }
             }
-            (Kind::Part(part), Column::Timestamp(moments)) => Encoded::Number(moments.iter().map(|&m| part_of(m, *part)).collect()),
+            (Kind::Part(..), Column::Timestamp(moments)) => Encoded::Number(moments.iter().map(|&m| self.moment(m)).collect()),
             (Kind::Category(codes), Column::Text(texts)) => Encoded::Category(encode_texts(codes, texts)),
             (Kind::Category(of_text), Column::Dictionary { codes, texts }) => Encoded::Category(encode_dictionary(of_text, codes, texts)),
+            (Kind::Number(nulls), Column::Number(values)) if !nulls.is_empty() => {
+                Encoded::Number(values.iter().map(|&value| self.number(value)).collect())
+            }
             (_, Column::Number(values)) => Encoded::Borrowed(values),
             _ => Encoded::Number(Vec::new()),
+        }
+    }
+
+    /// Whether it knows a text of input `input`.
+    pub fn knows(&self, input: usize, text: &str) -> bool {
+        match &self.kind {
+            Kind::Category(codes) => self.input == input && codes.contains_key(text),
+            Kind::Hashed(inputs) => inputs.iter().any(|(hashed, buckets)| *hashed == input && buckets.contains_key(text)),
+            Kind::Number(_) | Kind::Part(..) | Kind::Sparse => false,
         }
     }
 
@@ -161,9 +176,20 @@ impl Encoder {
         matches!(self.kind, Kind::Sparse | Kind::Hashed(_))
     }
 
+    /// The feature of one number.
+    pub fn number(&self, number: f32) -> f32 {
+        match &self.kind {
+            Kind::Number(nulls) if nulls.contains(&number) => f32::NAN,
+            _ => number,
+        }
+    }
+
     /// The feature of one moment.
     pub fn moment(&self, moment: i64) -> f32 {
-        if let Kind::Part(part) = self.kind { part_of(moment, part) } else { f32::NAN }
+        match &self.kind {
+            Kind::Part(part, nulls) if moment != i64::MIN && !nulls.contains(&moment) => time::part(moment, *part) as f32,
+            _ => f32::NAN,
+        }
     }
 
     /// The entries of one row, put in place of those in `into`.
@@ -194,10 +220,6 @@ impl Encoder {
     pub fn text(&self, text: &str) -> u32 {
         if let Kind::Category(codes) = &self.kind { code_of(codes, text) } else { MISSING }
     }
-}
-
-fn part_of(moment: i64, part: TimePart) -> f32 {
-    if moment == i64::MIN { f32::NAN } else { time::part(moment, part) as f32 }
 }
 
 fn code_of(codes: &HashMap<Box<str>, u32>, text: &str) -> u32 {

@@ -86,4 +86,9 @@ impl Scorer {
         let features: Vec<_> = self.encoders.iter().map(|encoder| encoder.encode(columns)).collect();
         Ok(self.kernel.score(&Features { columns: &features, start: 0, rows }))
     }
+
+    /// Whether a text of input `input` is one that the model knows, or stands for a missing one.
+    pub fn knows(&self, input: usize, text: &str) -> bool {
+        self.encoders.iter().any(|encoder| encoder.knows(input, text))
+    }
 }

@@ -96,7 +96,7 @@ impl Scorer {
             }
             match row[encoder.input] {
                 Value::Sparse { .. } | Value::Texts(_) => {}
-                Value::Number(number) => features.numbers[feature] = number,
+                Value::Number(number) => features.numbers[feature] = encoder.number(number),
                 Value::Timestamp(moment) => features.numbers[feature] = encoder.moment(moment),
                 Value::Text(text) => features.codes[feature] = encoder.text(text),
             }

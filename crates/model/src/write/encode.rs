@@ -2,6 +2,7 @@
 
 use quelea_core::hash::bucket;
 use quelea_core::schema::{Feature, FeatureKind, Hashed, Schema, TimePart};
+use quelea_core::tile::MISSING;
 
 use crate::graph::{Graph, floats, int, int64s, strings, tensor};
 use crate::proto::{TensorProto, element};
@@ -18,24 +19,42 @@ pub const BUCKET: &str = "bucket";
 pub fn float_feature(graph: &mut Graph, schema: &Schema, feature: &Feature) -> String {
     let input = &schema.inputs[feature.input].name;
     match &feature.kind {
-        FeatureKind::Number { part: None, .. } => input.clone(),
-        FeatureKind::Number { part: Some(part), .. } => time_part(graph, input, *part),
-        FeatureKind::Category { values, .. } => {
-            let missing = missing_texts(schema).count();
-            let codes: Vec<f32> = std::iter::repeat_n(f32::NAN, missing).chain((0..values.len()).map(|c| c as f32)).collect();
+        FeatureKind::Number { part: None, .. } => number(graph, schema, input),
+        FeatureKind::Number { part: Some(part), .. } => time_part(graph, schema, input, *part),
+        FeatureKind::Category { values, aliases, .. } => {
+            let markers = std::iter::repeat_n(f32::NAN, missing_texts(schema).count());
+            let of_aliases = aliases.iter().map(|&(_, code)| if code == MISSING { f32::NAN } else { code as f32 });
+            let codes: Vec<f32> = markers.chain((0..values.len()).map(|c| c as f32)).chain(of_aliases).collect();
             let codes = floats(&[codes.len()], &codes);
-            label_encoder(graph, schema, (feature.input, "code"), values, codes, floats(&[1], &[UNSEEN_CODE]))
+            label_encoder(graph, schema, (feature.input, "code"), (values, aliases), codes, floats(&[1], &[UNSEEN_CODE]))
         }
         FeatureKind::Sparse { .. } => unreachable!("a sparse feature is no column of numbers"),
     }
 }
 
+/// A number with NaN in place of those that stand for a missing value.
+fn number(graph: &mut Graph, schema: &Schema, input: &str) -> String {
+    schema.null_numbers.iter().fold(input.to_owned(), |number, null| {
+        let [marker, is_null, known] = [
+            graph.names.of(&format!("null/{null}")),
+            graph.names.of_column(input, &format!("is {null}")),
+            graph.names.of_column(input, &format!("not {null}")),
+        ];
+        let marker = graph.constant(marker, floats(&[], &[*null]));
+        let is_null = graph.op("Equal", &[&number, &marker], is_null);
+        let nan = graph.nan();
+        graph.op("Where", &[&is_null, &nan, &number], known)
+    })
+}
+
 /// A category as 64-bit integers of shape [rows]: its code, and two codes past the last for missing and unseen ones.
-pub fn row_numbers(graph: &mut Graph, schema: &Schema, feature: &Feature, values: &[String], missing: usize, unseen: usize) -> String {
-    let count = missing_texts(schema).count();
-    let codes: Vec<i64> = std::iter::repeat_n(missing as i64, count).chain(0..values.len() as i64).collect();
+pub fn row_numbers(graph: &mut Graph, schema: &Schema, feature: &Feature, missing: usize, unseen: usize) -> String {
+    let FeatureKind::Category { values, aliases, .. } = &feature.kind else { unreachable!("only a category has codes") };
+    let markers = std::iter::repeat_n(missing as i64, missing_texts(schema).count());
+    let of_aliases = aliases.iter().map(|&(_, code)| if code == MISSING { missing as i64 } else { i64::from(code) });
+    let codes: Vec<i64> = markers.chain(0..values.len() as i64).chain(of_aliases).collect();
     let codes = int64s(&[codes.len()], &codes);
-    let code = label_encoder(graph, schema, (feature.input, "code"), values, codes, int64s(&[1], &[unseen as i64]));
+    let code = label_encoder(graph, schema, (feature.input, "code"), (values, aliases), codes, int64s(&[1], &[unseen as i64]));
     let all = graph.names.of("all_rows");
     let all = graph.constant(all, int64s(&[1], &[-1]));
     let flat = graph.names.of_column(&feature.name, "codes");
@@ -48,7 +67,7 @@ pub fn buckets(graph: &mut Graph, schema: &Schema, hashed: &Hashed, buckets: u32
     let of_texts = hashed.values.iter().map(|text| i64::from(bucket(name, text, buckets)));
     let codes: Vec<i64> = std::iter::repeat_n(nowhere, missing_texts(schema).count()).chain(of_texts).collect();
     let codes = int64s(&[codes.len()], &codes);
-    label_encoder(graph, schema, (hashed.input, BUCKET), &hashed.values, codes, int64s(&[1], &[nowhere]))
+    label_encoder(graph, schema, (hashed.input, BUCKET), (&hashed.values, &[]), codes, int64s(&[1], &[nowhere]))
 }
 
 /// Texts that stand for a missing value.
@@ -62,11 +81,12 @@ fn label_encoder(
     graph: &mut Graph,
     schema: &Schema,
     (input, what): (usize, &str),
-    values: &[String],
+    (values, aliases): (&[String], &[(String, u32)]),
     codes: TensorProto,
     unseen: TensorProto,
 ) -> String {
-    let keys: Vec<&str> = missing_texts(schema).chain(values.iter().map(String::as_str)).collect();
+    let values = values.iter().map(String::as_str);
+    let keys: Vec<&str> = missing_texts(schema).chain(values).chain(aliases.iter().map(|(alias, _)| alias.as_str())).collect();
     let output = graph.names.of_column(&schema.inputs[input].name, what);
     let attributes =
         vec![tensor("keys_tensor", strings(keys.into_iter())), tensor("values_tensor", codes), tensor("default_tensor", unseen)];
@@ -80,7 +100,7 @@ pub fn side_by_side(graph: &mut Graph, columns: &[String], output: String) -> St
 }
 
 /// A part of the timestamp `input` as 32-bit floats, NaN where it is missing.
-fn time_part(graph: &mut Graph, input: &str, part: TimePart) -> String {
+fn time_part(graph: &mut Graph, schema: &Schema, input: &str, part: TimePart) -> String {
     let mut clock = Clock { graph, input };
     let (what, number) = match part {
         TimePart::Year => ("year", clock.year()),
@@ -91,15 +111,25 @@ fn time_part(graph: &mut Graph, input: &str, part: TimePart) -> String {
         TimePart::Minute => ("minute", clock.minute()),
     };
     let graph = clock.graph;
-    let sentinel = graph.whole(i64::MIN);
-    let missing = graph.names.of_column(input, "is_missing");
-    let missing = graph.op("Equal", &[input, &sentinel], missing);
-    let nan = graph.names.of("nan");
-    let nan = graph.constant(nan, floats(&[], &[f32::NAN]));
+    let missing = is_missing_time(graph, schema, input);
+    let nan = graph.nan();
     let float = graph.names.of_column(input, &format!("{what}/float"));
     let float = graph.cast(&number, element::FLOAT, float);
     let output = graph.names.of_column(input, &format!("{what}/feature"));
     graph.op("Where", &[&missing, &nan, &float], output)
+}
+
+/// Whether a timestamp is missing, or stands for a missing one.
+fn is_missing_time(graph: &mut Graph, schema: &Schema, input: &str) -> String {
+    let sentinel = graph.whole(i64::MIN);
+    let missing = graph.names.of_column(input, "is_missing");
+    let missing = graph.op("Equal", &[input, &sentinel], missing);
+    schema.null_times.iter().fold(missing, |missing, &null| {
+        let marker = graph.whole(null);
+        let [is_null, either] = [format!("is {null}"), format!("is_missing or {null}")].map(|what| graph.names.of_column(input, &what));
+        let is_null = graph.op("Equal", &[input, &marker], is_null);
+        graph.op("Or", &[&missing, &is_null], either)
+    })
 }
 
 /// `quelea_core::time` as nodes. `Div` truncates and `Mod` floors.

@@ -72,7 +72,10 @@ fn least_bytes(model: &Model) -> Result<u64> {
         .features
         .iter()
         .map(|f| match &f.kind {
-            FeatureKind::Category { values, .. } => text(values) + 4 * values.len() as u64,
+            FeatureKind::Category { values, aliases, .. } => {
+                let of_aliases: u64 = aliases.iter().map(|(alias, _)| alias.len() as u64 + 6).sum();
+                text(values) + 4 * values.len() as u64 + of_aliases
+            }
             FeatureKind::Sparse { hashed, .. } => hashed.iter().map(|of| text(&of.values) + 8 * of.values.len() as u64).sum(),
             FeatureKind::Number { .. } => 0,
         })
@@ -84,7 +87,10 @@ fn schema_json(schema: &Schema) -> Result<String> {
     let mut stripped = schema.clone();
     for feature in &mut stripped.features {
         match &mut feature.kind {
-            FeatureKind::Category { values, .. } => values.clear(),
+            FeatureKind::Category { values, aliases, .. } => {
+                values.clear();
+                aliases.clear();
+            }
             FeatureKind::Sparse { hashed, .. } => hashed.iter_mut().for_each(|of_column| of_column.values.clear()),
             FeatureKind::Number { .. } => {}
         }

@@ -8,6 +8,7 @@ use arrow::array::{StringArray, StringViewArray};
 use quelea_core::counter::{Draws, Purpose};
 use quelea_core::estimator::{Design, Encoding, Estimator, Link};
 use quelea_core::schema::{Feature, FeatureKind, Hashed, Input, InputKind, Labels, Schema, Target, TimePart};
+use quelea_core::tile::MISSING;
 use quelea_model::{About, Column, Model, Value};
 
 mod centroids;
@@ -118,14 +119,14 @@ impl Random {
     }
 
     fn schema(&mut self, with_sparse: bool) -> Schema {
+        let has_nulls = self.chance(50);
         let mut schema = Schema {
-            inputs: Vec::new(),
-            features: Vec::new(),
-            target: Target::None,
-            weight: None,
             largest_weight: 1.0,
             rows: 1_000,
-            null_values: if self.chance(50) { vec!["?".into(), String::new(), "?".into()] } else { Vec::new() },
+            null_values: if has_nulls { vec!["?".into(), String::new(), "?".into()] } else { Vec::new() },
+            null_numbers: if has_nulls { vec![-1.25, f32::INFINITY, 0.0] } else { Vec::new() },
+            null_times: if has_nulls { vec![0, -1_000] } else { Vec::new() },
+            ..Schema::default()
         };
         let odd_names = ["label", "distance", "/features", "cluster", "//x/code"];
         for index in 0..1 + self.below(8) {
@@ -177,7 +178,10 @@ impl Random {
             InputKind::Text => {
                 let count = [1, 3, 20, 70, 3_000][self.below(5)];
                 let values = (0..count).map(|i| format!("värde {i}")).collect();
-                let kind = FeatureKind::Category { values, counts: vec![1; count], missing: 0 };
+                let mut aliases: Vec<(String, u32)> = (0..count.min(9)).map(|i| (format!("alias {i}"), i as u32)).collect();
+                aliases.truncate(self.below(10));
+                aliases.push(("no värde".into(), MISSING));
+                let kind = FeatureKind::Category { values, counts: vec![1; count], missing: 0, aliases };
                 schema.features.push(Feature { name: name.clone(), input, kind });
             }
         }
@@ -243,6 +247,8 @@ impl Random {
             1 => Some(String::new()),
             2 => Some("?".into()),
             3 => Some("never seen".into()),
+            4 => Some("no värde".into()),
+            5 => Some(format!("alias {}", self.below(10))),
             _ => Some(format!("värde {}", self.below(categories))),
         }
     }
@@ -253,6 +259,7 @@ impl Random {
             1 => i64::MIN + 1 + self.below(1_000) as i64,
             2 => i64::MAX - self.below(1_000) as i64,
             3 => -(self.below(1_000_000) as i64),
+            4 => [0, -1_000][self.below(2)],
             _ => (self.bits() as i64) / 3_000,
         }
     }

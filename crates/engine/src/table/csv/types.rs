@@ -17,6 +17,7 @@ use super::super::files::Compression;
 use super::super::pieces::FileError;
 use super::super::schema;
 use super::{LOOKED_AT, is_null};
+use crate::prepare::spelling::truth;
 use crate::prepare::values::{BadValue, Reading};
 use crate::{Error, Result};
 
@@ -115,9 +116,9 @@ pub(super) fn typed(reading: Reading, text: &ArrayRef, data_type: &DataType) -> 
         DataType::Float64 => reading.parsed(text, data_type, "a number"),
         DataType::Timestamp(..) => reading.parsed(text, data_type, "a date or time such as 2013-01-31T17:20:00"),
         DataType::Boolean => {
-            let truths = reading.truths(text)?;
-            let parsed = truths.iter().map(|text| text.and_then(|text| text.parse::<bool>().ok())).collect::<BooleanArray>();
-            all_parsed(&truths, Arc::new(parsed), "true or false")
+            let texts = reading.texts(text)?;
+            let parsed = texts.iter().map(|text| text.and_then(truth)).collect::<BooleanArray>();
+            all_parsed(&texts, Arc::new(parsed), "true or false")
         }
         DataType::Int64 | DataType::Date32 => {
             let texts = reading.texts(text)?;

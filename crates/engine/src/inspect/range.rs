@@ -58,12 +58,20 @@ impl Range {
             DataType::Timestamp(unit, Some(_)) => (cast(&self.shown, &DataType::Timestamp(*unit, None)), "Z"),
             _ => (Ok(self.shown.clone()), ""),
         };
-        let text = plain.and_then(|plain| array_value_to_string(&plain, place)).map_or_else(|e| e.to_string(), |text| text + zone);
+        let text = plain.and_then(|plain| shown(&plain, place)).map_or_else(|e| e.to_string(), |text| text + zone);
         let data_type = self.values.data_type();
         match serde_json::from_str::<Number>(&text) {
             Ok(number) if data_type.is_integer() || data_type.is_floating() => Value::Number(number),
             _ => Value::String(text),
         }
+    }
+}
+
+/// A value as text; a time that no calendar has, as its number.
+fn shown(array: &ArrayRef, place: usize) -> Result<String, ArrowError> {
+    match array_value_to_string(array, place) {
+        Ok(text) if !text.starts_with("ERROR: ") => Ok(text),
+        _ => array_value_to_string(&cast(array, &DataType::Int64)?, place),
     }
 }
 

@@ -3,6 +3,7 @@
 use quelea_core::schema::Schema;
 use quelea_core::tile::{Tile, Values};
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use twox_hash::xxhash3_128::Hasher;
 
@@ -10,7 +11,9 @@ use twox_hash::xxhash3_128::Hasher;
 pub(crate) fn of(schema: &Schema, tiles: &[Arc<Tile>]) -> String {
     let of_tiles: Vec<u128> = tiles.par_iter().map(|tile| of_tile(tile)).collect();
     let mut hash = Hasher::new();
-    hash.write(&serde_json::to_vec(schema).expect("a schema is plain data"));
+    // Whether times had a zone is a matter of how they were written.
+    let schema = Schema { zoned: BTreeMap::new(), ..schema.clone() };
+    hash.write(&serde_json::to_vec(&schema).expect("a schema is plain data"));
     for of_tile in of_tiles {
         hash.write(&of_tile.to_le_bytes());
     }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use quelea_core::block::Block;
 use quelea_core::estimator::{Estimator, Trees};
 use quelea_core::learner::{Fitted, Iteration, Step};
-use quelea_core::{Error, Result};
+use quelea_core::schema::FeatureKind;
+use quelea_core::{Error, Result, math};
 
 use super::Boosting;
 use super::bins::{Cuts, edges};
@@ -13,11 +14,19 @@ use super::fold::place;
 use super::growth::Growth;
 use super::layout::Layout;
 use super::loss::Loss;
+use super::parameters::Parameters;
 use super::quantile::Search;
 use super::round::{Phase, Round};
 use super::scale::{Bounds, Scale};
 use super::split::{Finder, Split, shrink};
 use super::sums;
+
+/// Standard deviations of the target that a base is away from 0 when scores are kept without it: 4 of their 24 bits would be lost.
+const FAR: f64 = 16.0;
+/// Memory that the histograms of a tree may take.
+const MOST_GIB: f64 = 8.0;
+/// A move of scores under log loss, in units of the score, that is looked at: odds change by a factor of 55.
+const LONG_MOVE: f64 = 4.0;
 
 /// The result of a block's update.
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -88,7 +97,10 @@ impl Boosting {
             Phase::Sample => self.after_sample(round, candidates),
             Phase::Base(search) => {
                 match narrowed(search, candidates) {
-                    Ok(base) => round.base = base,
+                    Ok(base) => {
+                        round.base = base;
+                        self.choose_offset(&mut round);
+                    }
                     Err(search) => round.phase = Phase::Base(search),
                 }
                 Ok(Step::Next(round))
@@ -138,7 +150,10 @@ impl Boosting {
         let mut found = Vec::new();
         for candidate in candidates {
             match candidate {
-                Candidate::Exact(sums) => mean = if sums[1] > 0.0 { sums[0] / sums[1] } else { 0.0 },
+                Candidate::Exact(sums) if sums[1] > 0.0 => {
+                    mean = sums[0] / sums[1];
+                    round.variance = (sums[2] / sums[1] - mean * mean).max(0.0);
+                }
                 Candidate::Edges(edges) => found.push(edges),
                 _ => {}
             }
@@ -148,13 +163,25 @@ impl Boosting {
             round.cuts[feature] = Cuts::Number(edges);
         }
         let all = Layout::new(&self.schema, &round.cuts, 1.0, self.seed, 0);
+        self.refuse_large_histograms(&all)?;
         round.usable = all.columns.iter().map(|column| column.feature).collect();
         match (&self.start, self.loss) {
             (None, Loss::Squared) => round.base = vec![mean as f32],
             (None, Loss::Quantile { alpha, .. }) => round.phase = Phase::Base(Search::new(1, alpha)),
             _ => {}
         }
+        self.choose_offset(&mut round);
         Ok(Step::Next(round))
+    }
+
+    /// Beside a base that is far from 0 scores would lose the digits that the trees add, though a model file has them: its trees are
+    /// summed before the base is added. So they are kept without it.
+    fn choose_offset(&self, round: &mut Round) {
+        if let (Loss::Squared | Loss::Quantile { .. }, [base]) = (self.loss, &round.base[..])
+            && f64::from(*base).abs() > FAR * round.variance.sqrt()
+        {
+            round.offset = *base;
+        }
     }
 
     /// The trees to go on from, but for their last iteration's: an unbroken run takes the scale of an iteration from
@@ -239,9 +266,28 @@ impl Boosting {
         let Some(Candidate::Exact(sums)) = candidates.first() else { return Vec::new() };
         let value = |sums: &[f64]| {
             let hessian = sums[1] + self.parameters.reg_lambda;
-            if hessian > 0.0 { (-shrink(sums[0], self.parameters.reg_alpha) / hessian * self.parameters.learning_rate) as f32 } else { 0.0 }
+            if hessian <= 0.0 {
+                return 0.0;
+            }
+            let step = -shrink(sums[0], self.parameters.reg_alpha) / hessian;
+            self.damped(step) as f32
         };
         sums.chunks_exact(2).map(value).collect()
+    }
+
+    /// How far the scores of a leaf move when Newton's step is `step`. Where the rows of a class have almost no probability yet, log loss
+    /// is far from a parabola, and the step overshoots by orders of magnitude: rows of other classes end up with no probability at all,
+    /// the next step is longer still, and training diverges. With odds of 1 to n against a class that a leaf holds, the step is about n,
+    /// and the leaf's loss is least at a move of ln(n); a long move goes no farther.
+    fn damped(&self, step: f64) -> f64 {
+        let moved = step * self.parameters.learning_rate;
+        match self.loss {
+            Loss::Logistic | Loss::Softmax { .. } => {
+                let most = LONG_MOVE.max(math::ln(1.0 + step.abs()));
+                moved.clamp(-most, most)
+            }
+            Loss::Squared | Loss::Quantile { .. } => moved,
+        }
     }
 
     fn finish_tree(&self, mut round: Round, growth: Growth, values: Vec<f32>) -> Result<Step<Round>> {
@@ -283,8 +329,11 @@ impl Boosting {
             round.course.history.truncate(finished);
         }
         round.course.finished = finished;
+        let has_categories = self.schema.features.iter().any(|feature| matches!(feature.kind, FeatureKind::Category { .. }));
+        let of_categories = if has_categories { ", model.min_data_per_group" } else { "" };
         let warning = format!(
-            "after {finished} iterations no split lessened the loss: lower model.min_child_samples or model.min_split_gain, or look whether the columns tell anything of the target"
+            "after {finished} iterations no split lessened the loss: lower model.min_child_samples, \
+             model.min_child_weight{of_categories} or model.min_split_gain, or look whether the columns tell anything of the target"
         );
         self.fitted(round, Some(warning))
     }
@@ -295,8 +344,37 @@ impl Boosting {
         {
             round.trees.truncate(self.old_trees() + best * self.loss.outputs());
         }
+        let new = &round.trees[self.old_trees().min(round.trees.len())..];
+        let is_constant = !new.is_empty() && new.iter().all(|tree| tree.nodes.is_empty());
+        let warning = warning.or_else(|| is_constant.then(|| self.too_few_rows()));
         let history = round.course.history;
         Fitted { estimator: Estimator::new(Trees { trees: round.trees, base: round.base, link: self.loss.link() }), history, warning }
+    }
+
+    /// What to say of trees without any split that did not see all rows and columns.
+    fn too_few_rows(&self) -> String {
+        let Parameters { subsample, colsample_bytree, min_child_samples, .. } = self.parameters;
+        format!(
+            "no tree has a split: each sees about {:.0} of {} rows (model.subsample = {subsample}, model.colsample_bytree = {colsample_bytree}) \
+             and needs twice model.min_child_samples = {min_child_samples} of them; raise the former or lower the latter",
+            subsample * self.schema.rows as f64,
+            self.schema.rows
+        )
+    }
+
+    /// Refuses trees whose histograms do not fit into memory: those of all leaves that may still be split are kept.
+    fn refuse_large_histograms(&self, layout: &Layout) -> Result<()> {
+        let Parameters { num_leaves, max_bin, min_child_samples, .. } = self.parameters;
+        let numbers: usize = layout.groups.iter().map(|group| layout.group_len(group)).sum();
+        let leaves = u64::from(num_leaves).min(self.schema.rows / u64::from(min_child_samples.max(1)) + 1);
+        let gib = (numbers * size_of::<i64>()) as f64 * leaves as f64 / f64::from(1 << 30);
+        if gib <= MOST_GIB {
+            return Ok(());
+        }
+        let rule = format!(
+            "with model.max_bin = {max_bin} the histograms of a tree take up to {gib:.0} GiB, and {MOST_GIB:.0} are the most; lower one of the two"
+        );
+        Err(Error::Parameter { key: "num_leaves".into(), value: num_leaves.to_string(), rule })
     }
 
     /// How many trees the model has that training went on from.

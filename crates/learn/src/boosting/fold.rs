@@ -53,7 +53,7 @@ impl Boosting {
     pub(super) fn empty(&self, round: &Round) -> Accumulator {
         let outputs = self.loss.outputs();
         let (exact, counts) = match &round.phase {
-            Phase::Sample => (2, 0),
+            Phase::Sample => (3, 0),
             Phase::Base(search) | Phase::Quantiles(_, search) => (0, search.counters()),
             Phase::Measure | Phase::Root(_) => (place::SIZES + outputs, 0),
             Phase::Grow(_) => (0, 0),
@@ -99,7 +99,7 @@ impl Boosting {
                 Ok(())
             }
             Phase::Quantiles(growth, search) if trains(tile) => {
-                self.count_residuals(growth, search, tile, rows, to);
+                self.count_residuals((growth, search, round.offset), tile, rows, to);
                 Ok(())
             }
             _ => Ok(()),
@@ -116,14 +116,16 @@ impl Boosting {
             // Adding 0 turns −0 into 0.
             sample.extend(picked.iter().map(|&row| values[row] + 0.0).filter(|x| !x.is_nan()));
         }
-        let (mut sum, mut weights) = (0.0, 0.0);
+        let (mut sum, mut weights, mut squares) = (0.0, 0.0, 0.0);
         for row in 0..tile.rows {
-            let weight = f64::from(tile.weight_of(row));
-            sum += weight * f64::from(tile.target[row]);
+            let (weight, y) = (f64::from(tile.weight_of(row)), f64::from(tile.target[row]));
+            sum += weight * y;
             weights += weight;
+            squares += weight * y * y;
         }
         to.exact.add(0, sum, "the target", tile.number)?;
-        to.exact.add(1, weights, "a weight", tile.number)
+        to.exact.add(1, weights, "a weight", tile.number)?;
+        to.exact.add(2, squares, "the square of the target", tile.number)
     }
 
     fn count(&self, tile: &Tile, search: &Search, to: &mut Accumulator, rows: impl Iterator<Item = (usize, usize, f32)>) {
@@ -134,23 +136,23 @@ impl Boosting {
         }
     }
 
-    fn count_residuals(&self, growth: &Growth, search: &Search, tile: &Tile, rows: &mut Rows, to: &mut Accumulator) {
+    fn count_residuals(&self, (growth, search, offset): (&Growth, &Search, f32), tile: &Tile, rows: &mut Rows, to: &mut Accumulator) {
         if search.is_first() {
             rows.part(&growth.expansions, tile, &mut to.rows);
         }
         for (group, leaf) in growth.leaves().enumerate() {
             let sampled = rows.order[rows.segments[leaf].clone()].iter().map(|&row| usize::from(row));
             let sampled = sampled.filter(|&row| rows.hessians[row].is_sign_positive());
-            self.count(tile, search, to, sampled.map(|row| (group, row, tile.target[row] - rows.scores[row])));
+            self.count(tile, search, to, sampled.map(|row| (group, row, (tile.target[row] - offset) - rows.scores[row])));
         }
     }
 
     fn measure(&self, round: &Round, tile: &Tile, rows: &mut Rows, to: &mut Accumulator) -> Result<()> {
         rows.catch_up(round, tile);
-        self.add_losses(tile, rows, to)?;
+        self.add_losses(round.offset, tile, rows, to)?;
         if trains(tile) {
             for output in 0..self.loss.outputs() {
-                let sizes = rows.derive(&self.loss, output, tile);
+                let sizes = rows.derive(&self.loss, output, round.offset, tile);
                 add_sizes(sizes, output, tile, to)?;
             }
         }
@@ -160,13 +162,13 @@ impl Boosting {
     fn plant(&self, round: &Round, growth: &Growth, tile: &Tile, rows: &mut Rows, to: &mut Accumulator) -> Result<()> {
         rows.catch_up(round, tile);
         if growth.output == 0 {
-            self.add_losses(tile, rows, to)?;
+            self.add_losses(round.offset, tile, rows, to)?;
         }
         if !trains(tile) {
             return Ok(());
         }
         rows.bin(round, tile);
-        let sizes = rows.derive(&self.loss, growth.output, tile);
+        let sizes = rows.derive(&self.loss, growth.output, round.offset, tile);
         add_sizes(sizes, growth.output, tile, to)?;
         let tree = round.trees.len();
         rows.sample(self.parameters.subsample, self.seed, (tree / self.loss.outputs()) as u64, tile);
@@ -192,8 +194,8 @@ impl Boosting {
         }
     }
 
-    fn add_losses(&self, tile: &Tile, rows: &Rows, to: &mut Accumulator) -> Result<()> {
-        let (loss, weight) = self.loss.sum(&rows.scores, tile);
+    fn add_losses(&self, offset: f32, tile: &Tile, rows: &Rows, to: &mut Accumulator) -> Result<()> {
+        let (loss, weight) = self.loss.sum(&rows.scores, offset, tile);
         let (at_loss, at_weight) =
             if trains(tile) { (place::LOSS, place::WEIGHT) } else { (place::VALIDATION_LOSS, place::VALIDATION_WEIGHT) };
         to.exact.add(at_loss, loss, "the loss", tile.number)?;

@@ -78,14 +78,23 @@ impl Loss {
         classes / (classes - 1.0)
     }
 
-    /// Gradients and hessians of `output` by row. `values` are the scores, and for softmax the probabilities.
-    pub(super) fn derive(&self, output: usize, values: &[f32], tile: &Tile, gradients: &mut [f32], hessians: &mut [f32]) -> Sizes {
+    /// Gradients and hessians of `output` by row. `values` are the scores, without `offset` if the target is a number, and for softmax
+    /// the probabilities.
+    pub(super) fn derive(
+        &self,
+        (output, offset): (usize, f32),
+        values: &[f32],
+        tile: &Tile,
+        gradients: &mut [f32],
+        hessians: &mut [f32],
+    ) -> Sizes {
         let rows = RowValues { values, target: &tile.target, weight: tile.weight.as_deref() };
+        let offset = f64::from(offset);
         match *self {
-            Self::Squared => derive(rows, gradients, hessians, squared),
+            Self::Squared => derive(rows, gradients, hessians, |s, y, w| squared(s, y - offset, w)),
             Self::Quantile { alpha, factor } => {
                 let (below, above) = (-alpha * factor, (1.0 - alpha) * factor);
-                derive(rows, gradients, hessians, |s, y, w| (w * if s < y { below } else { above }, w))
+                derive(rows, gradients, hessians, |s, y, w| (w * if s < y - offset { below } else { above }, w))
             }
             Self::Logistic => derive(rows, gradients, hessians, logistic),
             Self::Softmax { .. } => {
@@ -98,15 +107,19 @@ impl Loss {
         }
     }
 
-    /// The weighted sum of losses, and the sum of weights. Scores lie output after output.
-    pub(super) fn sum(&self, scores: &[f32], tile: &Tile) -> (f64, f64) {
+    /// The weighted sum of losses, and the sum of weights. Scores lie output after output; those of a number lack `offset`.
+    pub(super) fn sum(&self, scores: &[f32], offset: f32, tile: &Tile) -> (f64, f64) {
+        let offset = f64::from(offset);
         let weights = tile.weight.as_ref().map_or(tile.rows as f64, |w| w.iter().map(|&w| f64::from(w)).sum());
         let rows = RowValues { values: scores, target: &tile.target, weight: tile.weight.as_deref() };
         let sum = match *self {
-            Self::Squared => sum(rows, |s, y| (s - y) * (s - y)),
+            Self::Squared => sum(rows, |s, y| (s - (y - offset)) * (s - (y - offset))),
             Self::Quantile { alpha, factor } => {
                 let (below, above) = (alpha * factor, (1.0 - alpha) * factor);
-                sum(rows, |s, y| if s < y { below * (y - s) } else { above * (s - y) })
+                sum(rows, |s, y| {
+                    let residual = (y - offset) - s;
+                    if residual > 0.0 { below * residual } else { above * -residual }
+                })
             }
             Self::Logistic => sum(rows, logistic_loss),
             Self::Softmax { classes } => softmax_sum(scores, classes, tile),
@@ -173,10 +186,10 @@ mod tests {
             for loss in LOSSES {
                 let tile = tile(vec![class as f32], Some(vec![w]));
                 let (mut g, mut h) = ([0.0], [0.0]);
-                loss.derive(0, &[score], &tile, &mut g, &mut h);
+                loss.derive((0, 0.0), &[score], &tile, &mut g, &mut h);
                 prop_assume!((score - class as f32).abs() > 0.01);
                 let step = 1.0 / 1024.0;
-                let slope = (loss.sum(&[score + step], &tile).0 - loss.sum(&[score - step], &tile).0) / f64::from(2.0 * step);
+                let slope = (loss.sum(&[score + step], 0.0, &tile).0 - loss.sum(&[score - step], 0.0, &tile).0) / f64::from(2.0 * step);
                 let half = if loss == Loss::Squared { 0.5 } else { 1.0 };
                 prop_assert!((slope * half - f64::from(g[0])).abs() < 2e-3 * f64::from(w) * 6.0, "{:?} {} {}", loss, slope, g[0]);
             }
@@ -189,8 +202,8 @@ mod tests {
             let mut p = Vec::new();
             softmax(&scores, 1, &mut p);
             let (mut g, mut h) = ([0.0], [0.0]);
-            loss.derive(output, &p[output..=output], &tile, &mut g, &mut h);
-            let shifted = |by: f32| { let mut s = scores.clone(); s[output] += by; loss.sum(&s, &tile).0 };
+            loss.derive((output, 0.0), &p[output..=output], &tile, &mut g, &mut h);
+            let shifted = |by: f32| { let mut s = scores.clone(); s[output] += by; loss.sum(&s, 0.0, &tile).0 };
             let slope = (shifted(1.0 / 1024.0) - shifted(-1.0 / 1024.0)) * 512.0;
             prop_assert!((slope - f64::from(g[0])).abs() < 1e-3);
         }
@@ -200,11 +213,11 @@ mod tests {
             for loss in LOSSES {
                 let tile = tile(scores.iter().enumerate().map(|(i, _)| (i % 2) as f32).collect(), None);
                 let (mut g, mut h) = (vec![0.0; scores.len()], vec![0.0; scores.len()]);
-                let sizes = loss.derive(0, &scores, &tile, &mut g, &mut h);
+                let sizes = loss.derive((0, 0.0), &scores, &tile, &mut g, &mut h);
                 let last = Bounds { gradient: f64::from(sizes.gradient), hessian: f64::from(sizes.hessian), mean: 0.0 };
                 let bounds = loss.bounds(last, f64::from(drift), 1.0);
                 let moved: Vec<f32> = scores.iter().zip(&signs).map(|(s, &up)| if up { s + drift } else { s - drift }).collect();
-                let sizes = loss.derive(0, &moved, &tile, &mut g, &mut h);
+                let sizes = loss.derive((0, 0.0), &moved, &tile, &mut g, &mut h);
                 prop_assert!(f64::from(sizes.gradient) <= bounds.gradient * (1.0 + 1e-5) + 1e-5, "{:?}", loss);
                 prop_assert!(f64::from(sizes.hessian) <= bounds.hessian * (1.0 + 1e-5) + 1e-5, "{:?}", loss);
             }

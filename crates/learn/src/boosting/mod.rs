@@ -131,6 +131,8 @@ impl Learner for Boosting {
         Ok(Round {
             phase: Phase::Sample,
             base: self.base(),
+            offset: 0.0,
+            variance: 0.0,
             cuts: Vec::new(),
             usable: Vec::new(),
             trees: self.start.as_ref().map_or_else(Vec::new, |start| start.trees[..self.measured_trees()].to_vec()),

@@ -34,6 +34,10 @@ pub struct Round {
     pub(super) phase: Phase,
     /// What the scores of each output begin with.
     pub(super) base: Vec<f32>,
+    /// What scores and targets are relative to: 0, or the base where it is so large that scores would lose digits beside it.
+    pub(super) offset: f32,
+    /// The variance of the target, where it is a number.
+    pub(super) variance: f64,
     /// Where each column is cut.
     pub(super) cuts: Vec<Cuts>,
     /// Features that some tree may split, ordered as layouts are.

@@ -23,7 +23,7 @@ use super::round::Round;
 pub struct Rows {
     /// The columns that may be split, as bins; without rows until the first tree and for validation tiles.
     pub(super) binned: Binned,
-    /// Output after output, a score per row.
+    /// Output after output, a score per row, without the offset of the round.
     pub(super) scores: Vec<f32>,
     /// Of softmax, at the beginning of the iteration; as scores.
     probabilities: Vec<f32>,
@@ -52,7 +52,7 @@ impl Rows {
     /// Brings the scores up to the round's trees.
     pub(super) fn catch_up(&mut self, round: &Round, tile: &Tile) {
         if self.scores.is_empty() {
-            self.scores = round.base.iter().flat_map(|&base| std::iter::repeat_n(base, tile.rows)).collect();
+            self.scores = round.base.iter().flat_map(|&base| std::iter::repeat_n(base - round.offset, tile.rows)).collect();
         }
         for at in self.applied..round.trees.len() {
             let output = at % round.base.len();
@@ -71,7 +71,7 @@ impl Rows {
     }
 
     /// Computes the gradients of `output`. Softmax probabilities stay as they are until those of the first output.
-    pub(super) fn derive(&mut self, loss: &Loss, output: usize, tile: &Tile) -> Sizes {
+    pub(super) fn derive(&mut self, loss: &Loss, output: usize, offset: f32, tile: &Tile) -> Sizes {
         if matches!(loss, Loss::Softmax { .. }) && output == 0 {
             softmax(&self.scores, tile.rows, &mut self.probabilities);
         }
@@ -79,7 +79,7 @@ impl Rows {
         let values = &values[output * tile.rows..(output + 1) * tile.rows];
         self.gradients.resize(tile.rows, 0.0);
         self.hessians.resize(tile.rows, 0.0);
-        loss.derive(output, values, tile, &mut self.gradients, &mut self.hessians)
+        loss.derive((output, offset), values, tile, &mut self.gradients, &mut self.hessians)
     }
 
     /// Leaves out rows that this iteration does not see.

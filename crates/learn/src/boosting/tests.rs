@@ -318,6 +318,85 @@ fn one_target_a_million_times_the_others_does_not_drown_them() {
 }
 
 #[test]
+fn classes_of_a_few_rows_do_not_make_training_diverge() {
+    let mut table = table(20_000, 0, 12);
+    let at = |table: &Table, row: usize| match &table.columns[0].1 {
+        Values::Number(values) => values[row],
+        _ => f32::NAN,
+    };
+    // Two classes have about a dozen rows each, of 20,000.
+    let class = |a: f32| {
+        if a > 4.994 {
+            3.0
+        } else if a < -4.994 {
+            2.0
+        } else {
+            f32::from(a > 0.0)
+        }
+    };
+    table.target = (0..20_000).map(|row| class(at(&table, row))).collect();
+    table.classes = 4;
+    for learning_rate in [0.1, 0.3, 1.0] {
+        let parameters = Parameters { n_estimators: 60, learning_rate, ..Parameters::default() };
+        let losses: Vec<f64> = fit(&table, &parameters).history.iter().filter_map(|iteration| iteration.loss).collect();
+        assert!(losses.windows(2).all(|pair| pair[1] < pair[0] + 0.05), "{learning_rate}: {losses:?}");
+        assert!(losses[59] < 0.02, "{learning_rate}: {losses:?}");
+    }
+}
+
+#[test]
+fn a_target_far_from_zero_is_fitted_as_one_near_it() {
+    let near = table(3_000, 0, 13);
+    for offset in [1e6, -3e6] {
+        let mut far = near.clone();
+        far.target.iter_mut().for_each(|y| *y += offset);
+        for (objective, learning_rate) in [(Objective::Auto, 0.1), (Objective::Auto, 0.01), (Objective::AbsoluteError, 0.1)] {
+            let parameters = Parameters { objective, learning_rate, n_estimators: 150, ..Parameters::default() };
+            let fitted = fit(&far, &parameters);
+            let (of_near, of_far) = (rmse(trees(&fit(&near, &parameters)), &near), rmse(trees(&fitted), &far));
+            // The target itself is rounded to a quarter, and the base too.
+            assert!(of_far < of_near * 1.2 + 0.15, "{offset} {objective:?} {learning_rate}: {of_far} and {of_near}");
+            if objective == Objective::Auto {
+                let told = fitted.history.last().and_then(|iteration| iteration.loss).unwrap().sqrt();
+                assert!((told - of_far).abs() < 0.02 * of_far, "{offset} {learning_rate}: {told} is told, {of_far} is true");
+            }
+        }
+    }
+}
+
+#[test]
+fn histograms_that_would_fill_the_memory_are_refused_in_advance() {
+    let table = table(40_000, 0, 14);
+    let large = Parameters { num_leaves: 65_536, max_bin: 65_534, min_child_samples: 1, ..Parameters::default() };
+    let learner = GradientBoosting::learner(large, Arc::new(table.schema()), 5, None).unwrap();
+    let tiles = table.tiles();
+    let mut round = learner.begin().unwrap();
+    let mut accumulator = learner.accumulator(&round);
+    for tile in &tiles {
+        let mut rows = learner.rows(&round, tile).unwrap();
+        learner.fold(&round, tile, &mut rows, &mut accumulator).unwrap();
+    }
+    let blocks = learner.blocks(&round, accumulator).unwrap();
+    let candidates = blocks.into_iter().enumerate().map(|(index, mut sum)| {
+        sum.settle();
+        learner.update(&round, index, sum, &mut Default::default()).unwrap()
+    });
+    let candidates = candidates.collect();
+    let error = match learner.combine(std::mem::replace(&mut round, learner.begin().unwrap()), candidates) {
+        Err(error) => error.to_string(),
+        Ok(_) => panic!("it is not refused"),
+    };
+    assert!(error.contains("model.num_leaves = 65536") && error.contains("model.max_bin") && error.contains("GiB"), "{error}");
+}
+
+#[test]
+fn a_sample_without_rows_is_warned_of() {
+    let parameters = Parameters { subsample: 1e-9, ..quick() };
+    let warning = fit(&table(3_000, 2, 15), &parameters).warning.unwrap();
+    assert!(warning.contains("model.subsample"), "{warning}");
+}
+
+#[test]
 fn weights_are_repeated_rows() {
     let mut weighted = table(2_000, 2, 11);
     let times = |row: usize| 1 + row % 3;

@@ -60,11 +60,7 @@ fn feature_carried((old, before): (&Encoding, usize), (new, now): (&Encoding, us
             Encoding::Number { center: old_center, scale: old_scale, indicator: a, .. },
             Encoding::Number { center, scale, indicator: b, .. },
         ) => Some(Carried {
-            number: Some(Number {
-                columns: (before, now),
-                centers: (old_center.into(), center.into()),
-                scales: (old_scale.into(), scale.into()),
-            }),
+            number: Some(Number { columns: (before, now), centers: (old_center.into(), center.into()), scales: (old_scale, scale) }),
             flags: if a && b { vec![(before + 1, now + 1)] } else { Vec::new() },
         }),
         (Encoding::Category { values: known, indicator: a }, Encoding::Category { values, indicator: b }) if known <= values => {

@@ -8,6 +8,7 @@ pub mod design;
 pub mod importance;
 pub mod linear;
 pub mod metrics;
+pub mod moments;
 pub mod registry;
 pub mod steps;
 pub mod sums;

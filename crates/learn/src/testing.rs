@@ -156,7 +156,7 @@ impl Table {
                 (Values::Number(x), Encoding::Number { fill, center, scale, indicator }) => {
                     let x = x[row];
                     let filled = if x.is_nan() { fill } else { x };
-                    columns.push((f64::from(filled) - f64::from(center)) * f64::from(scale));
+                    columns.push((f64::from(filled) - f64::from(center)) * scale);
                     columns.extend(indicator.then_some(if x.is_nan() { 1.0 } else { 0.0 }));
                 }
                 (Values::Category(codes), Encoding::Category { values, indicator }) => {

@@ -24,8 +24,8 @@ pub enum Encoding {
         fill: f32,
         /// Subtracted first.
         center: f32,
-        /// Then multiplied with.
-        scale: f32,
+        /// Then multiplied with; it is beyond 32 bits where the numbers' deviation is subnormal.
+        scale: f64,
         /// Whether a second column is 1 where the value is missing.
         indicator: bool,
     },

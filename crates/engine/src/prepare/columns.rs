@@ -194,12 +194,13 @@ fn check_kind(table: &Table, name: &str, kind: InputKind, is_spelled: bool) -> R
 /// The inputs of the model to go on from, which must be the columns that the job would learn from.
 fn inputs_again(table: &Table, data: &Data, before: &Schema) -> Result<Vec<Input>> {
     let new = new_inputs(table, data)?;
-    let extra = new.iter().find(|input| before.inputs.iter().all(|known| known.name != input.name));
-    if let Some(extra) = extra {
+    let names = |inputs: &[Input]| -> HashSet<String> { inputs.iter().map(|input| input.name.clone()).collect() };
+    let (known, found) = (names(&before.inputs), names(&new));
+    if let Some(extra) = new.iter().find(|input| !known.contains(&input.name)) {
         let problem = "the model to go on from does not read this column; name it in data.ignore, or train anew";
         return Err(Error::Column { table: table.name.clone(), column: extra.name.clone(), problem: problem.into() });
     }
-    if let Some(left_out) = before.inputs.iter().find(|known| new.iter().all(|input| input.name != known.name)) {
+    if let Some(left_out) = before.inputs.iter().find(|input| !found.contains(&input.name)) {
         table.field(&left_out.name)?;
         let problem = "the model to go on from reads this column, and the job leaves it out; look at data.features and data.ignore";
         return Err(Error::Column { table: table.name.clone(), column: left_out.name.clone(), problem: problem.into() });
@@ -208,20 +209,22 @@ fn inputs_again(table: &Table, data: &Data, before: &Schema) -> Result<Vec<Input
 }
 
 fn new_inputs(table: &Table, data: &Data) -> Result<Vec<Input>> {
+    let [features, ignore, categories, hashed] =
+        [&data.features, &data.ignore, &data.categories, &data.hashed].map(|names| names.iter().collect::<HashSet<_>>());
     let mut inputs = Vec::new();
     for field in table.schema.fields() {
         let name = field.name();
         let has_other_use = data.target.as_ref() == Some(name) || data.weight.as_ref() == Some(name);
-        let is_wanted = data.features.is_empty() || data.features.contains(name);
-        if has_other_use || !is_wanted || data.ignore.contains(name) {
+        let is_wanted = features.is_empty() || features.contains(name);
+        if has_other_use || !is_wanted || ignore.contains(name) {
             continue;
         }
         if name.is_empty() {
             let problem = format!("column {} has no name, which a model needs; rename it", inputs.len() + 1);
             return Err(Error::Table { table: table.name.clone(), problem });
         }
-        let is_category = data.categories.contains(name);
-        let is_hashed = data.hashed.contains(name);
+        let is_category = categories.contains(name);
+        let is_hashed = hashed.contains(name);
         let kind = match lists::of_type(field.data_type()) {
             Some(Lists::Texts) if is_hashed => Some(InputKind::Texts),
             _ if is_category || is_hashed => Some(InputKind::Text),

@@ -19,6 +19,7 @@ pub(crate) mod target;
 pub(crate) mod unknown;
 pub(crate) mod values;
 pub(crate) mod warn;
+mod weigh;
 mod zones;
 
 use std::collections::HashSet;
@@ -35,7 +36,7 @@ use columns::Columns;
 use part::Part;
 use read::{Reader, read};
 pub(crate) use rows::Rows;
-use split::Split;
+use split::{Divided, Split};
 use target::Kind;
 
 /// A table ready to be trained on.
@@ -87,8 +88,9 @@ pub(crate) async fn prepare(job: &Job, table: &Table, before: Option<&Schema>, t
     warn::of_rounding(&columns, &rounding, control);
     let divided = split_of(job).divide(parts);
     warn::of_missing_targets(&columns, divided.without_target, control);
+    warn::of_faint_rows(&columns, &table.name, divided.left_out, control);
     if divided.train.is_empty() {
-        return Err(no_rows(table, &columns, rows, divided.without_target));
+        return Err(no_rows(table, &columns, rows, &divided));
     }
     let features = features::fit(&columns, &divided.train, before);
     refuse_features_twice(table, &features)?;
@@ -109,6 +111,8 @@ pub(crate) async fn prepare(job: &Job, table: &Table, before: Option<&Schema>, t
         Some(TablePart::Table(path)) => other_rows(path, &columns, data, &truth.target, threads, control).await?,
         _ => known_rows(divided.test, &truth.target, "to test on", control),
     };
+    warn::of_no_rows(&data.validation, "data.validation", validation.len(), "validation loss, and no early stopping", control);
+    warn::of_no_rows(&data.test, "data.test", test.len(), "metric of rows that training has not seen", control);
     let train = Rows::new(divided.train, &truth.target);
 
     let per_tile = rows_per_tile(train.len());
@@ -118,7 +122,7 @@ pub(crate) async fn prepare(job: &Job, table: &Table, before: Option<&Schema>, t
         features,
         target: truth.target,
         weight: columns.weight,
-        largest_weight: largest_weight(table, data, &tiles)?,
+        largest_weight: largest_weight(&tiles)?,
         rows: train.len(),
         null_numbers: columns.nulls.floats(),
         null_times: columns.nulls.times,
@@ -173,13 +177,17 @@ pub(crate) async fn other_rows(
     columns.check(&table, Some(target))?;
     let reader = Reader::new(&table, columns, data, Some(target))?;
     let parts = read(&table, &reader, threads, control).await?;
+    let is_empty = parts.iter().all(|part| part.rows == 0);
+    let (parts, left_out) = weigh::weighing(parts);
+    warn::of_faint_rows(columns, path, left_out, control);
     let (rows, unknown) = Rows::known(parts, target);
     warn::of_unknown_targets(unknown, &format!("of {path}"), control);
-    if rows.len() == 0 {
-        let problem = if unknown == 0 { "the table has no rows" } else { "no row has a target that the training rows know" };
-        return Err(Error::Table { table: path.into(), problem: problem.into() });
+    let wrong = |problem: &str| Err(Error::Table { table: path.into(), problem: problem.into() });
+    match rows.len() {
+        0 if is_empty => wrong("the table has no rows"),
+        0 if unknown > 0 => wrong("no row has a target that the training rows know"),
+        _ => Ok(rows),
     }
-    Ok(rows)
 }
 
 fn known_rows(parts: Vec<Part>, target: &Target, what_for: &str, control: &Control) -> Rows {
@@ -210,17 +218,19 @@ fn split_of(job: &Job) -> Split {
 }
 
 /// Why no row of the table's `rows` is left to train on.
-fn no_rows(table: &Table, columns: &Columns, rows: u64, without_target: u64) -> Error {
-    let problem = match &columns.target {
+fn no_rows(table: &Table, columns: &Columns, rows: u64, divided: &Divided) -> Error {
+    let known = rows - divided.without_target;
+    let weighing = known - divided.left_out.rows();
+    let of_column = |column: &String, problem| Error::Column { table: table.name.clone(), column: column.clone(), problem };
+    let problem = match (&columns.target, &columns.weight) {
         _ if rows == 0 => "the table has no rows".into(),
-        Some(target) if without_target == rows => {
-            let problem = format!("none of the {rows} rows has a value in the target; name another column in data.target");
-            return Error::Column { table: table.name.clone(), column: target.clone(), problem };
+        (Some(target), _) if known == 0 => {
+            return of_column(target, format!("none of the {rows} rows has a value in the target; name another column in data.target"));
         }
-        _ => {
-            let known = rows - without_target;
-            format!("data.validation and data.test take all {known} rows that could be trained on; lower them, or name tables there")
+        (_, Some(weight)) if weighing == 0 => {
+            return of_column(weight, "every row to train on weighs 0; give some a weight above 0, or leave data.weight out".into());
         }
+        _ => format!("data.validation and data.test take all {weighing} rows that could be trained on; lower them, or name tables there"),
     };
     Error::Table { table: table.name.clone(), problem }
 }
@@ -237,22 +247,13 @@ fn wanted<'a>(table: &'a Table, name: &'a str, data: &'a Data, before: Option<&'
     Ok(target::Wanted { table: &table.name, name, task: data.task, kind, class_weights, before })
 }
 
-fn largest_weight(table: &Table, data: &Data, tiles: &[Arc<Tile>]) -> Result<f32> {
+fn largest_weight(tiles: &[Arc<Tile>]) -> Result<f32> {
     let weights = tiles.iter().filter_map(|t| t.weight.as_ref());
     let largest = weights.map(|w| w.iter().copied().fold(0.0, f32::max)).reduce(f32::max).unwrap_or(1.0);
     let problem = match () {
-        () if largest.is_infinite() => {
-            let problem = "with its factor the weight of a row is beyond the 3.4e38 that a 32-bit float can hold; lower it".into();
-            return Err(JobError::Key { key: "data.class_weights".into(), problem }.into());
-        }
+        () if largest.is_infinite() => "with its factor the weight of a row is beyond the 3.4e38 that a 32-bit float can hold; lower it",
         () if largest > 0.0 => return Ok(largest),
-        () => "every row to train on weighs 0",
+        () => "every row to train on weighs 0; give some class a factor above 0",
     };
-    Err(match &data.weight {
-        Some(column) => {
-            let problem = format!("{problem}; give some a weight above 0, or leave data.weight out");
-            Error::Column { table: table.name.clone(), column: column.clone(), problem }
-        }
-        None => JobError::Key { key: "data.class_weights".into(), problem: format!("{problem}; give some class a factor above 0") }.into(),
-    })
+    Err(JobError::Key { key: "data.class_weights".into(), problem: problem.into() }.into())
 }

@@ -159,6 +159,11 @@ impl Part {
         self.target.as_ref().is_none_or(|values| values.has(row))
     }
 
+    /// What a row weighs.
+    pub fn weight_of(&self, row: usize) -> f32 {
+        self.weight.as_ref().map_or(1.0, |weights| weights[row])
+    }
+
     /// A part of these rows only.
     pub fn pick(&self, rows: &[u32]) -> Self {
         Self {

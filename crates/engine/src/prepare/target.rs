@@ -1,6 +1,6 @@
 //! The target: told to be classes or a number, its labels found, its rows without a value left out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use arrow::array::Array;
 use quelea_core::exact::ExactSum;
@@ -66,11 +66,11 @@ pub(crate) enum Kind {
 /// Finds out what the target is from its training rows. A few whole numbers are taken for classes, whatever the type that a format
 /// gives them.
 pub(crate) fn fit(wanted: &Wanted, train: &[Part]) -> Result<Truth> {
-    let counts = if is_text(train) { text_counts(wanted, train) } else { whole_counts(train) };
-    let guessed = match &counts {
-        Counts::Text(_) | Counts::ManyTexts => true,
-        Counts::Whole(counts) => counts.len() <= GUESSED_CLASSES,
-        Counts::ManyWhole | Counts::TooLarge(_) | Counts::Fractions => false,
+    let different = if is_text(train) { different_texts(wanted, train) } else { different_numbers(train) };
+    let guessed = match &different {
+        Different::Texts(_) | Different::ManyTexts => true,
+        Different::Whole(numbers) => numbers.len() <= GUESSED_CLASSES,
+        Different::ManyWhole | Different::TooLarge(_) | Different::Fractions => false,
     };
     let is_classes = match (wanted.before, wanted.task) {
         (Some(before), _) => matches!(before, Target::Classes { .. }),
@@ -78,19 +78,20 @@ pub(crate) fn fit(wanted: &Wanted, train: &[Part]) -> Result<Truth> {
         (None, None) => guessed,
     };
     let is_told = wanted.before.is_some() || wanted.task.is_some();
-    match counts {
-        Counts::TooLarge(value) if wanted.kind == Kind::Integer && (is_classes || !is_told) => Err(too_large(wanted, value)),
-        Counts::Text(_) | Counts::ManyTexts if !is_classes => Err(wrong(
+    match different {
+        Different::TooLarge(value) if wanted.kind == Kind::Integer && (is_classes || !is_told) => Err(too_large(wanted, value)),
+        Different::Texts(_) | Different::ManyTexts if !is_classes => Err(wrong(
             wanted,
             "it is text, which a regression cannot predict; convert it to numbers, or set data.task = \"classification\"".into(),
         )),
-        Counts::Text(counts) => classes(wanted, train, Labels::Text(counts.keys().cloned().collect()), counts.into_values().collect()),
-        Counts::Whole(counts) if is_classes => {
-            let warning = (wanted.kind == Kind::Float && !is_told).then(|| guessed_classes(wanted, counts.len()));
-            let labels = Labels::Integers(counts.keys().copied().collect());
-            Ok(Truth { warning, ..classes(wanted, train, labels, counts.into_values().collect())? })
+        Different::Texts(texts) => classes(wanted, train, Labels::Text(texts.into_iter().collect())),
+        Different::Whole(numbers) if is_classes => {
+            let warning = (wanted.kind == Kind::Float && !is_told).then(|| guessed_classes(wanted, numbers.len()));
+            Ok(Truth { warning, ..classes(wanted, train, Labels::Integers(numbers.into_iter().collect()))? })
         }
-        Counts::Whole(_) | Counts::ManyWhole if !is_classes => numbers(wanted, guessed_number(wanted, &counts).filter(|_| !is_told)),
+        Different::Whole(_) | Different::ManyWhole if !is_classes => {
+            numbers(wanted, guessed_number(wanted, &different).filter(|_| !is_told))
+        }
         _ if !is_classes => numbers(wanted, None),
         _ => Err(wrong(
             wanted,
@@ -101,11 +102,11 @@ pub(crate) fn fit(wanted: &Wanted, train: &[Part]) -> Result<Truth> {
     }
 }
 
-/// The rows of each value, or why they are not counted.
-enum Counts {
-    Text(BTreeMap<String, u64>),
+/// The different values, or why they are not told.
+enum Different {
+    Texts(BTreeSet<String>),
     ManyTexts,
-    Whole(BTreeMap<i64, u64>),
+    Whole(BTreeSet<i64>),
     ManyWhole,
     /// Whole, but two of them may look the same in a 64-bit float.
     TooLarge(f64),
@@ -130,10 +131,10 @@ fn guessed_classes(wanted: &Wanted, different: usize) -> String {
 }
 
 /// What to say of whole numbers that are not taken for classes. Many that are floats are numbers beyond doubt.
-fn guessed_number(wanted: &Wanted, counts: &Counts) -> Option<String> {
-    let (different, if_not) = match counts {
-        Counts::Whole(counts) if wanted.kind != Kind::Float || counts.len() <= DOUBTFUL_CLASSES => {
-            (counts.len().to_string(), ", or to \"classification\" if they are classes")
+fn guessed_number(wanted: &Wanted, different: &Different) -> Option<String> {
+    let (different, if_not) = match different {
+        Different::Whole(numbers) if wanted.kind != Kind::Float || numbers.len() <= DOUBTFUL_CLASSES => {
+            (numbers.len().to_string(), ", or to \"classification\" if they are classes")
         }
         _ if wanted.kind == Kind::Float => return None,
         _ => (format!("more than {MOST_CLASSES}"), ""),
@@ -152,46 +153,45 @@ fn is_text(parts: &[Part]) -> bool {
     parts.iter().any(|p| matches!(p.target, Some(Values::Text(..))))
 }
 
-/// Rows of each text; however a CSV file writes truth values, they are "true" and "false".
-fn text_counts(wanted: &Wanted, train: &[Part]) -> Counts {
+/// The different texts; however a CSV file writes truth values, they are "true" and "false".
+fn different_texts(wanted: &Wanted, train: &[Part]) -> Different {
     let label = |text: &str| truth_label(text).filter(|_| wanted.kind == Kind::Truth).unwrap_or(text).to_string();
-    let mut counts = BTreeMap::new();
+    let mut different = BTreeSet::new();
     for part in train {
         let Some(Values::Text(codes, texts)) = &part.target else { continue };
-        let mut of_part = vec![0u64; texts.len()];
-        codes.iter().for_each(|&code| of_part[code as usize] += 1);
-        for (text, count) in texts.iter().flatten().zip(of_part).filter(|&(_, count)| count > 0) {
-            *counts.entry(label(text)).or_default() += count;
-            if counts.len() > MOST_CLASSES {
-                return Counts::ManyTexts;
+        let mut is_used = vec![false; texts.len()];
+        codes.iter().for_each(|&code| is_used[code as usize] = true);
+        for (text, _) in texts.iter().flatten().zip(is_used).filter(|&(_, is_used)| is_used) {
+            different.insert(label(text));
+            if different.len() > MOST_CLASSES {
+                return Different::ManyTexts;
             }
         }
     }
-    Counts::Text(counts)
+    Different::Texts(different)
 }
 
-/// Rows of each whole number.
-fn whole_counts(train: &[Part]) -> Counts {
-    let mut counts = BTreeMap::new();
+fn different_numbers(train: &[Part]) -> Different {
+    let mut different = BTreeSet::new();
     let (mut are_many, mut too_large) = (false, None);
     for part in train {
         let Some(Values::Wide(values)) = &part.target else { continue };
         for &value in values {
             if value.fract() != 0.0 {
-                return Counts::Fractions;
+                return Different::Fractions;
             }
             if value.abs() >= 2f64.powi(53) {
                 too_large = too_large.or(Some(value));
             } else if !are_many {
-                *counts.entry(value as i64).or_insert(0) += 1;
-                are_many = counts.len() > MOST_CLASSES;
+                different.insert(value as i64);
+                are_many = different.len() > MOST_CLASSES;
             }
         }
     }
     match (too_large, are_many) {
-        (Some(value), _) => Counts::TooLarge(value),
-        (None, true) => Counts::ManyWhole,
-        (None, false) => Counts::Whole(counts),
+        (Some(value), _) => Different::TooLarge(value),
+        (None, true) => Different::ManyWhole,
+        (None, false) => Different::Whole(different),
     }
 }
 
@@ -203,25 +203,28 @@ fn numbers(wanted: &Wanted, warning: Option<String>) -> Result<Truth> {
     Ok(Truth { target: Target::Number { name: wanted.name.into() }, class_factors: Vec::new(), warning })
 }
 
-fn classes(wanted: &Wanted, train: &[Part], labels: Labels, counts: Vec<u64>) -> Result<Truth> {
-    let (labels, counts) = match wanted.before {
-        Some(Target::Classes { labels: before, .. }) => (before.clone(), counts_in(wanted, before, &labels, &counts)?),
-        _ => (labels, counts),
+fn classes(wanted: &Wanted, train: &[Part], labels: Labels) -> Result<Truth> {
+    let labels = match wanted.before {
+        Some(Target::Classes { labels: before, .. }) => {
+            refuse_new_class(wanted, before, &labels)?;
+            before.clone()
+        }
+        _ => labels,
     };
     if labels.len() < 2 {
         return Err(wrong(wanted, format!("all rows are of one class, {:?}; there is nothing to tell apart", labels.text(0))));
     }
-    let factors = factors(wanted, &labels, &counts)?;
-    let weights = class_weights(&labels, train, &factors);
+    let mut weights = class_weights(&labels, train);
+    let factors = factors(wanted, &labels, &weights)?;
+    weights.iter_mut().zip(&factors).for_each(|(weight, &factor)| *weight *= f64::from(factor));
     let target = Target::Classes { name: wanted.name.into(), labels, weights };
     Ok(Truth { target, class_factors: factors, warning: None })
 }
 
-fn counts_in(wanted: &Wanted, before: &Labels, labels: &Labels, counts: &[u64]) -> Result<Vec<u64>> {
-    let mut of_label: HashMap<String, u64> = (0..labels.len()).map(|i| (labels.text(i), counts[i])).collect();
-    let known = (0..before.len()).map(|i| of_label.remove(&before.text(i)).unwrap_or(0)).collect();
-    match of_label.keys().min() {
-        None => Ok(known),
+fn refuse_new_class(wanted: &Wanted, before: &Labels, labels: &Labels) -> Result<()> {
+    let known: HashSet<String> = (0..before.len()).map(|i| before.text(i)).collect();
+    match (0..labels.len()).map(|i| labels.text(i)).filter(|label| !known.contains(label)).min() {
+        None => Ok(()),
         Some(new) => {
             Err(wrong(wanted, format!("the class {new:?} is not one of the model to go on from; train anew, or leave its rows out")))
         }
@@ -265,12 +268,13 @@ fn indices(labels: &Labels, values: &Values) -> Vec<f64> {
     }
 }
 
-fn factors(wanted: &Wanted, labels: &Labels, counts: &[u64]) -> Result<Vec<f32>> {
+/// The factor for the weight of each class, which are of these `weights`.
+fn factors(wanted: &Wanted, labels: &Labels, weights: &[f64]) -> Result<Vec<f32>> {
     match wanted.class_weights {
         None => Ok(Vec::new()),
         Some(ClassWeights::Named(Balanced::Balanced)) => {
-            let rows: u64 = counts.iter().sum();
-            Ok(counts.iter().map(|&count| (rows as f64 / (labels.len() as f64 * count.max(1) as f64)) as f32).collect())
+            let (all, classes) = (weights.iter().sum::<f64>(), labels.len() as f64);
+            Ok(weights.iter().map(|&weight| if weight > 0.0 { (all / (classes * weight)) as f32 } else { 1.0 }).collect())
         }
         Some(ClassWeights::PerClass(named)) => {
             let mut factors = vec![1.0; labels.len()];
@@ -298,15 +302,13 @@ fn listed(labels: &[String]) -> String {
 }
 
 /// The weighted rows of each class.
-fn class_weights(labels: &Labels, train: &[Part], factors: &[f32]) -> Vec<f64> {
+fn class_weights(labels: &Labels, train: &[Part]) -> Vec<f64> {
     let mut sums = vec![ExactSum::default(); labels.len()];
     for part in train {
         let Some(values) = &part.target else { continue };
         for (row, class) in indices(labels, values).into_iter().enumerate() {
-            let weight = part.weight.as_ref().map_or(1.0, |weight| weight[row]);
-            assert!(sums[class as usize].add(f64::from(weight)), "weights were checked to be finite");
+            assert!(sums[class as usize].add(f64::from(part.weight_of(row))), "weights were checked to be finite");
         }
     }
-    let factor = |class: usize| factors.get(class).copied().map_or(1.0, f64::from);
-    (0..labels.len()).map(|class| sums[class].value() * factor(class)).collect()
+    sums.iter().map(ExactSum::value).collect()
 }

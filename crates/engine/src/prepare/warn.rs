@@ -1,10 +1,11 @@
 //! What the user should know of a table that can be used, and what to do about it.
 
 use quelea_core::schema::{Feature, FeatureKind, InputKind, Target};
-use quelea_job::{Data, Task};
+use quelea_job::{Data, Part as TablePart, Task};
 
 use super::columns::Columns;
 use super::rounding::{Loss, Rounding};
+use super::weigh::LeftOut;
 use crate::Control;
 use crate::table::Table;
 
@@ -116,6 +117,28 @@ pub(crate) fn of_missing_targets(columns: &Columns, rows: u64, control: &Control
     if rows > 0 {
         let target = columns.target.as_deref().unwrap_or_default();
         control.warn(format!("{rows} rows have no value in the target {target:?} and are left out"));
+    }
+}
+
+/// Rows of `table` that are left out for their weight. Rows that weigh 0 are meant to be.
+pub(crate) fn of_faint_rows(columns: &Columns, table: &str, left_out: LeftOut, control: &Control) {
+    if let (Some(weight), true) = (&columns.weight, left_out.faint > 0) {
+        control.warn(format!(
+            "{table}: column {weight:?}: {} rows weigh less than 1e-15 of the heaviest, and are left out as if they weighed 0",
+            left_out.faint
+        ));
+    }
+}
+
+/// A part that the job asks for under `key`, and that has no rows; without them there is no `what`.
+pub(crate) fn of_no_rows(part: &Option<TablePart>, key: &str, rows: u64, what: &str, control: &Control) {
+    let advice = match part {
+        Some(TablePart::Fraction(fraction)) if *fraction > 0.0 => "set it to a larger share",
+        Some(TablePart::Table(_)) => "give its rows weights above 0",
+        _ => return,
+    };
+    if rows == 0 {
+        control.warn(format!("{key} gives no row that weighs more than 0: there is no {what}; {advice}"));
     }
 }
 

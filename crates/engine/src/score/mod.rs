@@ -54,7 +54,11 @@ pub fn evaluate(model: Model, table: &str, threads: Option<usize>, control: &Con
     let columns = Columns::of_model(&model.schema, true, weight);
     let reader = reader(&model, &table, columns)?;
     let evaluation = threads.wait(evaluate_table(&model, scorer, &table, reader, threads.count, control))?;
-    Ok(evaluation.finish())
+    let metrics = evaluation.finish();
+    if metrics.values.is_empty() {
+        control.warn(format!("{}: every row weighs 0, so there are no metrics; give some rows a weight above 0", table.name));
+    }
+    Ok(metrics)
 }
 
 /// What a partition gives: its metrics so far, and its first rows that could not be used.

@@ -1,6 +1,6 @@
 //! Prediction: every row of a table gets its prediction, in the table's order.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
@@ -57,14 +57,16 @@ enum Scored {
 async fn write(job: &Job, table: &Table, keep: &[String], destination: &Destination, threads: usize, control: &Control) -> Result<u64> {
     let names = job.reader.columns.names();
     let mut read = names.clone();
+    let mut places: HashMap<&str, usize> = names.iter().enumerate().map(|(place, &name)| (name, place)).collect();
     for name in keep {
         table.field(name)?;
-        if !read.contains(&name.as_str()) {
+        places.entry(name).or_insert_with(|| {
             read.push(name);
-        }
+            read.len() - 1
+        });
     }
     let scan = table.scan(&read).await?;
-    let kept: Vec<usize> = keep.iter().filter_map(|name| read.iter().position(|read| read == name)).collect();
+    let kept: Vec<usize> = keep.iter().map(|name| places[name.as_str()]).collect();
     let typed = table.is_csv && matches!(destination, Destination::Parquet(_));
     let of_scan = scan.schema();
     let kept_field = |&i: &usize| if typed { table.field(read[i]).cloned() } else { Ok(of_scan.field(i).clone()) };
@@ -144,11 +146,9 @@ fn refuse_names_twice(table: &Table, schema: &Schema) -> Result<()> {
 
 fn warn_of_extra_columns(model: &Model, table: &Table, keep: &[String], control: &Control) {
     let schema = &model.schema;
+    let inputs: HashSet<&str> = schema.inputs.iter().map(|input| input.name.as_str()).collect();
     let is_known = |name: &String| {
-        schema.inputs.iter().any(|input| input.name == *name)
-            || schema.target.name() == Some(name)
-            || schema.weight.as_ref() == Some(name)
-            || keep.contains(name)
+        inputs.contains(name.as_str()) || schema.target.name() == Some(name) || schema.weight.as_ref() == Some(name) || keep.contains(name)
     };
     let extra: Vec<&str> = table.schema.fields().iter().map(|f| f.name()).filter(|name| !is_known(name)).map(String::as_str).collect();
     if !extra.is_empty() {

@@ -1,5 +1,6 @@
 //! Merges the columns of a table's files: what types may differ, and what they become.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
@@ -12,7 +13,8 @@ use crate::{Error, Result};
 /// `stray` says what kept columns of a CSV file from being numbers.
 pub(super) fn merged(before: &Schema, first: &Path, schema: &Schema, file: &Path, stray: &[Stray]) -> Result<Schema> {
     let wrong = |column: &str, problem: String| Error::Column { table: file.display().to_string(), column: column.into(), problem };
-    if let Some(extra) = schema.fields().iter().find(|f| before.field_with_name(f.name()).is_err()) {
+    let (known, found) = (by_name(before), by_name(schema));
+    if let Some(extra) = schema.fields().iter().find(|field| !known.contains_key(field.name().as_str())) {
         return Err(wrong(
             extra.name(),
             format!("{} does not have this column; files of one table need the same columns", first.display()),
@@ -20,7 +22,7 @@ pub(super) fn merged(before: &Schema, first: &Path, schema: &Schema, file: &Path
     }
     let mut fields = Vec::new();
     for field in before.fields() {
-        let Ok(other) = schema.field_with_name(field.name()) else {
+        let Some(other) = found.get(field.name().as_str()) else {
             return Err(wrong(field.name(), format!("it is missing here, but {} has it", first.display())));
         };
         let (a, b) = (field.data_type(), other.data_type());
@@ -32,6 +34,10 @@ pub(super) fn merged(before: &Schema, first: &Path, schema: &Schema, file: &Path
         fields.push(Field::new(field.name(), data_type, true));
     }
     Ok(Schema::new(fields))
+}
+
+fn by_name(schema: &Schema) -> HashMap<&str, &Field> {
+    schema.fields().iter().map(|field| (field.name().as_str(), &**field)).collect()
 }
 
 /// The type that values of both types can be read as, if there is one: the wider of two integers, a 64-bit float for other

@@ -9,16 +9,17 @@ pub(crate) mod lists;
 mod merge;
 mod parquet;
 mod pieces;
+mod plan;
 mod scan;
 mod schema;
 mod store;
 mod stray;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, SchemaRef};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::datasource::{MemTable, TableProvider};
 use datafusion::error::DataFusionError;
@@ -40,6 +41,8 @@ use stray::{Notes, Padded, Stray};
 const BATCH_ROWS: usize = 32_768;
 /// About as much of a table's files as one partition reads.
 const PARTITION_BYTES: u64 = 64 << 20;
+/// A partition of fewer rows is not worth opening its file for once more.
+const PARTITION_ROWS: u64 = 4_096;
 
 /// An opened table.
 pub(crate) struct Table {
@@ -53,6 +56,8 @@ pub(crate) struct Table {
     is_query: bool,
     /// What its columns are. Batches of a CSV file hold text all the same: see [`Table::is_csv`].
     pub schema: SchemaRef,
+    /// The place of each column in the schema.
+    places: HashMap<String, usize>,
     /// Its rows, where the files say so.
     pub rows: Option<u64>,
     /// Whether batches hold the text of a CSV file, to be parsed by the reader of the batch, who can name its row.
@@ -77,7 +82,7 @@ impl Table {
     /// Opens the table of these files, which messages call `name`.
     fn of_files(name: &str, files: Vec<PathBuf>, format: Format, null_values: &[String], threads: usize) -> Result<Self> {
         let Described { schema, rows, notes, .. } = schema::of_files(&files, format, null_values)?;
-        let partitions = partitions(&files, threads);
+        let partitions = partitions(&files, rows, threads);
         let context = session(threads, partitions, BATCH_ROWS);
         let provider: Arc<dyn TableProvider> = match format {
             Format::Parquet => parquet::table(&files, 0, schema.clone())?,
@@ -94,6 +99,7 @@ impl Table {
             files,
             format: Some(format),
             is_query: false,
+            places: places(&schema),
             schema,
             rows,
             is_csv: matches!(format, Format::Csv(_)),
@@ -140,6 +146,7 @@ impl Table {
             files: all_files,
             format: None,
             is_query: true,
+            places: places(&schema),
             schema,
             rows: None,
             is_csv: false,
@@ -173,6 +180,7 @@ impl Table {
             files: Vec::new(),
             format: None,
             is_query: false,
+            places: places(&schema),
             schema,
             rows: Some(rows as u64),
             is_csv: false,
@@ -186,7 +194,8 @@ impl Table {
 
     /// The column called `name`, or an error that suggests one.
     pub fn field(&self, name: &str) -> Result<&Field> {
-        self.schema.field_with_name(name).map_err(|_| {
+        let field = self.places.get(name).map(|&place| self.schema.field(place));
+        field.ok_or_else(|| {
             let names = self.schema.fields().iter().map(|f| f.name().as_str());
             let hint = suggest::nearest(name, names).map_or_else(String::new, |n| format!("; did you mean {n:?}?"));
             Error::Column { table: self.name.clone(), column: name.into(), problem: format!("there is no such column{hint}") }
@@ -216,6 +225,11 @@ impl Table {
     }
 }
 
+/// The place of each column.
+fn places(schema: &Schema) -> HashMap<String, usize> {
+    schema.fields().iter().enumerate().map(|(place, field)| (field.name().clone(), place)).collect()
+}
+
 /// The error of a query that cannot be planned; one that names an unknown table is told which there are.
 fn wrong_query(error: &DataFusionError, tables: &BTreeMap<String, String>) -> Error {
     let problem = error.strip_backtrace();
@@ -241,7 +255,9 @@ fn session(threads: usize, partitions: usize, batch_rows: usize) -> SessionConte
     SessionContext::new_with_config(config)
 }
 
-fn partitions(files: &[PathBuf], threads: usize) -> usize {
+/// How many partitions read these files, of so many rows if that is known. Each opens its file, which costs time for every column.
+fn partitions(files: &[PathBuf], rows: Option<u64>, threads: usize) -> usize {
     let bytes: u64 = files.iter().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum();
-    (4 * threads).max((bytes / PARTITION_BYTES) as usize)
+    let worth_it = rows.map_or(usize::MAX, |rows| files.len().max((rows / PARTITION_ROWS) as usize));
+    (4 * threads).max((bytes / PARTITION_BYTES) as usize).min(worth_it)
 }

@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
-use datafusion::common::Column;
-use datafusion::execution::TaskContext;
-use datafusion::logical_expr::Expr;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use futures::{Stream, StreamExt};
 use tokio::sync::mpsc::Sender;
 
 use super::guard::next_batch;
-use super::{Table, blame};
+use super::{Table, blame, plan};
 use crate::{Error, Result};
 
 /// Batches that a partition may be ahead of its turn.
@@ -20,7 +18,9 @@ const BATCHES_AHEAD: usize = 4;
 
 /// A planned scan.
 pub(crate) struct Scan {
-    plan: Arc<dyn ExecutionPlan>,
+    /// Each plan reads some of the columns; they have the same partitions with the same rows.
+    plans: Vec<Arc<dyn ExecutionPlan>>,
+    schema: SchemaRef,
     context: Arc<TaskContext>,
     blame: blame::Blame,
 }
@@ -28,18 +28,18 @@ pub(crate) struct Scan {
 impl Scan {
     pub(super) async fn new(table: &Table, columns: &[&str]) -> Result<Self> {
         let blame = blame::Blame::new(table);
-        let columns = columns.iter().map(|&name| Expr::Column(Column::from_name(name))).collect::<Vec<_>>();
-        let plan = async { table.frame.clone().select(columns)?.create_physical_plan().await };
-        let plan = match plan.await {
-            Ok(plan) => plan,
+        let plans = match plan::of_columns(table, columns).await {
+            Ok(plans) => plans,
             Err(e) => return Err(blame.find(e).await),
         };
-        Ok(Self { plan, context: table.context.task_ctx(), blame })
+        let fields = plans.iter().flat_map(|plan| plan.schema().fields().iter().cloned().collect::<Vec<_>>());
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        Ok(Self { plans, schema, context: table.context.task_ctx(), blame })
     }
 
     /// The schema of its batches.
     pub fn schema(&self) -> SchemaRef {
-        self.plan.schema()
+        self.schema.clone()
     }
 
     /// Folds the batches of every partition into a state of its own, `threads` partitions at a time.
@@ -50,7 +50,7 @@ impl Scan {
         M: Fn() -> S,
         F: Fn(&mut S, RecordBatch) -> Result<()> + Clone + Send + 'static,
     {
-        let partitions = self.plan.output_partitioning().partition_count();
+        let partitions = self.partitions();
         let scan = Arc::new(self);
         let states: Vec<S> = (0..partitions).map(|_| make()).collect();
         futures::stream::iter(states.into_iter().enumerate())
@@ -72,7 +72,7 @@ impl Scan {
         T: Send + 'static,
         F: Fn(RecordBatch) -> Result<T> + Clone + Send + 'static,
     {
-        let partitions = self.plan.output_partitioning().partition_count();
+        let partitions = self.partitions();
         let scan = Arc::new(self);
         futures::stream::iter(0..partitions)
             .map(move |partition| {
@@ -98,16 +98,9 @@ impl Scan {
     }
 
     async fn send_partition<T>(&self, partition: usize, turn: impl Fn(RecordBatch) -> Result<T>, sender: &Sender<Result<T>>) -> Result<()> {
-        let mut stream = match self.plan.execute(partition, self.context.clone()) {
-            Ok(stream) => stream,
-            Err(e) => return Err(self.blame.find(e).await),
-        };
-        while let Some(batch) = next_batch(&mut stream).await {
-            let turned = match batch {
-                Ok(batch) => turn(batch)?,
-                Err(e) => return Err(self.blame.find(e).await),
-            };
-            if sender.send(Ok(turned)).await.is_err() {
+        let mut streams = self.streams(partition).await?;
+        while let Some(batch) = self.next(&mut streams).await? {
+            if sender.send(Ok(turn(batch)?)).await.is_err() {
                 break;
             }
         }
@@ -115,16 +108,44 @@ impl Scan {
     }
 
     async fn fold_partition<S>(&self, partition: usize, state: &mut S, step: impl Fn(&mut S, RecordBatch) -> Result<()>) -> Result<()> {
-        let mut stream = match self.plan.execute(partition, self.context.clone()) {
-            Ok(stream) => stream,
-            Err(e) => return Err(self.blame.find(e).await),
-        };
-        while let Some(batch) = next_batch(&mut stream).await {
-            match batch {
-                Ok(batch) => step(state, batch)?,
-                Err(e) => return Err(self.blame.find(e).await),
-            }
+        let mut streams = self.streams(partition).await?;
+        while let Some(batch) = self.next(&mut streams).await? {
+            step(state, batch)?;
         }
         Ok(())
+    }
+
+    fn partitions(&self) -> usize {
+        self.plans.first().map_or(0, |plan| plan.output_partitioning().partition_count())
+    }
+
+    /// The batches of a partition, plan by plan.
+    async fn streams(&self, partition: usize) -> Result<Vec<SendableRecordBatchStream>> {
+        let streams: std::result::Result<_, _> = self.plans.iter().map(|plan| plan.execute(partition, self.context.clone())).collect();
+        match streams {
+            Ok(streams) => Ok(streams),
+            Err(e) => Err(self.blame.find(e).await),
+        }
+    }
+
+    /// The next batch of a partition with the columns of all plans.
+    async fn next(&self, streams: &mut [SendableRecordBatchStream]) -> Result<Option<RecordBatch>> {
+        let mut batches = Vec::with_capacity(streams.len());
+        for stream in streams {
+            match next_batch(stream).await {
+                Some(Ok(batch)) => batches.push(batch),
+                Some(Err(e)) => return Err(self.blame.find(e).await),
+                None => {}
+            }
+        }
+        match batches.len() {
+            0 => Ok(None),
+            1 if self.plans.len() == 1 => Ok(batches.pop()),
+            plans if plans == self.plans.len() => {
+                let columns = batches.iter().flat_map(|batch| batch.columns().iter().cloned()).collect();
+                RecordBatch::try_new(self.schema.clone(), columns).map(Some).map_err(Error::internal)
+            }
+            _ => Err(Error::internal("the groups of a table's columns have different numbers of batches")),
+        }
     }
 }

@@ -111,6 +111,8 @@ pub struct Changes {
     pub validation: ExactSum,
     /// Validation rows.
     pub validation_rows: i64,
+    /// The squared distances from the mean of the rows that had no cluster before, summed by weight.
+    scatter: ExactSum,
     work: Work,
 }
 
@@ -118,12 +120,14 @@ impl Changes {
     /// No changes.
     pub fn none(space: &Space, clusters: usize) -> Self {
         let sums = ClusterSums::empty(space, clusters);
-        Self { sums, moved: 0, validation: ExactSum::default(), validation_rows: 0, work: Work::default() }
+        let (validation, scatter) = (ExactSum::default(), ExactSum::default());
+        Self { sums, moved: 0, validation, validation_rows: 0, scatter, work: Work::default() }
     }
 
     /// Takes a tile's rows to their nearest centres; what was known of them is as of the pass before.
-    pub fn fold(&mut self, pass: (&Space, &Centers, &Bounds), tile: &Tile, points: &Points, known: &mut Assigned) {
+    pub fn fold(&mut self, pass: (&Space, &Centers, &Bounds), tile: &Tile, points: &Points, known: &mut Assigned) -> Result<()> {
         let (space, centers, bounds) = pass;
+        let mut scatter = 0.0;
         for rows in blocks(tile.rows) {
             self.doubtful(bounds, known, rows.start as usize..rows.end as usize);
             self.tighten(centers, bounds, points, known);
@@ -140,9 +144,13 @@ impl Changes {
                 if before != nearest.center {
                     self.moved += 1;
                     self.sums.move_row(space, points, row, tile.weight_of(row), before, nearest.center);
+                    if before == NONE {
+                        scatter += f64::from(tile.weight_of(row)) * space.square_from_mean(points, row);
+                    }
                 }
             }
         }
+        self.scatter.add(scatter).then_some(()).ok_or_else(|| not_finite("the squared distances from the mean"))
     }
 
     /// Collects the rows whose bounds don't tell their centre.
@@ -183,15 +191,18 @@ impl Changes {
             }
         }
         self.validation_rows += tile.rows as i64;
-        let added = self.validation.add(total);
-        added.then_some(()).ok_or_else(|| Error::NotFinite { what: "the inertia of validation rows".into(), place: String::new() })
+        self.validation.add(total).then_some(()).ok_or_else(|| not_finite("the inertia of validation rows"))
     }
 
-    /// The changes as blocks: sums, and counts with the validation sum.
+    /// The changes as blocks: sums, and counts with the sums of squared distances.
     pub fn blocks(self) -> Vec<Block> {
-        let counts = [self.moved, self.validation_rows].into_iter().chain(*self.validation.limbs()).collect();
-        vec![Block::Integers(self.sums.units), Block::Integers(counts)]
+        let counts = [self.moved, self.validation_rows].into_iter().chain(*self.validation.limbs()).chain(*self.scatter.limbs());
+        vec![Block::Integers(self.sums.units), Block::Integers(counts.collect())]
     }
+}
+
+fn not_finite(what: &str) -> Error {
+    Error::NotFinite { what: what.into(), place: String::new() }
 }
 
 /// What is known of rows after all are measured against `centers`.
@@ -225,7 +236,7 @@ impl Farthest {
     pub fn fold(&mut self, space: &Space, centers: &Centers, tile: &Tile, points: &Points) {
         for rows in blocks(tile.rows) {
             let least = if self.rows.len() == self.most { self.rows[self.most - 1].values[0] } else { 0.0 };
-            for (row, nearest) in self.work.find(centers, points, weighing(tile, rows)) {
+            for (row, nearest) in self.work.find(centers, points, weighing(space, tile, rows)) {
                 if nearest.square > 0.0 && nearest.square >= least {
                     let mut values = vec![nearest.square, nearest.center as f32, tile.weight_of(row)];
                     values.extend(points.vector(row, space.width()));

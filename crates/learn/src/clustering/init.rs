@@ -2,6 +2,8 @@
 //! squared distance from those picked before; what was picked, weighted by the rows that are nearest to it, is then
 //! clustered on its own.
 
+use std::collections::HashSet;
+
 use quelea_core::block::{Block, PickedRow};
 use quelea_core::counter::{Draws, Purpose};
 use quelea_core::exact::ExactSum;
@@ -37,6 +39,8 @@ pub struct Start {
     new: Option<Centers>,
     /// The sum of squared distances to the nearest candidate, by weight.
     cost: f64,
+    /// The weight of the rows nearest to each candidate.
+    weights: Vec<f64>,
     stage: Stage,
 }
 
@@ -77,7 +81,18 @@ pub enum AfterStart {
 impl Start {
     /// Begins.
     pub fn new(seed: u64, clusters: usize) -> Self {
-        Self { seed, clusters, picks: 0, candidates: Vec::new(), fresh: 0, old: None, new: None, cost: 0.0, stage: Stage::First }
+        Self {
+            seed,
+            clusters,
+            picks: 0,
+            candidates: Vec::new(),
+            fresh: 0,
+            old: None,
+            new: None,
+            cost: 0.0,
+            weights: Vec::new(),
+            stage: Stage::First,
+        }
     }
 
     fn draws(&self) -> Draws {
@@ -111,7 +126,7 @@ impl Start {
             Stage::First => self.pick_first(space, tile, points, picked),
             Stage::Pick => self.pick(space, tile, points, known, picked),
             Stage::Measure => {
-                let Some(new) = &self.new else { return Ok(()) };
+                let Some(new) = &self.new else { return Err(lost("the rows to measure against")) };
                 known.measure(new, self.fresh, points, &mut picked.work);
                 let mut cost = 0.0;
                 for (row, (&nearest, &square)) in known.nearest.iter().zip(&known.squares).enumerate() {
@@ -130,7 +145,7 @@ impl Start {
     /// One row, by an exponential race: row i wins with probability proportional to its weight.
     fn pick_first(&self, space: &Space, tile: &Tile, points: &Points, picked: &mut Picked) {
         let draws = self.draws();
-        let winner = weighing(tile, 0..tile.rows as u32)
+        let winner = weighing(space, tile, 0..tile.rows as u32)
             .map(|row| {
                 let time = -math::ln(1.0 - draws.uniform(u64::from(tile.number), u64::from(row))) / f64::from(tile.weight_of(row as usize));
                 (-time as f32, row)
@@ -146,7 +161,7 @@ impl Start {
     fn pick(&self, space: &Space, tile: &Tile, points: &Points, known: &Candidates, picked: &mut Picked) {
         let draws = self.draws();
         let factor = OVERSAMPLING * self.clusters as f64 / self.cost;
-        let chosen = weighing(tile, 0..tile.rows as u32).filter_map(|row| {
+        let chosen = weighing(space, tile, 0..tile.rows as u32).filter_map(|row| {
             let square = known.squares[row as usize];
             let chance = factor * f64::from(tile.weight_of(row as usize)) * f64::from(square);
             (draws.uniform(u64::from(tile.number), u64::from(row)) < chance).then_some((row, square))
@@ -157,33 +172,43 @@ impl Start {
     /// Takes what the pass gave, as merged blocks.
     pub fn next(mut self, space: &Space, mut rows: Vec<PickedRow>, counts: &[i64]) -> Result<AfterStart> {
         if self.stage == Stage::Measure {
-            return self.measured(space, counts);
+            self.measured(space, counts)?;
+            return Ok(self.pick_or_end(space));
         }
         if self.stage == Stage::First {
             keep_farthest(&mut rows, 1);
         }
         self.picks += 1;
+        if rows.is_empty() {
+            // By chance a pass picks no row: what was measured before still holds.
+            return Ok(self.pick_or_end(space));
+        }
         self.fresh = self.candidates.len();
         let fresh: Vec<Vec<f32>> = rows.into_iter().map(|row| row.values[1..].to_vec()).collect();
         self.old = (!self.candidates.is_empty()).then(|| Centers::new(space, self.candidates.clone()));
-        self.new = (!fresh.is_empty()).then(|| Centers::new(space, fresh.clone()));
+        self.new = Some(Centers::new(space, fresh.clone()));
         self.candidates.extend(fresh);
         self.stage = Stage::Measure;
         Ok(AfterStart::Again(Box::new(self)))
     }
 
-    fn measured(mut self, space: &Space, counts: &[i64]) -> Result<AfterStart> {
+    fn measured(&mut self, space: &Space, counts: &[i64]) -> Result<()> {
         let (weights, limbs) = counts.split_at(self.candidates.len());
-        let cost = ExactSum::from_limbs(limbs).ok_or_else(|| Error::Internal { what: "a pass of the start lost its cost".into() })?;
+        let cost = ExactSum::from_limbs(limbs).ok_or_else(|| lost("its cost"))?;
         self.cost = cost.value();
-        let enough = self.picks > PICKS && self.candidates.len() >= self.clusters;
+        self.weights = weights.iter().map(|&units| space.value(space.width(), units)).collect();
+        Ok(())
+    }
+
+    /// Another pass that picks, as long as there are rows to pick and they are needed; then the centres.
+    fn pick_or_end(mut self, space: &Space) -> AfterStart {
+        let enough = self.picks > PICKS && count_distinct(&self.candidates) >= self.clusters;
         if self.cost > 0.0 && !enough && self.picks <= MOST_PICKS {
             self.stage = Stage::Pick;
-            return Ok(AfterStart::Again(Box::new(self)));
+            return AfterStart::Again(Box::new(self));
         }
-        let weights: Vec<f64> = weights.iter().map(|&units| space.value(space.width(), units)).collect();
         let draws = self.draws();
-        Ok(AfterStart::Centers(cluster(space, self.candidates, &weights, self.clusters, draws)))
+        AfterStart::Centers(cluster(space, self.candidates, &self.weights, self.clusters, draws))
     }
 }
 
@@ -219,7 +244,7 @@ impl Picked {
 /// Clusters weighted vectors: k-means++ (Arthur, Vassilvitskii 2007), then a few steps of Lloyd's algorithm.
 fn cluster(space: &Space, vectors: Vec<Vec<f32>>, weights: &[f64], clusters: usize, draws: Draws) -> Vec<Vec<f32>> {
     if vectors.len() <= clusters {
-        return vectors;
+        return distinct(vectors);
     }
     let points = Points::of_vectors(space, &vectors);
     let all: Vec<u32> = (0..vectors.len() as u32).collect();
@@ -264,4 +289,24 @@ fn plus_plus(space: &Space, vectors: &[Vec<f32>], points: &Points, weights: &[f6
         centers.push(center);
     }
     centers
+}
+
+fn lost(what: &str) -> Error {
+    Error::Internal { what: format!("the start of k-means lost {what}") }
+}
+
+/// The vectors without those that are equal to an earlier one.
+fn distinct(vectors: Vec<Vec<f32>>) -> Vec<Vec<f32>> {
+    let mut seen = HashSet::with_capacity(vectors.len());
+    vectors.into_iter().filter(|vector| seen.insert(key(vector))).collect()
+}
+
+fn count_distinct(vectors: &[Vec<f32>]) -> usize {
+    vectors.iter().map(|vector| key(vector)).collect::<HashSet<_>>().len()
+}
+
+/// The same for equal vectors alone.
+fn key(vector: &[f32]) -> Vec<u32> {
+    // Minus zero and zero are one value.
+    vector.iter().map(|x| (x + 0.0).to_bits()).collect()
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use quelea_core::block::PickedRow;
 use quelea_core::estimator::{Centroids, Estimator};
-use quelea_core::exact::ExactSum;
+use quelea_core::exact::{ExactSum, LIMBS};
 use quelea_core::learner::{Fitted, Iteration, Step};
 use quelea_core::{Error, Result};
 
@@ -29,6 +29,8 @@ pub struct Pass {
     pub history: Vec<Iteration>,
     /// The rows of each cluster, as of the pass before.
     sums: ClusterSums,
+    /// The squared distances of all rows from their mean, summed by weight.
+    scatter: f64,
     /// How many clusters were asked for.
     wanted: usize,
     max_iter: usize,
@@ -48,6 +50,7 @@ impl Pass {
             before: None,
             history: Vec::new(),
             sums: ClusterSums::empty(&space, centers.points.len()),
+            scatter: 0.0,
             wanted: parameters.n_clusters as usize,
             max_iter: parameters.max_iter as usize,
             least_shift: parameters.tol * mean_variance,
@@ -57,7 +60,8 @@ impl Pass {
         }
     }
 
-    /// Takes how the sums changed, the number of rows that moved, that of validation rows, and their distances.
+    /// Takes how the sums changed, the number of rows that moved, that of validation rows, their distances, and in the first pass
+    /// the distances of all rows from their mean.
     pub fn assigned(mut self: Box<Self>, changes: &[i64], counts: &[i64]) -> Result<Step<Round>> {
         let lost = || Error::Internal { what: "a pass lost its counts".into() };
         let [moved, validation_rows, limbs @ ..] = counts else { return Err(lost()) };
@@ -66,7 +70,9 @@ impl Pass {
                 sum.checked_add(*change).ok_or_else(|| Error::NotFinite { what: "the sum of a cluster".into(), place: String::new() })?;
         }
         self.moved = *moved > 0;
-        let validation = ExactSum::from_limbs(limbs).ok_or_else(lost)?.value();
+        let (validation, scatter) = limbs.split_at_checked(LIMBS).ok_or_else(lost)?;
+        let validation = ExactSum::from_limbs(validation).ok_or_else(lost)?.value();
+        self.scatter += ExactSum::from_limbs(scatter).ok_or_else(lost)?.value();
         let validation_loss = (*validation_rows > 0).then_some(validation);
         self.history.push(Iteration { loss: Some(self.inertia()), validation_loss });
         let empty = (0..self.centers.points.len()).filter(|&cluster| self.sums.weight(&self.space, cluster) <= 0.0).count();
@@ -97,9 +103,8 @@ impl Pass {
         let centers = Centers::new(&self.space, points);
         let matrix = &self.space.matrix;
         let bounds = Bounds::new(Some(&self.centers), &centers, matrix.dense.len(), matrix.categories.len());
-        let Self { space, centers: before, history, sums, wanted, max_iter, least_shift, moved, .. } = *self;
-        let next = Self { space, centers, before: Some(before), bounds, history, sums, wanted, max_iter, least_shift, moved };
-        Ok(Step::Next(Round::Pass(Box::new(next))))
+        let before = Some(self.centers);
+        Ok(Step::Next(Round::Pass(Box::new(Self { centers, before, bounds, ..*self }))))
     }
 
     /// The mean of a cluster's rows; an empty one stays where it was.
@@ -115,7 +120,7 @@ impl Pass {
     /// centres explain.
     fn inertia(&self) -> f64 {
         let (space, sums) = (&self.space, &self.sums);
-        let mut inertia = space.scatter;
+        let mut inertia = self.scatter;
         for (cluster, point) in self.centers.points.iter().enumerate() {
             let weight = sums.weight(space, cluster);
             for (column, (&center, &mean)) in point.iter().zip(&space.mean).enumerate() {

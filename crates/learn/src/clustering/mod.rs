@@ -21,7 +21,8 @@ use quelea_core::tile::{Role, Tile};
 use quelea_core::{Error, Result};
 
 use crate::carry_over::{carried, start_as};
-use crate::design::{Moments, MomentsFit, design};
+use crate::design::design;
+use crate::moments::{Moments, MomentsFit};
 use crate::registry::{Family, Targets};
 use assign::{Changes, Farthest, assign};
 use bounds::Assigned;
@@ -50,7 +51,7 @@ impl Family for KMeans {
         if let Some(model) = &start_from {
             parameters.check_against(model.centers.len())?;
         }
-        Ok(KMeansLearner { parameters, moments: MomentsFit::new(&schema), schema, seed, start_from })
+        Ok(KMeansLearner { parameters, schema, seed, start_from })
     }
 }
 
@@ -58,7 +59,6 @@ impl Family for KMeans {
 pub struct KMeansLearner {
     parameters: Parameters,
     schema: Arc<Schema>,
-    moments: MomentsFit,
     seed: u64,
     start_from: Option<Arc<Centroids>>,
 }
@@ -67,7 +67,7 @@ pub struct KMeansLearner {
 #[derive(Clone)]
 pub enum Round {
     /// The moments of every column.
-    Moments,
+    Moments(Box<MomentsFit>),
     /// Candidates for centres.
     Start(Box<(Arc<Space>, Start)>),
     /// The nearest centres of all rows.
@@ -121,7 +121,7 @@ impl Learner for KMeansLearner {
     type Candidate = Candidate;
 
     fn begin(&self) -> Result<Round> {
-        Ok(Round::Moments)
+        Ok(Round::Moments(Box::new(MomentsFit::new(&self.schema))))
     }
 
     fn rows(&self, round: &Round, tile: &Arc<Tile>) -> Result<Rows> {
@@ -146,7 +146,7 @@ impl Learner for KMeansLearner {
 
     fn accumulator(&self, round: &Round) -> Accumulator {
         match round {
-            Round::Moments => Accumulator::Moments(self.moments.empty()),
+            Round::Moments(fit) => Accumulator::Moments(fit.empty()),
             Round::Start(start) => Accumulator::Start(Box::new(start.1.picked())),
             Round::Pass(pass) => Accumulator::Pass(Box::new(Changes::none(&pass.space, pass.centers.points.len()))),
             Round::Farthest(_, most) => Accumulator::Farthest(Box::new(Farthest::none(*most))),
@@ -154,9 +154,10 @@ impl Learner for KMeansLearner {
     }
 
     fn fold(&self, round: &Round, tile: &Tile, rows: &mut Rows, accumulator: &mut Accumulator) -> Result<()> {
-        let Some(space) = round.space() else {
-            let Accumulator::Moments(sums) = accumulator else { return Err(mixed_up()) };
-            return self.moments.fold(tile, sums);
+        let space = match (round.space(), round, &mut *accumulator) {
+            (Some(space), ..) => space,
+            (None, Round::Moments(fit), Accumulator::Moments(sums)) => return fit.fold(tile, sums),
+            _ => return Err(mixed_up()),
         };
         let points = &*rows.points.get_or_insert_with(|| Points::of_tile(space, tile));
         match (round, accumulator) {
@@ -175,8 +176,7 @@ impl Learner for KMeansLearner {
                     rows.known = Known::Assigned(Assigned::nothing(tile.rows));
                 }
                 let Known::Assigned(known) = &mut rows.known else { return Err(mixed_up()) };
-                changes.fold((space, &pass.centers, &pass.bounds), tile, points, known);
-                Ok(())
+                changes.fold((space, &pass.centers, &pass.bounds), tile, points, known)
             }
             (Round::Farthest(pass, _), Accumulator::Farthest(farthest)) => {
                 if tile.role == Role::Train {
@@ -199,7 +199,7 @@ impl Learner for KMeansLearner {
 
     fn update(&self, round: &Round, _: usize, sum: Block, _: &mut ()) -> Result<Candidate> {
         match round {
-            Round::Moments => self.moments.finish(sum).map(|(weight, moments)| Candidate::Moments(weight, moments)),
+            Round::Moments(fit) => fit.finish(sum).map(|(weight, moments)| Candidate::Moments(weight, moments)),
             _ => Ok(Candidate::Sum(sum)),
         }
     }
@@ -207,7 +207,10 @@ impl Learner for KMeansLearner {
     fn combine(&self, round: Round, candidates: Vec<Candidate>) -> Result<Step<Round>> {
         let mut candidates = candidates.into_iter();
         match (round, candidates.next(), candidates.next()) {
-            (Round::Moments, Some(Candidate::Moments(weight, moments)), None) => self.first_round(weight, &moments),
+            (Round::Moments(fit), Some(Candidate::Moments(weight, moments)), None) => match fit.narrowed(&moments) {
+                Some(narrower) => Ok(Step::Next(Round::Moments(Box::new(narrower)))),
+                None => self.first_round(weight, &moments),
+            },
             (Round::Start(start), Some(Candidate::Sum(Block::Rows(rows))), Some(Candidate::Sum(Block::Integers(counts)))) => {
                 let (space, start) = *start;
                 Ok(Step::Next(match start.next(&space, rows, &counts)? {
@@ -225,7 +228,7 @@ impl Learner for KMeansLearner {
 
     fn progress(&self, round: &Round) -> Progress {
         let history = match round {
-            Round::Moments | Round::Start(_) => &[][..],
+            Round::Moments(_) | Round::Start(_) => &[][..],
             Round::Pass(pass) | Round::Farthest(pass, _) => &pass.history,
         };
         let last = history.last().copied().unwrap_or_default();
@@ -237,7 +240,7 @@ impl Round {
     /// The space, once it is known.
     fn space(&self) -> Option<&Space> {
         match self {
-            Self::Moments => None,
+            Self::Moments(_) => None,
             Self::Start(start) => Some(&start.0),
             Self::Pass(pass) | Self::Farthest(pass, _) => Some(&pass.space),
         }

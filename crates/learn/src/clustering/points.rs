@@ -107,7 +107,7 @@ impl Points {
     }
 }
 
-/// Those of a tile's rows that weigh something.
-pub fn weighing(tile: &Tile, rows: Range<u32>) -> impl Iterator<Item = u32> + '_ {
-    rows.filter(|&row| tile.weight_of(row as usize) > 0.0)
+/// Those of a tile's rows that weigh something, in units of the space: no other row adds to a cluster's weight.
+pub fn weighing<'a>(space: &'a Space, tile: &'a Tile, rows: Range<u32>) -> impl Iterator<Item = u32> + 'a {
+    rows.filter(|&row| space.units(space.width(), f64::from(tile.weight_of(row as usize))) > 0)
 }

@@ -9,7 +9,8 @@ use quelea_core::{Error, Result};
 use super::kernel::{FindNearest, GROUP, LANES, MeasureOwn, Nearest, Table};
 use super::points::Points;
 use crate::carry_over::{Carried, Number};
-use crate::design::{Matrix, Moments};
+use crate::design::{Dense, Matrix};
+use crate::moments::Moments;
 use crate::sums::{round, weight_exponent};
 
 /// The largest sum of a column over all rows stays below 2 to this power, in units, and the largest part of a row
@@ -18,6 +19,8 @@ const SUM_BITS: i32 = 61;
 const ROW_BITS: i32 = 50;
 /// Numbers beyond this have squares that 32 bits cannot hold.
 const LARGEST: f64 = 1e16;
+/// Where all numbers are smaller than this, 32 bits cannot hold the squares of what is between them.
+const SMALLEST: f64 = 1e-15;
 
 /// The columns of a table, how its rows are encoded and summed.
 #[derive(Debug, Clone)]
@@ -32,6 +35,8 @@ pub struct Space {
     pub scatter: f64,
     /// Their mean.
     pub mean: Vec<f64>,
+    /// The square of the mean over the columns of categories.
+    categories_square: f64,
     /// For each column, and at the end for the weight, the exponent of its unit.
     units: Vec<i32>,
     /// For each of them, how many units make 1.
@@ -47,22 +52,14 @@ impl Space {
         let matrix = Matrix::new(&design);
         let (all, one) = (weight_exponent(schema.rows, schema.largest_weight), weight_exponent(1, schema.largest_weight));
         let base = (all - SUM_BITS).max(one - ROW_BITS);
-        let mut units = Vec::with_capacity(matrix.columns.len() + 1);
-        for dense in &matrix.dense {
-            let feature = &schema.features[dense.feature];
-            let FeatureKind::Number { min, max, .. } = feature.kind else { continue };
-            let bound = dense.content.bound(min, max);
-            if bound > LARGEST {
-                let problem =
-                    format!("its values reach {bound:.1e}, too large for squares of 32 bits; rescale it or set standardize = true");
-                return Err(Error::Column { column: feature.name.clone(), problem });
-            }
-            units.push(base + exponent_above(bound).max(-100));
-        }
+        let bounds: Vec<f64> = matrix.dense.iter().map(|dense| bound(schema, dense)).collect();
+        refuse_sizes(schema, &matrix, &bounds)?;
+        let mut units: Vec<i32> = bounds.iter().map(|&bound| base + exponent_above(bound).max(-100)).collect();
         units.resize(matrix.columns.len() + 1, base + 1);
         let (mean, scatter) = mean_and_scatter(&matrix, weight, moments);
         let factors = units.iter().map(|&unit| scale(1.0, -unit)).collect();
-        Ok(Self { design, weight, scatter, mean, units, factors, matrix })
+        let categories_square = mean[matrix.dense.len()..].iter().map(|mean| mean * mean).sum();
+        Ok(Self { design, weight, scatter, mean, categories_square, units, factors, matrix })
     }
 
     /// How many columns points have.
@@ -79,6 +76,19 @@ impl Space {
     /// What `units` of `column` stand for.
     pub fn value(&self, column: usize, units: i64) -> f64 {
         scale(units as f64, self.units[column])
+    }
+
+    /// The squared distance of a point from the mean of all rows, in 64 bits.
+    pub fn square_from_mean(&self, points: &Points, place: usize) -> f64 {
+        let mut lanes = [0.0; 8];
+        for (z, mean) in points.dense_of(place).chunks(8).zip(self.mean.chunks(8)) {
+            for ((lane, &z), mean) in lanes.iter_mut().zip(z).zip(mean) {
+                *lane += (f64::from(z) - mean) * (f64::from(z) - mean);
+            }
+        }
+        let slots = points.slots_of(place).iter().filter_map(|&slot| self.mean.get(slot as usize));
+        let own: f64 = slots.map(|mean| 1.0 - 2.0 * mean).sum();
+        lanes.iter().sum::<f64>() + self.categories_square + own
     }
 
     /// A point in the table's own numbers as a point of this space; the table must hold numbers only.
@@ -115,6 +125,27 @@ impl Space {
         }
         decoded
     }
+}
+
+/// The largest size that values of a column have.
+fn bound(schema: &Schema, dense: &Dense) -> f64 {
+    match schema.features[dense.feature].kind {
+        FeatureKind::Number { min, max, .. } => dense.content.bound(min, max),
+        FeatureKind::Category { .. } | FeatureKind::Sparse { .. } => 1.0,
+    }
+}
+
+/// Refuses columns with numbers so large that 32 bits cannot hold their squares, and tables with none but tiny ones.
+fn refuse_sizes(schema: &Schema, matrix: &Matrix, bounds: &[f64]) -> Result<()> {
+    let largest = bounds.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
+    let Some((place, bound)) = largest else { return Ok(()) };
+    let is_tiny = matrix.categories.is_empty() && bound > 0.0 && bound < SMALLEST;
+    if bound <= LARGEST && !is_tiny {
+        return Ok(());
+    }
+    let (reach, size) = if is_tiny { ("reach no more than", "small") } else { ("reach", "large") };
+    let problem = format!("its values {reach} {bound:.1e}, too {size} for squares of 32 bits; rescale it or set standardize = true");
+    Err(Error::Column { column: schema.features[matrix.dense[place].feature].name.clone(), problem })
 }
 
 fn mean_and_scatter(matrix: &Matrix, weight: f64, moments: &[Moments]) -> (Vec<f64>, f64) {

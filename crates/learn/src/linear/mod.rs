@@ -21,7 +21,8 @@ use quelea_core::tile::Tile;
 use quelea_core::{Error, Result};
 
 use crate::carry_over::start_as;
-use crate::design::{Moments, MomentsFit, design};
+use crate::design::design;
+use crate::moments::{Moments, MomentsFit};
 use crate::registry::{Family, Targets};
 use objective::Objective;
 pub use parameters::Parameters;
@@ -44,7 +45,7 @@ impl Family for LogisticRegression {
 
     fn learner(parameters: Parameters, schema: Arc<Schema>, _seed: u64, start_from: Option<Estimator>) -> Result<LogisticLearner> {
         let start_from = start_as(start_from, "linear")?;
-        Ok(LogisticLearner { parameters, moments: MomentsFit::new(&schema), schema, start_from })
+        Ok(LogisticLearner { parameters, schema, start_from })
     }
 }
 
@@ -52,7 +53,6 @@ impl Family for LogisticRegression {
 pub struct LogisticLearner {
     parameters: Parameters,
     schema: Arc<Schema>,
-    moments: MomentsFit,
     start_from: Option<Arc<Linear>>,
 }
 
@@ -60,7 +60,7 @@ pub struct LogisticLearner {
 #[derive(Clone)]
 pub enum Round {
     /// The moments of every column.
-    Moments,
+    Moments(Box<MomentsFit>),
     /// The objective at a point.
     Pass(Box<Pass>),
 }
@@ -99,7 +99,7 @@ impl Learner for LogisticLearner {
     type Candidate = Candidate;
 
     fn begin(&self) -> Result<Round> {
-        Ok(Round::Moments)
+        Ok(Round::Moments(Box::new(MomentsFit::new(&self.schema))))
     }
 
     fn rows(&self, _: &Round, _: &Arc<Tile>) -> Result<()> {
@@ -112,14 +112,14 @@ impl Learner for LogisticLearner {
 
     fn accumulator(&self, round: &Round) -> Accumulator {
         match round {
-            Round::Moments => Accumulator::Moments(self.moments.empty()),
+            Round::Moments(fit) => Accumulator::Moments(fit.empty()),
             Round::Pass(pass) => Accumulator::Pass(Box::new(Sums::new(&pass.objective, pass.products))),
         }
     }
 
     fn fold(&self, round: &Round, tile: &Tile, _: &mut (), accumulator: &mut Accumulator) -> Result<()> {
         match (round, accumulator) {
-            (Round::Moments, Accumulator::Moments(sums)) => self.moments.fold(tile, sums),
+            (Round::Moments(fit), Accumulator::Moments(sums)) => fit.fold(tile, sums),
             (Round::Pass(pass), Accumulator::Pass(sums)) => sums.fold(&pass.objective, &pass.point, tile),
             _ => Err(mixed_up()),
         }
@@ -134,7 +134,7 @@ impl Learner for LogisticLearner {
 
     fn update(&self, round: &Round, index: usize, sum: Block, _: &mut ()) -> Result<Candidate> {
         match round {
-            Round::Moments => self.moments.finish(sum).map(|(weight, moments)| Candidate::Moments(weight, moments)),
+            Round::Moments(fit) => fit.finish(sum).map(|(weight, moments)| Candidate::Moments(weight, moments)),
             Round::Pass(pass) => pass::values(&pass.objective, pass.products, index, sum).map(Candidate::Values),
         }
     }
@@ -142,7 +142,10 @@ impl Learner for LogisticLearner {
     fn combine(&self, round: Round, candidates: Vec<Candidate>) -> Result<Step<Round>> {
         let mut candidates = candidates.into_iter();
         match (round, candidates.next(), candidates.next(), candidates.next()) {
-            (Round::Moments, Some(Candidate::Moments(weight, moments)), None, None) => self.first_pass(weight, &moments),
+            (Round::Moments(fit), Some(Candidate::Moments(weight, moments)), None, None) => match fit.narrowed(&moments) {
+                Some(narrower) => Ok(Step::Next(Round::Moments(Box::new(narrower)))),
+                None => self.first_pass(weight, &moments),
+            },
             (Round::Pass(pass), Some(Candidate::Values(gradient)), Some(Candidate::Values(products)), Some(Candidate::Values(losses))) => {
                 advance(*pass, gradient, products, &losses)
             }
@@ -152,7 +155,7 @@ impl Learner for LogisticLearner {
 
     fn progress(&self, round: &Round) -> Progress {
         let history: &[Iteration] = match round {
-            Round::Moments => &[],
+            Round::Moments(_) => &[],
             Round::Pass(pass) => &pass.search.history,
         };
         let last = history.last().copied().unwrap_or_default();

@@ -9,7 +9,8 @@ use quelea_core::{Error, Result};
 use super::newton::Cholesky;
 use super::pass::Products;
 use crate::carry_over::{Carried, Number, carried};
-use crate::design::{Matrix, Moments};
+use crate::design::{Dense, Matrix};
+use crate::moments::Moments;
 use crate::sums::{Unit, weight_exponent};
 
 /// What is to be made smallest: `(Σ w·loss + ½/C · Σ coefficient²) / Σ w`.
@@ -27,7 +28,7 @@ pub struct Objective {
     pub penalty: f64,
     /// The weight of all training rows.
     pub weight: f64,
-    /// The exponent that bounds each column's values; sums are scaled by it.
+    /// The exponent that bounds what rows of each column add up to, by their weight; sums are scaled by it.
     exponents: Vec<i32>,
     /// The exponent that bounds a sum of weights.
     weight_exponent: i32,
@@ -66,11 +67,15 @@ impl Objective {
             return Err(Error::Table { problem: "the training rows weigh nothing; give some of them a weight above 0".into() });
         }
         let matrix = Matrix::new(&design);
-        let bound = |dense: &crate::design::Dense| match schema.features[dense.feature].kind {
-            FeatureKind::Number { min, max, .. } => exponent_above(dense.content.bound(min, max)).max(-200),
+        let squares = matrix.mean_squares(weight, moments);
+        let exponent = |(dense, square): (&Dense, &f64)| match schema.features[dense.feature].kind {
+            FeatureKind::Number { min, max, .. } => {
+                // Sums are bounded by the mean square too (Cauchy, Schwarz), where one row of little weight is far larger than others.
+                exponent_above(dense.content.bound(min, max)).min(exponent_above(square.sqrt()) + 1).max(-200)
+            }
             FeatureKind::Category { .. } | FeatureKind::Sparse { .. } => 1,
         };
-        let mut exponents: Vec<i32> = matrix.dense.iter().map(bound).collect();
+        let mut exponents: Vec<i32> = matrix.dense.iter().zip(&squares).map(exponent).collect();
         exponents.resize(matrix.columns.len() + 1, 1);
         let total: f64 = classes.iter().sum::<f64>().max(f64::MIN_POSITIVE);
         Ok(Self {
@@ -79,7 +84,7 @@ impl Objective {
             weight,
             exponents,
             weight_exponent: weight_exponent(schema.rows, schema.largest_weight) + 1,
-            squares: matrix.mean_squares(weight, moments),
+            squares,
             shares: classes.iter().map(|w| (w / total).clamp(1e-6, 1.0 - 1e-6)).collect(),
             matrix,
             design,

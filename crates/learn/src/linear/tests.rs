@@ -280,3 +280,57 @@ proptest! {
         prop_assert_eq!(kernels(Arch::Scalar), kernels(Arch::new()));
     }
 }
+
+/// Their scores are those of a table without the row, however far it lies from the others.
+#[test]
+fn a_far_row_of_next_to_no_weight_changes_nothing() {
+    let near = {
+        let mut table = Table::mixed(500, 2, 7, 13);
+        let Values::Number(x) = &table.columns[0] else { panic!("a column of numbers") };
+        table.columns[0] = Values::Number(x.iter().map(|x| 3.0 + (x - 100.0) * 2e-4).collect::<Vec<_>>().into());
+        table
+    };
+    let expected = linear(fit(&near, TIGHT, PLAIN).unwrap());
+    for (weight, far) in [(0.0, 1e9), (0.0, f32::MAX), (1e-30, 1e9), (1e-30, -1e10), (1e-45, 1e15)] {
+        let mut table = near.clone();
+        let Values::Number(x) = &near.columns[0] else { panic!("a column of numbers") };
+        table.columns[0] = Values::Number(x.iter().enumerate().map(|(row, &x)| if row == 77 { far } else { x }).collect::<Vec<_>>().into());
+        table.weight = Some((0..500).map(|row| if row == 77 { weight } else { 1.0 }).collect());
+        let mut without = near.clone();
+        without.weight = Some((0..500).map(|row| if row == 77 { 0.0 } else { 1.0 }).collect());
+        let expected = if weight == 0.0 { linear(fit(&without, TIGHT, PLAIN).unwrap()) } else { expected.clone() };
+        let found = linear(fit(&table, TIGHT, PLAIN).unwrap());
+        for row in (0..500).filter(|&row| row != 77) {
+            let (a, b) = (scores(&near, &found, row)[0], scores(&near, &expected, row)[0]);
+            // One row of 500 more or less may change a little.
+            let room = if weight == 0.0 { 1e-6 } else { 0.1 };
+            assert!((a - b).abs() < room, "{weight} at {far}: {a} {b}");
+        }
+    }
+}
+
+/// The smallest floats have few digits, and are told apart all the same.
+#[test]
+fn the_smallest_numbers_are_fitted_like_others() {
+    let plain = Table::mixed(300, 2, 7, 14);
+    let Values::Number(x) = &plain.columns[0] else { panic!("a column of numbers") };
+    // Whole numbers from −5 to 5.
+    let whole: Vec<f32> = x.iter().map(|x| (x - 100.0).round()).collect();
+    let scaled = |factor: f32| {
+        let mut table = plain.clone();
+        table.columns[0] = Values::Number(whole.iter().map(|x| x * factor).collect::<Vec<_>>().into());
+        linear(fit(&table, TIGHT, PLAIN).unwrap())
+    };
+    let model = scaled(1.0);
+    let mut table = plain.clone();
+    for factor in [1e-30, f32::from_bits(1) * 1e5, f32::from_bits(1)] {
+        let found = scaled(factor);
+        for row in 0..300 {
+            table.columns[0] = Values::Number(whole.clone().into());
+            let expected = scores(&table, &model, row)[0];
+            table.columns[0] = Values::Number(whole.iter().map(|x| x * factor).collect::<Vec<_>>().into());
+            let score = scores(&table, &found, row)[0];
+            assert!((score - expected).abs() < 1e-3, "{factor:e}: {score} {expected}");
+        }
+    }
+}

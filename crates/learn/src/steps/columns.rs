@@ -14,7 +14,7 @@ use quelea_core::tile::{Role, Tile};
 use quelea_core::{Error, Result};
 
 use super::units::check_weight;
-use crate::design::{Moments, MomentsFit};
+use crate::moments::{Moments, MomentsFit};
 
 /// Standardised numbers are no larger than 2 to this power: where a column has an outlier so many deviations away, its scale
 /// is made smaller.
@@ -108,13 +108,19 @@ impl Columns {
     /// be `scaled`, their center is their mean still, which is what missing ones are taken for.
     pub fn standards(&self, schema: &Schema, tiles: &[Arc<Tile>], scaled: bool) -> Result<Vec<f32>> {
         let numbers = Schema { features: self.numbers.iter().map(|&feature| schema.features[feature].clone()).collect(), ..schema.clone() };
-        let fit = MomentsFit::new(&numbers);
-        let mut sums = fit.empty();
-        for tile in tiles.iter().filter(|tile| tile.role == Role::Train && !self.numbers.is_empty()) {
-            let features = self.numbers.iter().map(|&feature| tile.features[feature].clone()).collect();
-            fit.fold(&Tile { features, ..Tile::clone(tile) }, &mut sums)?;
-        }
-        let (_, moments) = fit.finish(Block::Fixed(sums))?;
+        let mut fit = MomentsFit::new(&numbers);
+        let moments = loop {
+            let mut sums = fit.empty();
+            for tile in tiles.iter().filter(|tile| tile.role == Role::Train && !self.numbers.is_empty()) {
+                let features = self.numbers.iter().map(|&feature| tile.features[feature].clone()).collect();
+                fit.fold(&Tile { features, ..Tile::clone(tile) }, &mut sums)?;
+            }
+            let (_, moments) = fit.finish(Block::Fixed(sums))?;
+            match fit.narrowed(&moments) {
+                Some(narrower) => fit = narrower,
+                None => break moments,
+            }
+        };
         let rows = numbers.features.iter().zip(&moments).flat_map(|(feature, moments)| match (&feature.kind, moments) {
             (FeatureKind::Number { .. }, &Moments::Number { mean, .. }) if !scaled => [mean as f32, 1.0],
             (FeatureKind::Number { min, max, .. }, &Moments::Number { mean, variance, .. }) => standard(*min, *max, mean, variance),
@@ -131,7 +137,7 @@ impl Columns {
                 let &[center, scale] = standards.next().unwrap_or_default() else {
                     return Encoding::Number { fill: 0.0, center: 0.0, scale: 1.0, indicator };
                 };
-                Encoding::Number { fill: center, center, scale, indicator }
+                Encoding::Number { fill: center, center, scale: f64::from(scale), indicator }
             }
             Kind::Category { values, indicator } => Encoding::Category { values, indicator },
             Kind::Sparse { width } => Encoding::Sparse { width },
@@ -169,7 +175,10 @@ fn standard(min: f32, max: f32, mean: f64, variance: f64) -> [f32; 2] {
     let center = mean as f32;
     let reach = (f64::from(max) - f64::from(center)).abs().max((f64::from(min) - f64::from(center)).abs());
     let most = f64::from(1u32 << LARGEST_NUMBER) / reach;
-    // Subnormal where values reach 1e38; infinite where all are the same.
+    if variance == 0.0 {
+        return [center, 1.0];
+    }
+    // Subnormal where values reach 1e38; beyond the largest float where they are subnormal.
     let scale = (1.0 / variance.sqrt()).min(most * (1.0 - 1e-6)) as f32;
-    [center, if scale > 0.0 && scale.is_finite() { scale } else { 1.0 }]
+    [center, if scale > 0.0 { scale.min(f32::MAX) } else { 1.0 }]
 }

@@ -405,6 +405,10 @@ fn little_is_fitted_or_refused_by_name() {
     weightless.weight = Some(vec![0.0; 50]);
     assert!(matches!(fit::<SparseLogisticRegression>(&weightless, LinearParameters::default()), Err(Error::Table { .. })));
     assert!(matches!(fit::<MiniBatchKMeans>(&weightless, KMeansParameters::default()), Err(Error::Table { .. })));
+    let tiny = Table::numbers(vec![vec![0.0; 40], (0..40).map(|row| row as f32 * 1e-30).collect()]);
+    let four = |standardize| KMeansParameters { n_clusters: 4, standardize, ..KMeansParameters::default() };
+    assert!(matches!(fit::<MiniBatchKMeans>(&tiny, four(false)), Err(Error::Column { column, .. }) if column == "column 1"));
+    assert_eq!(centroids(&fit::<MiniBatchKMeans>(&tiny, four(true)).unwrap()).centers.len(), 4);
     let diverging = LinearParameters {
         optimizer: Optimizer::Sgd,
         learning_rate: Some(1e6),
@@ -475,4 +479,25 @@ fn a_tile_of_another_schema_is_refused() {
     let learner = SparseLogisticRegression::learner(LinearParameters::default(), table.schema(), 0, None).unwrap();
     let other = &with_sparse(&table, false).tiles()[0];
     assert!(matches!(learner.batch(&[Part { tile: other, slice: 0 }]), Err(Error::Internal { .. })));
+}
+
+#[test]
+fn training_that_ends_too_early_is_warned_of() {
+    let column: Vec<f32> = (0..300).map(|row| f32::from(u8::from(row % 3 == 0))).collect();
+    let table = Table { classes: 2, target: column.clone(), ..Table::numbers(vec![column]) };
+    let fit = |epochs| {
+        let of_line = LinearParameters { epochs, ..LinearParameters::default() };
+        let of_machine = FactorizationParameters { epochs, ..FactorizationParameters::default() };
+        [
+            fit::<SparseLogisticRegression>(&table, of_line).unwrap(),
+            fit::<LinearSvm>(&table, of_line).unwrap(),
+            fit::<FactorizationMachine>(&table, of_machine).unwrap(),
+        ]
+    };
+    for early in fit(5) {
+        assert!(early.warning.is_some_and(|warning| warning.contains("model.epochs")));
+    }
+    for late in fit(1_000) {
+        assert_eq!(late.warning, None);
+    }
 }

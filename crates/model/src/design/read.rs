@@ -24,7 +24,7 @@ pub fn design(parts: &Parts, schema: &Schema, table: &str) -> Result<Design> {
                 let next = numbers.next().ok_or_else(|| wrong("tensor", &parts.names.of(FILL), "is cut short"))?;
                 let (index, ((fill, center), scale)) = next;
                 let indicator = indicators.binary_search(&(index as i64)).is_ok();
-                Encoding::Number { fill, center: center as f32, scale: scale as f32, indicator }
+                Encoding::Number { fill, center: center as f32, scale, indicator }
             }
             FeatureKind::Category { values, .. } => {
                 let rows = parts.constant(&parts.names.of_column(&feature.name, table))?.dims.first().copied();

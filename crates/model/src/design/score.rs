@@ -10,7 +10,7 @@ pub struct Number {
     /// Subtracted first.
     pub center: f32,
     /// Then multiplied with.
-    pub scale: f32,
+    pub scale: f64,
 }
 
 impl Number {
@@ -18,7 +18,7 @@ impl Number {
     #[inline(always)]
     pub fn value(self, raw: f32) -> f64 {
         let filled = if raw.is_nan() { self.fill } else { raw };
-        (f64::from(filled) - f64::from(self.center)) * f64::from(self.scale)
+        (f64::from(filled) - f64::from(self.center)) * self.scale
     }
 }
 

@@ -47,7 +47,7 @@ fn numbers(graph: &mut Graph, schema: &Schema, design: &Design) -> Option<String
             columns.push(encode::float_feature(graph, schema, feature));
             fills.push(fill);
             centers.push(f64::from(center));
-            scales.push(f64::from(scale));
+            scales.push(scale);
         }
     }
     if columns.is_empty() {

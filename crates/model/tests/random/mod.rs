@@ -214,7 +214,7 @@ impl Random {
             FeatureKind::Number { .. } => Encoding::Number {
                 fill: self.number(),
                 center: self.number(),
-                scale: 0.3 + self.below(9) as f32 * 0.1,
+                scale: 0.3 + self.below(9) as f64 * 0.1,
                 indicator: self.chance(50),
             },
             FeatureKind::Category { values, .. } => Encoding::Category { values: values.len() as u32, indicator: self.chance(50) },

@@ -17,7 +17,7 @@ use super::batch::Batch;
 use super::columns::Columns;
 use super::loss::scores_of_shares;
 use super::optimizer::{Optimization, slices};
-use super::stop::is_done;
+use super::stop::{is_done, unfinished};
 use super::totals::{LARGEST_LOSS, Totals};
 use super::units::{Units, check_weight, largest_weight, most_rows};
 use crate::registry::{Family, Targets};
@@ -185,7 +185,8 @@ impl StepLearner for FactorizationLearner {
         };
         let finite = model.weights.iter().chain(&model.factors).all(|x| x.is_finite());
         let what = || Error::NotFinite { what: "a weight".into(), place: String::new() };
-        finite.then_some(Fitted { estimator: Estimator::new(model), history, warning: None }).ok_or_else(what)
+        let warning = unfinished(&history, self.parameters.epochs);
+        finite.then_some(Fitted { estimator: Estimator::new(model), history, warning }).ok_or_else(what)
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use quelea_core::estimator::{Centroids, Estimator};
 use quelea_core::exact::exponent_above;
 use quelea_core::learner::{Fitted, Iteration};
-use quelea_core::schema::{FeatureKind, Schema};
+use quelea_core::schema::{Feature, FeatureKind, Schema};
 use quelea_core::steps::{self, Course, Fetched, Part, Rule, Start, StepLearner, Sums};
 use quelea_core::tile::Tile;
 use quelea_core::{Error, Result};
@@ -17,7 +17,7 @@ use quelea_core::{Error, Result};
 use super::batch::Batch;
 use super::columns::{Columns, LARGEST_NUMBER, table_of};
 use super::optimizer::slices;
-use super::stop::is_done;
+use super::stop::{is_done, unfinished};
 use super::totals::Totals;
 use super::units::{Units, add, diverged, largest_weight, most_rows};
 use crate::registry::{Family, Targets};
@@ -31,6 +31,8 @@ const SAMPLE_PER_CLUSTER: u64 = 10;
 const MOST_NUMBERS: u64 = 1 << 24;
 /// Numbers that are not standardised may differ by 2 to this power.
 const LARGEST_RANGE: i32 = 60;
+/// Some of them must differ by 2 to this power, so that their sums have digits enough.
+const SMALLEST_RANGE: i32 = -30;
 
 /// The family of k-means clusterings by mini-batches.
 pub struct MiniBatchKMeans;
@@ -98,19 +100,25 @@ impl MiniBatchLearner {
     }
 }
 
-/// All numbers lie within 2 to this power from their means.
+/// All numbers lie within 2 to this power from their means; what is no number is 0 or 1.
 fn widest(schema: &Schema) -> Result<i32> {
-    let mut widest = 0;
+    let mut widest: Option<(f64, &Feature)> = None;
     for feature in &schema.features {
         let FeatureKind::Number { min, max, .. } = feature.kind else { continue };
-        let range = exponent_above(f64::from(max) - f64::from(min));
-        if range > LARGEST_RANGE {
-            let problem = format!("its values lie {:.1e} apart; rescale it, or set standardize = true", f64::from(max) - f64::from(min));
-            return Err(Error::Column { column: feature.name.clone(), problem });
+        let range = f64::from(max) - f64::from(min);
+        if widest.is_none_or(|(before, _)| range > before) {
+            widest = Some((range, feature));
         }
-        widest = widest.max(range);
     }
-    Ok(widest)
+    let Some((range, feature)) = widest else { return Ok(0) };
+    let has_others = schema.features.iter().any(|feature| !matches!(feature.kind, FeatureKind::Number { .. }));
+    let exponent = exponent_above(range);
+    let is_tiny = range > 0.0 && exponent < SMALLEST_RANGE && !has_others;
+    if exponent > LARGEST_RANGE || is_tiny {
+        let problem = format!("its values lie {range:.1e} apart; rescale it, or set standardize = true");
+        return Err(Error::Column { column: feature.name.clone(), problem });
+    }
+    Ok(exponent.max(0))
 }
 
 impl StepLearner for MiniBatchLearner {
@@ -196,8 +204,10 @@ impl StepLearner for MiniBatchLearner {
         let rows = centers.values.chunks_exact(width + 1);
         let kept: Vec<Vec<f32>> = rows.filter(|center| center[0] != NOWHERE).map(|center| center[..width].to_vec()).collect();
         let asked = self.parameters.n_clusters;
-        let warning =
-            (kept.len() < asked as usize).then(|| format!("there are {} clusters instead of {asked}: no more rows differ", kept.len()));
+        let warning = match kept.len() {
+            few if few < asked as usize => Some(format!("there are {few} clusters instead of {asked}: no more rows differ")),
+            _ => unfinished(&history, self.parameters.epochs),
+        };
         let model = Centroids { design: self.columns.design(&standards.values), centers: kept };
         Ok(Fitted { estimator: Estimator::new(model), history, warning })
     }

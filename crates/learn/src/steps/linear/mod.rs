@@ -17,7 +17,7 @@ use super::batch::Batch;
 use super::columns::{Columns, table_of};
 use super::loss::{Loss, scores_of_shares};
 use super::optimizer::slices;
-use super::stop::is_done;
+use super::stop::{is_done, unfinished};
 use super::totals::{LARGEST_LOSS, Totals};
 use super::units::{Units, check_weight, largest_weight, most_rows};
 use crate::carry_over::{carried, start_as};
@@ -198,7 +198,8 @@ impl StepLearner for LinearLearner {
             weights: all,
             link: if outputs == 1 { Link::Logistic } else { Link::Softmax },
         };
-        Ok(Fitted { estimator: Estimator::new(model), history, warning: None })
+        let warning = unfinished(&history, self.parameters.epochs);
+        Ok(Fitted { estimator: Estimator::new(model), history, warning })
     }
 }
 

@@ -96,6 +96,7 @@ fn numbers_and_clusters() {
     );
     let clusters = Predictions::Clusters { nearest: vec![0, 1], distances: vec![3.0, 0.5] };
     assert_metrics(&evaluate(&Target::None, &clusters, &[], Some(&[1.0, 2.0])), &[("inertia", 9.5)]);
+    assert_metrics(&evaluate(&Target::None, &clusters, &[], Some(&[0.0, 0.0])), &[]);
 }
 
 #[test]

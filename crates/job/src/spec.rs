@@ -143,7 +143,7 @@ pub enum Task {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected \"balanced\", or a table from label to factor")]
 pub enum ClassWeights {
-    /// "balanced": rows / (classes · rows of the class).
+    /// "balanced": rows / (classes · rows of the class), where each row counts by its weight.
     Named(Balanced),
     /// A factor per label; 1 for labels not named.
     PerClass(BTreeMap<String, f64>),

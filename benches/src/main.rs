@@ -13,7 +13,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use quelea_engine::{Control, evaluate, read_model, train_batches};
+use quelea_data::Batches;
+use quelea_engine::{Control, evaluate, read_model, train_source};
 use quelea_job::Draft;
 use serde_json::{Value, json};
 
@@ -64,10 +65,10 @@ fn main() -> Result<()> {
 /// Fits on the rows of `table` in memory; the metrics are those on `test`, and the model is written to `model`.
 fn fit(job: &str, table: &str, test: &str, model: &str) -> Result<Value> {
     let job = Draft::read(Path::new(job))?.finish()?;
-    let batches = [table::whole(table)?];
+    let batches = Batches::new(&[table::whole(table)?])?;
     let before = memory::start()?;
     let start = Instant::now();
-    let trained = train_batches(&job, &batches, &Control::silent())?;
+    let trained = train_source(&job, &batches, &Control::silent())?;
     let seconds = start.elapsed().as_secs_f64();
     let added = memory::peak()?.saturating_sub(before);
     drop(batches);

@@ -1,4 +1,4 @@
-//! The errors of reading: each names the table, row and column, and what to do.
+//! The errors of sources.
 
 /// Why rows cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -8,28 +8,6 @@ pub enum Error {
     Table {
         /// The table or file.
         table: String,
-        /// What is wrong with it and what to do.
-        problem: String,
-    },
-    /// A column that cannot be used.
-    #[error("{table}: column {column:?}: {problem}")]
-    Column {
-        /// The table or file.
-        table: String,
-        /// The column.
-        column: String,
-        /// What is wrong with it and what to do.
-        problem: String,
-    },
-    /// A single value that cannot be used.
-    #[error("{table}: row {row}, column {column:?}: {problem}")]
-    Value {
-        /// The table or file.
-        table: String,
-        /// Its row, from 1.
-        row: u64,
-        /// Its column.
-        column: String,
         /// What is wrong with it and what to do.
         problem: String,
     },

@@ -6,4 +6,4 @@ mod source;
 
 pub use batches::Batches;
 pub use error::{Error, Result};
-pub use source::{Encoding, MixedColumn, Partition, Position, Source, field};
+pub use source::{Partition, Position, Source};

@@ -8,6 +8,9 @@ pub enum Error {
     /// The job file is wrong.
     #[error(transparent)]
     Job(#[from] quelea_job::JobError),
+    /// A source that cannot be read.
+    #[error(transparent)]
+    Source(#[from] quelea_data::Error),
     /// There is no such table.
     #[error("{table}: no such file or folder{hint}")]
     NoTable {

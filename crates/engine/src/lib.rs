@@ -25,4 +25,4 @@ pub use init::init;
 pub use output::remove_unfinished_outputs;
 pub use score::{Destination, evaluate, predict, read_model};
 pub use table::label_column;
-pub use train::{fit_batches, resume, train, train_batches};
+pub use train::{fit_source, resume, train, train_source};

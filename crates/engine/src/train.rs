@@ -5,12 +5,12 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::record_batch::RecordBatch;
 use quelea_core::learner::{Fitted, Learner};
 use quelea_core::prediction::Metrics;
 use quelea_core::schema::{FeatureKind, InputKind, Target};
 use quelea_core::steps::StepLearner;
 use quelea_core::tile::Tile;
+use quelea_data::Source;
 use quelea_job::{Compression, Job, JobError, Sync, Task};
 use quelea_learn::importance::importances;
 use quelea_learn::registry::{self, Targets, Visitor};
@@ -83,21 +83,22 @@ fn write_model(
     Ok(model)
 }
 
-/// Trains on rows in memory; the job's table, its metrics, its output and its checkpoints are left aside.
-pub fn train_batches(job: &Job, batches: &[RecordBatch], control: &Control) -> Result<Model> {
+/// Trains on the rows of `source`; the job's table, its metrics, its output and its checkpoints are left aside. The rows are held in
+/// memory.
+pub fn train_source(job: &Job, source: &dyn Source, control: &Control) -> Result<Model> {
     let threads = Threads::new(job.run.threads)?;
-    fit_table(job, batches, &threads, Layout::threads(threads.count), control)
+    fit_table(job, source, &threads, Layout::threads(threads.count), control)
 }
 
-/// As [`train_batches`], with the rows spread over workers as `layout` says. The model is the same.
-pub fn fit_batches(job: &Job, batches: &[RecordBatch], layout: Layout, control: &Control) -> Result<Model> {
+/// As [`train_source`], with the rows spread over workers as `layout` says. The model is the same.
+pub fn fit_source(job: &Job, source: &dyn Source, layout: Layout, control: &Control) -> Result<Model> {
     let threads = Threads::new(Some(layout.workers * layout.threads))?;
-    fit_table(job, batches, &threads, layout, control)
+    fit_table(job, source, &threads, layout, control)
 }
 
-fn fit_table(job: &Job, batches: &[RecordBatch], threads: &Threads, layout: Layout, control: &Control) -> Result<Model> {
+fn fit_table(job: &Job, source: &dyn Source, threads: &Threads, layout: Layout, control: &Control) -> Result<Model> {
     let before = start_from(job)?;
-    let table = Table::batches(batches, threads.count)?;
+    let table = Table::of_source(source, threads.count)?;
     let checkpoints = &mut Checkpoints::none(control);
     Ok(fit(&with_markers(job, before.as_ref()), &table, before, threads, layout, (checkpoints, None), control)?.0)
 }

@@ -9,8 +9,9 @@ use arrow::record_batch::RecordBatch;
 use quelea_core::estimator::{Encoding, Linear, Trees};
 use quelea_core::prediction::Predictions;
 use quelea_core::schema::{FeatureKind, InputKind};
+use quelea_data::Batches;
 use quelea_engine::rounds::Layout;
-use quelea_engine::{Control, Error, fit_batches};
+use quelea_engine::{Control, Error, fit_source};
 use quelea_job::Draft;
 use quelea_job::Job;
 use quelea_learn::registry::{Entry, LEARNERS, Targets};
@@ -65,7 +66,7 @@ impl Case {
     }
 
     fn fit(&self, table: &Table, keys: &[(&str, serde_json::Value)], layout: Layout) -> Result<Model, Error> {
-        fit_batches(&self.job(keys), &[table.batch()], layout, &Control::silent())
+        fit_source(&self.job(keys), &Batches::new(&[table.batch()])?, layout, &Control::silent())
     }
 }
 

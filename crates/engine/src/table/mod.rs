@@ -25,7 +25,7 @@ use datafusion::datasource::{MemTable, TableProvider};
 use datafusion::error::DataFusionError;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use quelea_core::suggest;
-use quelea_core::tile::rows_per_tile;
+use quelea_data::{Position, Source};
 
 use crate::{Error, Result};
 pub(crate) use files::Format;
@@ -158,25 +158,20 @@ impl Table {
         })
     }
 
-    /// A table of rows in memory.
-    pub fn batches(batches: &[RecordBatch], threads: usize) -> Result<Self> {
-        let name = "the table in memory";
-        let wrong = |problem: &str| Error::Table { table: name.into(), problem: problem.into() };
-        let schema = batches.first().ok_or_else(|| wrong("there are no rows"))?.schema();
-        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-        // Whole tiles in every partition, so that cutting them copies nothing.
-        let per_tile = rows_per_tile(rows as u64);
-        let per_partition = rows.div_ceil(4 * threads).next_multiple_of(per_tile).max(per_tile);
-        let slices = |batch: &RecordBatch| {
-            let (batch, rows) = (batch.clone(), batch.num_rows());
-            (0..rows).step_by(per_partition).map(move |from| vec![batch.slice(from, per_partition.min(rows - from))])
-        };
+    /// A table of the rows of `source`, which are read at once.
+    pub fn of_source(source: &dyn Source, threads: usize) -> Result<Self> {
+        let schema = source.schema();
+        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        let partitions = source.read(&names, Position::START)?.into_iter().map(Iterator::collect::<Result<Vec<RecordBatch>, _>>);
+        let partitions = partitions.collect::<Result<Vec<_>, _>>()?;
+        let batches = || partitions.iter().flatten().map(RecordBatch::num_rows);
+        let (rows, largest) = (batches().sum::<usize>(), batches().max().unwrap_or(0));
         // Batches that are not cut again need not be joined again.
-        let context = session(threads, threads, per_partition);
-        let in_memory = MemTable::try_new(schema.clone(), batches.iter().flat_map(slices).collect()).map_err(Error::internal)?;
+        let context = session(threads, threads, largest.max(BATCH_ROWS));
+        let in_memory = MemTable::try_new(schema.clone(), partitions).map_err(Error::internal)?;
         let frame = context.read_table(Arc::new(in_memory)).map_err(Error::internal)?;
         Ok(Self {
-            name: name.into(),
+            name: source.name().into(),
             files: Vec::new(),
             format: None,
             is_query: false,

@@ -13,9 +13,9 @@ mod unix;
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{BatchScheduling, host_name};
-#[cfg(not(unix))]
-pub(crate) use portable::readable_by_all;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use portable::{BatchScheduling, host_name};
+#[cfg(not(unix))]
+pub(crate) use portable::{read_exact_at, readable_by_all};
 #[cfg(unix)]
-pub(crate) use unix::readable_by_all;
+pub(crate) use unix::{read_exact_at, readable_by_all};

@@ -4,7 +4,6 @@
 use std::fmt;
 use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
@@ -17,6 +16,8 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use url::Url;
+
+use crate::platform::read_exact_at;
 
 /// The address of the store.
 const ADDRESS: &str = "numbered://files/";
@@ -70,7 +71,7 @@ fn read(file: &File, range: &Range<u64>) -> std::io::Result<Bytes> {
         return Err(std::io::ErrorKind::UnexpectedEof.into());
     }
     let mut bytes = vec![0; range.end.saturating_sub(range.start) as usize];
-    file.read_exact_at(&mut bytes, range.start)?;
+    read_exact_at(file, &mut bytes, range.start)?;
     Ok(bytes.into())
 }
 

@@ -329,12 +329,7 @@ impl Boosting {
             round.course.history.truncate(finished);
         }
         round.course.finished = finished;
-        let has_categories = self.schema.features.iter().any(|feature| matches!(feature.kind, FeatureKind::Category { .. }));
-        let of_categories = if has_categories { ", model.min_data_per_group" } else { "" };
-        let warning = format!(
-            "after {finished} iterations no split lessened the loss: lower model.min_child_samples, \
-             model.min_child_weight{of_categories} or model.min_split_gain, or look whether the columns tell anything of the target"
-        );
+        let warning = self.no_split(&format!("after {finished} iterations no split lessened the loss"));
         self.fitted(round, Some(warning))
     }
 
@@ -346,19 +341,24 @@ impl Boosting {
         }
         let new = &round.trees[self.old_trees().min(round.trees.len())..];
         let is_constant = !new.is_empty() && new.iter().all(|tree| tree.nodes.is_empty());
-        let warning = warning.or_else(|| is_constant.then(|| self.too_few_rows()));
+        let warning = warning.or_else(|| is_constant.then(|| self.no_split("no tree has a split")));
         let history = round.course.history;
         Fitted { estimator: Estimator::new(Trees { trees: round.trees, base: round.base, link: self.loss.link() }), history, warning }
     }
 
-    /// What to say of trees without any split that did not see all rows and columns.
-    fn too_few_rows(&self) -> String {
-        let Parameters { subsample, colsample_bytree, min_child_samples, .. } = self.parameters;
+    /// What to say where `what` happened because no split was allowed or found.
+    fn no_split(&self, what: &str) -> String {
+        let Parameters { subsample, .. } = self.parameters;
+        let rows = self.schema.rows;
+        let raise = match subsample < 1.0 {
+            true => format!("raise model.subsample (a tree sees about {:.0} of {rows} rows), ", subsample * rows as f64),
+            false => String::new(),
+        };
+        let has_categories = self.schema.features.iter().any(|feature| matches!(feature.kind, FeatureKind::Category { .. }));
+        let of_categories = if has_categories { ", model.min_data_per_group" } else { "" };
         format!(
-            "no tree has a split: each sees about {:.0} of {} rows (model.subsample = {subsample}, model.colsample_bytree = {colsample_bytree}) \
-             and needs twice model.min_child_samples = {min_child_samples} of them; raise the former or lower the latter",
-            subsample * self.schema.rows as f64,
-            self.schema.rows
+            "{what}: {raise}lower model.min_child_samples, model.min_child_weight{of_categories} or model.min_split_gain, \
+             or look whether the columns tell anything of the target"
         )
     }
 

@@ -71,13 +71,7 @@ pub(crate) async fn prepare(job: &Job, table: &Table, before: Option<&Schema>, t
     let mut columns = Columns::choose(table, data, before)?;
     let known = before.map(|s| &s.target);
     columns.check(table, known)?;
-    // A mistake in another table is better known before the work than after.
-    for (key, part) in [("data.validation", &data.validation), ("data.test", &data.test)] {
-        if let Some(TablePart::Table(path)) = part {
-            let other = Table::open(path, &data.null_values, threads).map_err(|e| of_key(key, e))?;
-            columns.check(&other, known)?;
-        }
-    }
+    check_others(data, &columns, known, threads)?;
     warn::of_stray_text(table, &columns, data, control);
     warn::of_leading_zeros(table, &columns, control);
     let reader = Reader::new(table, &columns, data, known)?;
@@ -139,6 +133,17 @@ pub(crate) async fn prepare(job: &Job, table: &Table, before: Option<&Schema>, t
     let prepared = Prepared { schema, tiles, train, validation, test, fingerprint };
     prepared.tell(control);
     Ok(prepared)
+}
+
+/// Checks the tables of validation and test rows: a mistake in them is better known before the work than after.
+fn check_others(data: &Data, columns: &Columns, known: Option<&Target>, threads: usize) -> Result<()> {
+    for (key, part) in [("data.validation", &data.validation), ("data.test", &data.test)] {
+        if let Some(TablePart::Table(path)) = part {
+            let other = Table::open(path, &data.null_values, threads).map_err(|e| of_key(key, e))?;
+            columns.check(&other, known)?;
+        }
+    }
+    Ok(())
 }
 
 impl Prepared {

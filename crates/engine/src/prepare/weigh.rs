@@ -48,6 +48,9 @@ pub(crate) fn weighing(parts: Vec<Part>) -> (Vec<Part>, LeftOut) {
     let least = nothing(&parts);
     let mut left_out = LeftOut::default();
     let of_part = |part: Part| {
+        if part.weight.is_none() {
+            return part;
+        }
         let (rows, others): (Vec<u32>, Vec<u32>) = (0..part.rows as u32).partition(|&row| part.weight_of(row as usize) > least);
         others.iter().for_each(|&row| left_out.count(part.weight_of(row as usize)));
         if others.is_empty() { part } else { part.pick(&rows) }

@@ -47,8 +47,7 @@ impl Token {
             let folder = path.parent().unwrap_or(Path::new("."));
             unix::create_private_folder(folder).map_err(refuse)?;
             // Written aside and then given its name, so that nobody reads half of it and the first of two wins.
-            let aside = folder.join(format!(".token-{}", std::process::id()));
-            let _ = fs::remove_file(&aside);
+            let aside = folder.join(format!(".token-{:016x}", u64::from_le_bytes(random_bytes().map_err(refuse)?)));
             Self::random().map_err(refuse)?.write(&aside)?;
             let named = fs::hard_link(&aside, path);
             fs::remove_file(&aside).map_err(refuse)?;
@@ -99,4 +98,41 @@ pub fn random_bytes<const N: usize>() -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_who_create_a_token_at_once_read_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/token");
+        let proofs: Vec<[u8; PROOF_BYTES]> = std::thread::scope(|scope| {
+            let readers: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| Token::read_or_create(&path).map(|token| token.proof(&[b"hello"])))).collect();
+            readers.into_iter().map(|reader| reader.join().unwrap().unwrap()).collect()
+        });
+        let token = Token::read(&path).unwrap();
+        assert!(proofs.iter().all(|proof| token.is_proof(&[b"hello"], proof)));
+        assert!(!token.is_proof(&[b"hullo"], &proofs[0]) && !Token::random().unwrap().is_proof(&[b"hello"], &proofs[0]));
+        assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_token_that_others_can_read_or_guess_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        fs::write(&path, "0123456789abcdef").unwrap();
+        let refused = |mode| {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            Token::read(&path).err().map(|error| error.to_string())
+        };
+        assert!(refused(0o644).unwrap().contains("chmod 600"));
+        assert_eq!(refused(0o600), None);
+        fs::write(&path, "short\n").unwrap();
+        assert!(refused(0o600).unwrap().contains("5 bytes"));
+    }
 }
